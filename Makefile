@@ -1,0 +1,42 @@
+# `make run` and `make test` need Debian or Ubuntu, Python 3.11 to 3.13 and make; each builds .venv on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CONFIG ?= configs/quickstart.yaml
+
+.PHONY: run test lint ui lock clean
+.DEFAULT_GOAL := run
+
+run: $(READY)  ## run the pipeline on the built-in synthetic faces
+	@$(BIN)/ferkit run $(CONFIG)
+
+test: lint  ## everything that CI checks
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: $(READY)  ## open the MLflow UI on this checkout's runs
+	@$(BIN)/ferkit ui
+
+lock:  ## resolve the dependencies again, without naming an index
+	uv pip compile --universal --no-emit-index-url --generate-hashes --group dev -q pyproject.toml -o requirements.lock
+
+clean:  ## remove the environment and all state of this checkout
+	rm -rf $(VENV) .ferkit
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "ferkit needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  package=python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$package; \
+	  else echo "$(PYTHON) has no venv module. Run: sudo apt-get install $$package" >&2; exit 1; fi; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,93 @@
+"""`FaceDataset`, the one type that flows through everything."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ferkit.errors import DataError
+from ferkit.labels import FERPLUS_VOTES, SPLITS, Split
+
+__all__ = ["SIZE", "FaceDataset"]
+
+SIZE = 48
+
+
+@dataclass(frozen=True, eq=False)
+class FaceDataset:
+    """Grey face pictures with their labels; immutable, each picture traceable to a row of its source.
+
+    Attributes
+    ----------
+    images : (N, 48, 48) uint8
+        Grey values, 0 is black.
+    label : (N,) int8
+        Index into `ferkit.labels.FER_EMOTIONS`.
+    split : (N,) int8
+        Index into `ferkit.labels.SPLITS`: 0 Training, 1 PublicTest, 2 PrivateTest.
+    row : (N,) int64
+        0-based data row of the source file (header not counted), or index of the source's file list. Unique.
+    votes : (N, 10) uint8, optional
+        FER+ votes in the order of `ferkit.labels.FERPLUS_VOTES`; all zero for a row that FER+ does not name.
+    """
+
+    images: NDArray[np.uint8]
+    label: NDArray[np.int8]
+    split: NDArray[np.int8]
+    row: NDArray[np.int64]
+    votes: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.images)
+        expected: dict[str, tuple[tuple[int, ...], type]] = {
+            "images": ((count, SIZE, SIZE), np.uint8),
+            "label": ((count,), np.int8),
+            "split": ((count,), np.int8),
+            "row": ((count,), np.int64),
+            "votes": ((count, len(FERPLUS_VOTES)), np.uint8),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array is None and name == "votes":
+                continue
+            if array.shape != shape or array.dtype != dtype:
+                raise DataError(
+                    f"FaceDataset.{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
+                )
+            view = array.view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: ArrayLike) -> Self:
+        """The pictures at `indices` (integers or a boolean mask), in that order."""
+        at = np.asarray(indices)
+        votes = None if self.votes is None else self.votes[at]
+        return type(self)(self.images[at], self.label[at], self.split[at], self.row[at], votes)
+
+    def in_split(self, split: Split) -> NDArray[np.bool_]:
+        """(N,) bool: which pictures belong to `split`."""
+        return self.split == SPLITS.index(split)
+
+    def of_split(self, split: Split) -> Self:
+        """The pictures of `split`."""
+        return self.take(self.in_split(split))
+
+    def picture_hashes(self) -> NDArray[np.str_]:
+        """(N,) str: sha256 of each picture's 2,304 bytes, in hexadecimal. Equal hashes are exact duplicates."""
+        flat = np.ascontiguousarray(self.images).reshape(len(self), -1)
+        return np.array([hashlib.sha256(picture.tobytes()).hexdigest() for picture in flat], dtype="U64")
+
+    def content_hash(self) -> str:
+        """sha256 over every array, in hexadecimal: the same for equal data, whatever made it."""
+        digest = hashlib.sha256()
+        for name in ("images", "label", "split", "row", "votes"):
+            array = getattr(self, name)
+            digest.update(f"{name} {None if array is None else array.shape}".encode())
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()

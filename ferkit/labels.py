@@ -1,0 +1,142 @@
+"""The emotions of FER-2013 and FER+, and the protocols that turn FER+ votes into labels.
+
+FER-2013: Goodfellow et al., "Challenges in Representation Learning", 2013, arXiv:1307.0414.
+FER+: Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
+Distribution", ICMI 2016, arXiv:1608.01041. The protocols below follow the authors' published reader
+(microsoft/FERPlus, src/ferplus.py, `_process_data`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.errors import DataError
+
+__all__ = [
+    "FERPLUS_EMOTIONS",
+    "FERPLUS_TO_FER",
+    "FERPLUS_VOTES",
+    "FER_EMOTIONS",
+    "SPLITS",
+    "Protocol",
+    "Split",
+    "Target",
+    "VoteLabels",
+    "class_names",
+    "votes_to_labels",
+]
+
+Target = Literal["fer", "ferplus"]
+Split = Literal["Training", "PublicTest", "PrivateTest"]
+Protocol = Literal["majority", "majority_7", "probability", "multi_target", "argmax"]
+
+SPLITS: tuple[Split, ...] = ("Training", "PublicTest", "PrivateTest")
+FER_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+FERPLUS_EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+FERPLUS_VOTES = (*FERPLUS_EMOTIONS, "unknown", "NF")
+
+# FER's index of each FER+ emotion; contempt has none.
+FERPLUS_TO_FER = np.array([6, 3, 5, 4, 0, 1, 2, -1], dtype=np.int8)
+
+_EMOTION_COUNT = len(FERPLUS_EMOTIONS)
+_CONTEMPT = FERPLUS_EMOTIONS.index("contempt")
+
+
+def class_names(target: Target) -> tuple[str, ...]:
+    """Names of the classes of a target, in the order of a network's outputs."""
+    return FER_EMOTIONS if target == "fer" else FERPLUS_EMOTIONS
+
+
+@dataclass(frozen=True)
+class VoteLabels:
+    """FER+ labels under one protocol.
+
+    Attributes
+    ----------
+    keep : (N,) bool
+        False for a picture that the protocol leaves out.
+    distribution : (N, 8) float32
+        Probability of each of `FERPLUS_EMOTIONS`; rows that are kept sum to one, the others are zero.
+    """
+
+    keep: NDArray[np.bool_]
+    distribution: NDArray[np.float32]
+
+    @property
+    def label(self) -> NDArray[np.int8]:
+        """(N,) int8: the most probable emotion, -1 where the picture is left out."""
+        return np.where(self.keep, self.distribution.argmax(axis=1), -1).astype(np.int8)
+
+
+def votes_to_labels(votes: NDArray[np.uint8], protocol: Protocol) -> VoteLabels:
+    """Turn tagger votes into labels as FER+'s authors do.
+
+    Parameters
+    ----------
+    votes : (N, 10) uint8
+        Votes in the order of `FERPLUS_VOTES`.
+    protocol
+        ``majority``: single votes are dropped as outliers, then one emotion needs more than half of what is left.
+        ``majority_7``: the same, without the pictures whose majority is contempt.
+        ``probability``: the distribution of the up to three emotions that carry most of the votes.
+        ``multi_target``: every emotion with at least 30 % of the votes.
+        ``argmax``: the emotion with the most votes, whatever its share; the first one of a tie.
+
+        Pictures whose largest share is unknown or not a face (NF) are left out by each.
+    """
+    if votes.ndim != 2 or votes.shape[1] != len(FERPLUS_VOTES):
+        raise DataError(f"FER+ votes of shape {votes.shape}, expected (rows, {len(FERPLUS_VOTES)}): {FERPLUS_VOTES}.")
+    raw = votes.astype(np.float64)
+    if protocol == "argmax":
+        part = np.where(np.arange(raw.shape[1]) == raw.argmax(axis=1)[:, None], raw, 0.0)
+    else:
+        raw[raw <= 1] = 0.0
+        if protocol in ("majority", "majority_7"):
+            part = _majority(raw)
+        elif protocol == "probability":
+            part = _probability(raw)
+        else:
+            part = _multi_target(raw)
+    keep = (part.sum(axis=1) > 0) & (part.argmax(axis=1) < _EMOTION_COUNT)
+    if protocol == "majority_7":
+        keep &= part.argmax(axis=1) != _CONTEMPT
+    emotions = np.where(keep[:, None], part[:, :_EMOTION_COUNT], 0.0)
+    total = emotions.sum(axis=1, keepdims=True)
+    return VoteLabels(keep, np.divide(emotions, total, out=np.zeros_like(emotions), where=total > 0).astype(np.float32))
+
+
+def _majority(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = raw.argmax(axis=1)
+    wins = raw.max(axis=1) > 0.5 * raw.sum(axis=1)
+    return np.where((np.arange(raw.shape[1]) == top[:, None]) & wins[:, None], raw, 0.0)
+
+
+def _probability(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole groups of equally voted emotions, largest first, until they hold 75 % of the votes or there are three."""
+    out = np.zeros_like(raw)
+    for index, row in enumerate(raw):
+        left, taken, total = row.copy(), np.zeros_like(row), row.sum()
+        count, valid = 0, True
+        while taken.sum() < 0.75 * total and count < 3 and valid:
+            largest = left.max()
+            for emotion in np.flatnonzero(left == largest):
+                taken[emotion] = largest
+                left[emotion] = 0.0
+                count += 1
+                if emotion >= _EMOTION_COUNT:
+                    valid = False
+                    if taken.sum() > largest:
+                        taken[emotion] = 0.0
+                        count -= 1
+                    break
+        if taken.sum() > 0.5 * total and count <= 3:
+            out[index] = taken
+    return out
+
+
+def _multi_target(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = raw.sum(axis=1, keepdims=True)
+    part = np.where((raw >= 0.3 * total) & (total > 0), raw, 0.0)
+    return np.where(part.sum(axis=1, keepdims=True) > 0.5 * total, part, 0.0)
