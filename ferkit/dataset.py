@@ -71,7 +71,7 @@ class FaceDataset:
 
     def in_split(self, split: Split) -> NDArray[np.bool_]:
         """(N,) bool: which pictures belong to `split`."""
-        return self.split == SPLITS.index(split)
+        return np.asarray(self.split == SPLITS.index(split))
 
     def of_split(self, split: Split) -> Self:
         """The pictures of `split`."""
