@@ -1,0 +1,96 @@
+"""Backbone, preprocessing and head as one Keras network that takes uint8 pictures."""
+
+from typing import TYPE_CHECKING, Any
+
+from ferkit.backbones.settings import BackboneSettings
+from ferkit.backbones.weight_files import load_weight_file
+from ferkit.backbones.weights import find_or_download
+from ferkit.dataset import SIZE
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["BACKBONE", "PREPROCESSED", "PROBABILITIES", "build_network"]
+
+# Names of the layers that other modules look for.
+BACKBONE = "backbone"
+PREPROCESSED = "preprocessing"
+PROBABILITIES = "probabilities"
+
+
+def build_network(settings: BackboneSettings, classes: int, *, seed: int) -> "keras.Model":
+    """Build the network that `settings` describe, pretrained weights loaded.
+
+    Parameters
+    ----------
+    settings
+        The backbone, its input size, weights and head.
+    classes
+        Number of probabilities.
+    seed
+        Of random weights and dropout. Sets the global seeds of Python, NumPy and the Keras backend, because
+        keras-vggface and keras.applications draw their weights from those.
+
+    Returns
+    -------
+    keras.Model
+        ``picture`` (B, 48, 48, 1) uint8 to ``probabilities`` (B, classes) float32 that sum to one. The picture is
+        resized (bilinear) and normalised inside, on the device. The layer ``backbone`` is a model of its own. The
+        network can be saved as .keras and loaded in safe mode.
+
+    Raises
+    ------
+    WeightsError
+        If the weights are missing, damaged or those of another network.
+    """
+    import keras
+
+    from ferkit.backbones.layers import GreyToChannels
+
+    keras.utils.set_random_seed(seed)
+    card = settings.card
+    trunk = card.build(settings.size, settings)
+    # A new model over the same layers: the name is ours, whatever its source calls it.
+    backbone = keras.Model(trunk.input, trunk.output, name=BACKBONE)
+    _load_pretrained(backbone, settings)
+
+    picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="picture")
+    x = picture
+    if settings.size != SIZE:
+        side = settings.size
+        x = keras.layers.Resizing(side, side, interpolation="bilinear", dtype="float32", name="resize")(x)
+    x = GreyToChannels(card.preprocessing.mean, card.preprocessing.scale, name=PREPROCESSED)(x)
+    x = _head(backbone(x), settings, classes, seed)
+    return keras.Model(picture, x, name=settings.label)
+
+
+def _head(features: Any, settings: BackboneSettings, classes: int, seed: int) -> Any:
+    from keras import layers
+
+    head = settings.card.head
+    hidden = head.hidden if settings.hidden is None else settings.hidden
+    rate = head.dropout if settings.dropout is None else settings.dropout
+    x = features
+    if len(x.shape) == 4:
+        x = layers.GlobalAveragePooling2D(name="pool")(x)
+    if head.batch_norm:
+        x = layers.BatchNormalization(name="head_batch_norm")(x)
+    for index, units in enumerate(hidden, start=1):
+        x = layers.Dropout(rate, seed=seed + index, name=f"dropout_{index}")(x)
+        x = layers.Dense(units, activation="relu", name=f"dense_{index}")(x)
+    if not hidden:
+        x = layers.Dropout(rate, seed=seed + 1, name="dropout_1")(x)
+    # float32 also under mixed precision, so that probabilities sum to one.
+    return layers.Dense(classes, activation="softmax", dtype="float32", name=PROBABILITIES)(x)
+
+
+def _load_pretrained(backbone: "keras.Model", settings: BackboneSettings) -> None:
+    card = settings.card
+    if settings.weights == "none":
+        return
+    if settings.weights != "pretrained":
+        load_weight_file(backbone, settings.weights, settings.name)
+    elif card.weights is not None:
+        load_weight_file(backbone, find_or_download(card.weights), settings.name)
+        if card.finish is not None:
+            card.finish(backbone)

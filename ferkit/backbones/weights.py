@@ -1,0 +1,119 @@
+"""Pretrained weight files: found in ``FERKIT_WEIGHTS``, in the cache, or downloaded into it."""
+
+import hashlib
+import logging
+import os
+import tempfile
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO
+
+from ferkit.backbones.registry import Weights
+from ferkit.errors import WeightsError
+
+__all__ = ["cache_folder", "find", "find_or_download"]
+
+log = logging.getLogger(__name__)
+
+_BLOCK = 1 << 20
+TIMEOUT_S = 30.0
+
+
+def cache_folder() -> Path:
+    """Where downloads go: ``FERKIT_CACHE``, or ``.ferkit/weights`` below the current folder."""
+    return Path(os.environ.get("FERKIT_CACHE") or ".ferkit/weights")
+
+
+def find(weights: Weights) -> Path | None:
+    """The file in ``FERKIT_WEIGHTS`` or the cache, None if it is in neither. Its checksum is not looked at."""
+    folders = [cache_folder()]
+    if os.environ.get("FERKIT_WEIGHTS"):
+        folders.insert(0, Path(os.environ["FERKIT_WEIGHTS"]))
+    return next((folder / weights.file for folder in folders if (folder / weights.file).is_file()), None)
+
+
+def find_or_download(weights: Weights, *, timeout: float = TIMEOUT_S) -> Path:
+    """The file, downloaded if need be, its checksum verified where one is known.
+
+    Parameters
+    ----------
+    weights
+        The file.
+    timeout : seconds
+        For the connection and for each read.
+
+    Raises
+    ------
+    WeightsError
+        One line: what is wrong, and which file to put where.
+    """
+    file = find(weights)
+    if file is None:
+        return _download(weights, timeout)
+    wrong = _mismatch(file, weights)
+    if wrong:
+        raise WeightsError(f"{file}: {wrong}. Delete it, or put the file of {weights.url or weights.source} there.")
+    return file
+
+
+def _put_it_where(weights: Weights) -> str:
+    folder = os.environ.get("FERKIT_WEIGHTS")
+    place = (
+        f"into {folder} (FERKIT_WEIGHTS)" if folder else f"into {cache_folder()} or a folder that FERKIT_WEIGHTS names"
+    )
+    origin = f"from {weights.url}" if weights.url else f"({weights.source})"
+    return f"Put {weights.file} {origin} into {place}, or set weights: none."
+
+
+def _download(weights: Weights, timeout: float) -> Path:
+    if weights.url is None:
+        raise WeightsError(f"{weights.file} is missing and has no download of its own. {_put_it_where(weights)}")
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Same folder as the target, so that the rename is atomic: nobody ever sees half a file under its name.
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{weights.file}.", suffix=".part", delete=False) as part:
+            partial = Path(part.name)
+            try:
+                _fetch(weights, part, timeout)
+                part.close()
+                wrong = _mismatch(partial, weights)
+                if wrong:
+                    raise WeightsError(f"{weights.url}: {wrong}. Nothing was kept. {_put_it_where(weights)}")
+                partial.chmod(0o644)
+                target = folder / weights.file
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+    except (OSError, HTTPException, ValueError) as error:
+        raise WeightsError(f"{weights.url} cannot be downloaded: {error}. {_put_it_where(weights)}") from error
+    log.info("%s: %s bytes, licence: %s", target, target.stat().st_size, weights.licence)
+    return target
+
+
+def _fetch(weights: Weights, part: IO[bytes], timeout: float) -> None:
+    from rich.progress import Progress
+
+    # The addresses are constants of the registry.
+    with urllib.request.urlopen(weights.url, timeout=timeout) as reply, Progress(transient=True) as progress:  # type: ignore[arg-type]  # noqa: S310
+        length = reply.headers.get("Content-Length")
+        expected = int(length) if length else None
+        task = progress.add_task(f"downloading {weights.file}", total=expected)
+        received = 0
+        while block := reply.read(_BLOCK):
+            part.write(block)
+            received += len(block)
+            progress.update(task, completed=received)
+    if expected is not None and received != expected:
+        raise OSError(f"{received:,} bytes came, expected {expected:,}")
+
+
+def _mismatch(file: Path, weights: Weights) -> str | None:
+    for name, expected in (("sha256", weights.sha256), ("md5", weights.md5)):
+        if expected is not None:
+            with file.open("rb") as opened:
+                found = hashlib.file_digest(opened, name).hexdigest()
+            if found != expected:
+                return f"{name} {found}, expected {expected}"
+    return None
