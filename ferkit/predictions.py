@@ -1,0 +1,88 @@
+"""`Predictions`: what a model says about the pictures of one split."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.errors import DataError
+from ferkit.labels import SPLITS, Split, Target, class_names
+
+__all__ = ["Predictions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Probabilities of one model over pictures of one split; immutable.
+
+    Attributes
+    ----------
+    target
+        Which classes the columns are: `ferkit.labels.class_names(target)`.
+    split
+        The split that every picture belongs to.
+    row : (K,) int64
+        Row of each picture in its source, as in `FaceDataset.row`. Unique.
+    probabilities : (K, classes) float32
+        Rows sum to one.
+
+    Raises
+    ------
+    DataError
+        If the arrays disagree with each other or with the target, or a row is not a distribution.
+    """
+
+    target: Target
+    split: Split
+    row: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.target not in get_args(Target):
+            raise DataError(f"predictions of target {self.target!r}, expected one of {get_args(Target)}.")
+        if self.split not in SPLITS:
+            raise DataError(f"predictions of split {self.split!r}, expected one of {SPLITS}.")
+        count = len(self.row)
+        expected: dict[str, tuple[tuple[int, ...], type]] = {
+            "row": ((count,), np.int64),
+            "probabilities": ((count, len(class_names(self.target))), np.float32),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != dtype:
+                raise DataError(
+                    f"Predictions.{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
+                )
+            view = array.view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+        if len(np.unique(self.row)) != count:
+            raise DataError(f"predictions of {self.split}: a row occurs twice, expected each picture once.")
+        wrong = ~(
+            np.isfinite(self.probabilities).all(axis=1)
+            & (self.probabilities >= 0).all(axis=1)
+            & np.isclose(self.probabilities.sum(axis=1, dtype=np.float64), 1.0, atol=1e-3)
+        )
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            raise DataError(
+                f"predictions of {self.split}, row {self.row[at]}: {self.probabilities[at].tolist()}, "
+                "expected values from 0 that sum to 1: does the network end in a softmax, and did its loss become NaN?"
+            )
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def label(self) -> NDArray[np.int8]:
+        """(K,) int8: the most probable class."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int8)
+
+    def content_hash(self) -> str:
+        """sha256 over the target, the split and both arrays, in hexadecimal."""
+        digest = hashlib.sha256(f"{self.target} {self.split} {self.probabilities.shape}".encode())
+        digest.update(np.ascontiguousarray(self.row).data)
+        digest.update(np.ascontiguousarray(self.probabilities).data)
+        return digest.hexdigest()
