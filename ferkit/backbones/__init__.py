@@ -14,9 +14,10 @@ a config, `ferkit backbones` lists it, and the tests of the registry check its p
 gradients. Pretrained weights are a `Weights` on the card: file, URL, checksum, licence.
 """
 
-from ferkit.backbones import fernet, mobilenet
+from ferkit.backbones import fernet, imagenet, mobilenet, vggface
 from ferkit.backbones.batch_norm import restore_batch_norm_statistics
 from ferkit.backbones.freezing import set_trainable
+from ferkit.backbones.listing import describe
 from ferkit.backbones.network import build_network
 from ferkit.backbones.registry import Backbone, Head, Preprocessing, Weights, get, names, register
 from ferkit.backbones.settings import BackboneSettings
@@ -28,11 +29,14 @@ __all__ = [
     "Preprocessing",
     "Weights",
     "build_network",
+    "describe",
     "fernet",
     "get",
+    "imagenet",
     "mobilenet",
     "names",
     "register",
     "restore_batch_norm_statistics",
     "set_trainable",
+    "vggface",
 ]

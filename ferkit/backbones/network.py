@@ -85,12 +85,15 @@ def _head(features: Any, settings: BackboneSettings, classes: int, seed: int) ->
 
 
 def _load_pretrained(backbone: "keras.Model", settings: BackboneSettings) -> None:
-    card = settings.card
+    published = settings.card.weights
     if settings.weights == "none":
         return
     if settings.weights != "pretrained":
-        load_weight_file(backbone, settings.weights, settings.name)
-    elif card.weights is not None:
-        load_weight_file(backbone, find_or_download(card.weights), settings.name)
-        if card.finish is not None:
-            card.finish(backbone)
+        file = settings.weights
+    elif published is not None:
+        file = find_or_download(published)
+    else:
+        return
+    load_weight_file(backbone, file, settings.name)
+    if settings.card.finish is not None and published is not None and file.name == published.file:
+        settings.card.finish(backbone)

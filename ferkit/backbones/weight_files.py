@@ -72,8 +72,8 @@ def _load_keras2(network: "keras.Model", root: Any, file: Path, owner: str) -> N
     for layer in layers:
         name = by_name.get(layer.name) or next(rest)
         arrays = [root[name][weight][()] for weight in stored[name]]
-        # Keras 2 and 3 agree on the order: trainable weights, then BatchNorm's statistics.
-        variables = [*layer.trainable_weights, *layer.non_trainable_weights] if layer.trainable else layer.weights
+        # The order in which Keras 2 wrote them.
+        variables = [*layer.trainable_weights, *layer.non_trainable_weights]
         expected = [tuple(variable.shape) for variable in variables]
         found = [array.shape for array in arrays]
         if expected != found:

@@ -26,10 +26,19 @@ def cache_folder() -> Path:
 
 
 def find(weights: Weights) -> Path | None:
-    """The file in ``FERKIT_WEIGHTS`` or the cache, None if it is in neither. Its checksum is not looked at."""
+    """The file in ``FERKIT_WEIGHTS`` or the cache, None if it is in neither. Its checksum is not looked at.
+
+    Raises
+    ------
+    WeightsError
+        If ``FERKIT_WEIGHTS`` names no folder.
+    """
     folders = [cache_folder()]
-    if os.environ.get("FERKIT_WEIGHTS"):
-        folders.insert(0, Path(os.environ["FERKIT_WEIGHTS"]))
+    named = os.environ.get("FERKIT_WEIGHTS")
+    if named:
+        if not Path(named).is_dir():
+            raise WeightsError(f"FERKIT_WEIGHTS names {named}, which is no folder: correct it or unset it.")
+        folders.insert(0, Path(named))
     return next((folder / weights.file for folder in folders if (folder / weights.file).is_file()), None)
 
 
@@ -76,7 +85,7 @@ def _download(weights: Weights, timeout: float) -> Path:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{weights.file}.", suffix=".part", delete=False) as part:
             partial = Path(part.name)
             try:
-                _fetch(weights, part, timeout)
+                _fetch(weights.url, weights.file, part, timeout)
                 part.close()
                 wrong = _mismatch(partial, weights)
                 if wrong:
@@ -92,14 +101,17 @@ def _download(weights: Weights, timeout: float) -> Path:
     return target
 
 
-def _fetch(weights: Weights, part: IO[bytes], timeout: float) -> None:
+def _fetch(url: str, name: str, part: IO[bytes], timeout: float) -> None:
+    from rich.console import Console
     from rich.progress import Progress
 
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     # The addresses are constants of the registry.
-    with urllib.request.urlopen(weights.url, timeout=timeout) as reply, Progress(transient=True) as progress:  # type: ignore[arg-type]  # noqa: S310
+    with urllib.request.urlopen(url, timeout=timeout) as reply, bar as progress:  # noqa: S310
         length = reply.headers.get("Content-Length")
         expected = int(length) if length else None
-        task = progress.add_task(f"downloading {weights.file}", total=expected)
+        task = progress.add_task(f"downloading {name}", total=expected)
         received = 0
         while block := reply.read(_BLOCK):
             part.write(block)
