@@ -21,7 +21,7 @@ def load_weight_file(network: "keras.Model", file: Path, owner: str) -> None:
 
     Keras 2 wrote a group for each layer, named in the attribute ``layer_names``, and in it a dataset for each of
     ``weight_names``. Such a layer goes to the layer of the same name; those without a namesake are taken in order, as
-    Keras does. Nothing is loaded unless every shape fits.
+    Keras does. Nothing of such a file is loaded unless every shape fits.
 
     Parameters
     ----------
@@ -52,7 +52,8 @@ def load_weight_file(network: "keras.Model", file: Path, owner: str) -> None:
     try:
         network.load_weights(file)
     except (ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+        # Keras goes on to print the values of the layer.
+        reason = " ".join(str(error).split(" Target variable:")[0].split())
         raise WeightsError(f"{file} holds the weights of another network than {owner}: {reason}") from error
 
 

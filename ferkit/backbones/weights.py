@@ -68,9 +68,7 @@ def find_or_download(weights: Weights, *, timeout: float = TIMEOUT_S) -> Path:
 
 def _put_it_where(weights: Weights) -> str:
     folder = os.environ.get("FERKIT_WEIGHTS")
-    place = (
-        f"into {folder} (FERKIT_WEIGHTS)" if folder else f"into {cache_folder()} or a folder that FERKIT_WEIGHTS names"
-    )
+    place = f"{folder} (FERKIT_WEIGHTS)" if folder else f"{cache_folder()} or a folder that FERKIT_WEIGHTS names"
     origin = f"from {weights.url}" if weights.url else f"({weights.source})"
     return f"Put {weights.file} {origin} into {place}, or set weights: none."
 
