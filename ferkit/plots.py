@@ -48,7 +48,7 @@ def confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: 
     figure, axes = _figure(0.86 * classes + 1.6, 0.72 * classes + 1.3, title)
     support = confusion.sum(axis=1, keepdims=True)
     share = np.divide(confusion, support, out=np.zeros(confusion.shape), where=support > 0)
-    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for label, prediction in np.ndindex(confusion.shape):
         colour = "white" if share[label, prediction] > 0.55 else _INK
         text = f"{share[label, prediction]:.0%}" if support[label] else "-"
@@ -61,8 +61,6 @@ def confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: 
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format=lambda value, _: f"{value:.0%}")
-    bar.outline.set_visible(False)  # type: ignore[operator]
     return _png(figure)
 
 
@@ -95,7 +93,8 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
             axes.axvline(best, color=_GREY, linestyle=":", label="kept epoch")
         for start in starts:
             axes.axvline(start, color=_GREY, linewidth=0.8)
-        axes.set(xlabel="epoch", title=name)
+        axes.set_xlabel("epoch")
+        axes.set_title(name, fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for start in starts:
         phase = history["phase"].to_numpy()[int(np.searchsorted(epochs, start))]
@@ -117,13 +116,14 @@ def class_counts(before: NDArray[np.int64], after: NDArray[np.int64], names: Seq
     title
         Above the figure.
     """
-    figure, axes = _figure(7.2, 3.4, title)
+    figure, axes = _figure(0.95 * len(names) + 1.0, 3.4, title)
     at = np.arange(len(names))
     for offset, counts, colour, label in ((-0.2, before, _GREY, "before"), (0.2, after, _BLUE, "after")):
         bars = axes.bar(at + offset, counts, width=0.38, color=colour, label=label)
         axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=7, padding=1)
     axes.set_xticks(at, names)
     axes.set_ylabel("examples in an epoch")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(visible=False, axis="x")
     axes.margins(y=0.12)
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.12))
