@@ -1,0 +1,400 @@
+import subprocess
+import sys
+from functools import cache
+
+import h5py
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from ferkit.backbones import (
+    BackboneSettings,
+    build_network,
+    describe,
+    get,
+    names,
+    register,
+    restore_batch_norm_statistics,
+    set_trainable,
+)
+from ferkit.backbones.registry import Head, Preprocessing
+from ferkit.errors import ConfigError, WeightsError
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (6, 48, 48, 1), dtype=np.uint8)
+
+
+@cache
+def network(name, **settings):
+    """With random weights, at 48 pixels; shared, so tests that change its weights build their own."""
+    return build_network(BackboneSettings(name=name, weights="none", input_size=48, **settings), 7, seed=3)
+
+
+def probabilities(of):
+    # A call compiles nothing, which for six pictures is most of what predict takes.
+    from keras import ops
+
+    return ops.convert_to_numpy(of(PICTURES, training=False))
+
+
+@pytest.mark.parametrize("name", names())
+def test_card_and_network_agree(name):
+    card, built = get(name), network(name)
+    backbone = built.get_layer("backbone")
+    assert backbone.count_params() == card.parameters
+    assert backbone.input_shape == (None, 48, 48, card.preprocessing.channels)
+    assert built.input_shape == (None, 48, 48, 1)
+    assert built.input.dtype == "uint8"
+    assert built.output_shape == (None, 7)
+    assert card.min_size <= 48
+    assert card.weights is None or card.weights.licence
+    said = probabilities(built)
+    assert said.dtype == np.float32
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "head"),
+    [("vggface", 15_045_959, 330_247), ("vggface2", 29_862_855, 6_301_703), ("vggface2_senet", 32_393_847, 6_301_703)],
+)
+def test_parameters_of_the_study(name, total, head):
+    built = build_network(BackboneSettings(name=name, weights="none"), 7, seed=3)
+    shape = (None, 7, 7, 512) if name == "vggface" else (None, 2048)
+    assert built.get_layer("backbone").output_shape == shape
+    assert built.get_layer("backbone").input_shape == (None, 224, 224, 3)
+    assert built.count_params() == total
+    assert set_trainable(built, "none") == head
+    assert set_trainable(built, "all", batch_norm="trainable") > 0.99 * total
+
+
+@pytest.mark.parametrize("name", ["fernet", "mobilenet_vggface2", "vggface"])
+def test_saved_network_loads_in_safe_mode_and_says_the_same(tmp_path, name):
+    import keras
+
+    network(name).save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras", safe_mode=True)
+    np.testing.assert_array_equal(probabilities(loaded), probabilities(network(name)))
+
+
+def test_seed_decides_the_weights():
+    settings = BackboneSettings(name="fernet", width=8)
+    first, again, other = (build_network(settings, 7, seed=seed).get_weights() for seed in (1, 1, 2))
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "mean"),
+    [
+        ("vggface", (93.5940, 104.7624, 129.1863)),
+        ("vggface2", (91.4953, 103.8827, 131.0912)),
+        ("mobilenet_vggface2", (103.939, 116.779, 123.68)),
+        ("efficientnet_b3", (0, 0, 0)),
+    ],
+)
+def test_preprocessing(name, mean):
+    import keras
+
+    built = network(name)
+    front = keras.Model(built.input, built.get_layer("preprocessing").output)
+    np.testing.assert_allclose(front.predict(PICTURES, verbose=0), PICTURES - np.array(mean), atol=1e-3)
+
+
+def test_preprocessing_resizes_first():
+    import keras
+
+    built = build_network(BackboneSettings(name="vggface", weights="none", input_size=96), 7, seed=3)
+    front = keras.Model(built.input, built.get_layer("preprocessing").output)
+    ramp = np.broadcast_to(np.arange(48, dtype=np.uint8)[:, None] * 5, (1, 48, 48))[..., None]
+    out = front.predict(ramp, verbose=0)[0, :, 5, 0] + 93.5940
+    np.testing.assert_allclose(out[1:-1], (np.arange(1, 95) + 0.5) / 2 * 5 - 2.5, atol=1e-3)
+
+
+def test_head_is_a_setting():
+    built = build_network(BackboneSettings(name="fernet", width=8, hidden=(32, 16), dropout=0.2), 8, seed=3)
+    layers = [layer.name for layer in built.layers]
+    assert layers[-5:] == ["dropout_1", "dense_1", "dropout_2", "dense_2", "probabilities"]
+    assert built.get_layer("dropout_2").rate == 0.2
+    assert [built.get_layer(name).units for name in ("dense_1", "dense_2", "probabilities")] == [32, 16, 8]
+
+
+def test_fernet_learns_toy_faces():
+    """Bright above or bright below: a network whose gradients are broken does not tell them apart."""
+    import keras
+
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 64)
+    pictures = rng.integers(0, 100, (64, 48, 48, 1), dtype=np.uint8)
+    for picture, below in zip(pictures, label, strict=True):
+        picture[24 * below : 24 * below + 24] += 100
+    built = build_network(BackboneSettings(name="fernet", width=8, dropout=0), 2, seed=3)
+    built.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = built.fit(pictures, label, batch_size=16, epochs=4, verbose=0).history
+    assert history["accuracy"][-1] > 0.9
+
+
+# Freezing
+
+
+def trainable_layers(built):
+    return [layer.name for layer in built.get_layer("backbone").layers if layer.trainable_weights]
+
+
+def test_how_much_learns():
+    built = build_network(BackboneSettings(name="fernet", width=8), 7, seed=3)
+    convolutions = [f"conv{block}_{number}" for block in (1, 2, 3, 4) for number in (1, 2)]
+    assert set_trainable(built, "none") == 64 * 7 + 7
+    assert trainable_layers(built) == []
+    everything = set_trainable(built, "all", batch_norm="trainable")
+    assert everything == sum(int(np.prod(weight.shape)) for weight in built.trainable_weights)
+    assert built.count_params() - everything == 2 * 2 * (8 + 16 + 32 + 64)
+    set_trainable(built, "all")
+    assert trainable_layers(built) == convolutions
+    set_trainable(built, 0.25)
+    assert trainable_layers(built) == ["conv4_1", "conv4_2"]
+    set_trainable(built, "conv3_2", batch_norm="trainable")
+    assert trainable_layers(built) == ["conv3_2", "conv3_2_bn", "conv4_1", "conv4_1_bn", "conv4_2", "conv4_2_bn"]
+    set_trainable(built, "conv4_2", batch_norm="everywhere")
+    assert trainable_layers(built) == [
+        name for each in convolutions for name in ([each] if each == "conv4_2" else []) + [f"{each}_bn"]
+    ]
+    assert set_trainable(built, 0.0) == set_trainable(built, "none")
+    assert set_trainable(built, 1.0) == set_trainable(built, "all")
+
+
+def test_a_layer_may_be_named_as_keras_vggface_names_it():
+    assert set_trainable(network("vggface2"), "conv5_3_1x1_increase/bn", batch_norm="trainable") == 6_301_703 + 2 * 2048
+
+
+@pytest.mark.parametrize("batch_norm", ["frozen", "trainable"])
+def test_frozen_batch_norm_keeps_its_statistics_in_training(batch_norm):
+    import keras
+
+    built = build_network(BackboneSettings(name="fernet", width=8), 7, seed=3)
+    set_trainable(built, "all", batch_norm=batch_norm)
+    statistics = built.get_layer("backbone").get_layer("conv2_1_bn").moving_mean
+    before = keras.ops.convert_to_numpy(statistics).copy()
+    built.compile("sgd", "sparse_categorical_crossentropy")
+    built.fit(PICTURES, np.arange(6), verbose=0)
+    assert (keras.ops.convert_to_numpy(statistics) == before).all() == (batch_norm == "frozen")
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "message"),
+    [
+        ("conv4_3", r"no layer 'conv4_3'.*did you mean 'conv4_2\w*'.*conv1_1 \.\.\. conv4_2_bn"),
+        (1.5, r"unfreeze 1\.5: expected a fraction 0\.\.1"),
+    ],
+)
+def test_unfreeze_refuses(unfreeze, message):
+    with pytest.raises(ConfigError, match=message):
+        set_trainable(network("fernet", width=8), unfreeze)
+
+
+# BatchNorm statistics
+
+
+def folded_mobilenet():
+    """As the published file is: scale and shift hold everything, mean 0, variance 1 - epsilon."""
+    import keras
+
+    built = build_network(BackboneSettings(name="mobilenet_vggface2", weights="none", input_size=48), 7, seed=3)
+    rng = np.random.default_rng(1)
+    for layer in built.get_layer("backbone").layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            size = layer.gamma.shape
+            layer.gamma.assign(rng.uniform(0.5, 1.5, size))
+            layer.beta.assign(rng.normal(0, 0.3, size))
+            layer.moving_mean.assign(np.zeros(size))
+            layer.moving_variance.assign(np.full(size, 1 - layer.epsilon))
+    return built
+
+
+def test_restored_statistics_are_real_and_change_no_output():
+    import keras
+
+    built = folded_mobilenet()
+    backbone = built.get_layer("backbone")
+    faces = np.random.default_rng(2).integers(0, 256, (40, 48, 48), dtype=np.uint8)
+    before, features = probabilities(built), backbone.predict(PICTURES - np.array([104.0, 117, 124]), verbose=0)
+    assert restore_batch_norm_statistics(built, faces, batch_size=16) == 27
+    after = backbone.predict(PICTURES - np.array([104.0, 117, 124]), verbose=0)
+    np.testing.assert_allclose(after, features, atol=1e-3 * np.abs(features).max())
+    np.testing.assert_allclose(probabilities(built), before, atol=1e-3)
+    first = backbone.get_layer("conv1")
+    front = keras.Model(built.input, built.get_layer("preprocessing").output)
+    convolved = keras.ops.convert_to_numpy(first(front(faces[..., None])))
+    normalisation = backbone.get_layer("conv1_bn")
+    np.testing.assert_allclose(normalisation.moving_mean, convolved.mean(axis=(0, 1, 2)), atol=1e-2)
+    np.testing.assert_allclose(normalisation.moving_variance, convolved.var(axis=(0, 1, 2)), rtol=1e-3)
+    # The aim: with statistics of the batch in place of its own, the network still says nearly the same.
+    set_trainable(built, "all", batch_norm="trainable")
+    pre = front(faces[..., None])
+    training, inference = (keras.ops.convert_to_numpy(backbone(pre, training=mode)) for mode in (True, False))
+    np.testing.assert_allclose(training, inference, atol=1e-2 * np.abs(inference).max())
+
+
+# Weight files in their published layout
+
+
+def keras2_name(name):
+    """The name that keras-vggface gives a layer, from the one that Keras 3 takes."""
+    name = name.replace("conv1_7x7_s2", "conv1/7x7_s2")
+    return f"{name[:-3]}/bn" if name.endswith("_bn") else name
+
+
+def write_published(backbone, file, rename=keras2_name):
+    """Random weights for `backbone` in the layout of Keras 2: a group for every layer, names in attributes."""
+    rng = np.random.default_rng(5)
+    values = {}
+    with h5py.File(file, "w") as opened:
+        opened.attrs["layer_names"] = [rename(layer.name).encode() for layer in backbone.layers]
+        opened.attrs["backend"] = b"tensorflow"
+        opened.attrs["keras_version"] = b"2.0.8"
+        for layer in backbone.layers:
+            name = rename(layer.name)
+            group = opened.require_group(name)
+            weights = [*layer.trainable_weights, *layer.non_trainable_weights]
+            values[layer.name] = [rng.random(weight.shape, dtype=np.float32).astype(weight.dtype) for weight in weights]
+            group.attrs["weight_names"] = np.array([f"{name}/{weight.name}:0".encode() for weight in weights], "S")
+            for weight, value in zip(weights, values[layer.name], strict=True):
+                group[f"{name}/{weight.name}:0"] = value
+    return values
+
+
+@pytest.mark.parametrize("name", ["vggface", "vggface2", "vggface2_senet", "resnet50"])
+def test_published_layout(tmp_path, monkeypatch, name):
+    file = tmp_path / get(name).weights.file
+    values = write_published(network(name).get_layer("backbone"), file, str if name == "resnet50" else keras2_name)
+    if name == "resnet50":
+        settings = BackboneSettings(name=name, input_size=48, weights=file)
+    else:
+        monkeypatch.setenv("FERKIT_WEIGHTS", str(tmp_path))
+        settings = BackboneSettings(name=name, input_size=48)
+    backbone = build_network(settings, 7, seed=3).get_layer("backbone")
+    assert backbone.count_params() == get(name).parameters
+    for layer in backbone.layers:
+        if layer.weights:
+            for variable, value in zip(layer.weights, values[layer.name], strict=True):
+                np.testing.assert_array_equal(variable, value)
+    other = "vggface2" if name == "vggface" else "vggface"
+    with pytest.raises(WeightsError, match=rf"{file.name}.*{other}"):
+        build_network(BackboneSettings(name=other, input_size=48, weights=file), 7, seed=3)
+
+
+def test_published_efficientnet_sees_pictures_as_it_did_in_training(tmp_path):
+    """keras.applications divides by sqrt(stddev) once more, with a layer that only its own download adds."""
+    import keras
+
+    file = tmp_path / get("efficientnet_b3").weights.file
+    values = write_published(
+        network("efficientnet_b3").get_layer("backbone"), file, lambda name: name.replace("normalization", "norm_9")
+    )
+    settings = BackboneSettings(name="efficientnet_b3", input_size=48, weights=file)
+    backbone = build_network(settings, 7, seed=3).get_layer("backbone")
+    (normalization,) = (layer for layer in backbone.layers if isinstance(layer, keras.layers.Normalization))
+    (stored,) = (value for name, value in values.items() if name.startswith("normalization"))
+    mean, variance = stored[0].ravel(), stored[1].ravel()
+    rgb = PICTURES.astype(np.float32) * np.ones(3, np.float32)
+    seen = keras.Model(backbone.input, normalization.output).predict(rgb, verbose=0)
+    expected = (rgb / 255 - mean) / np.sqrt(variance) / np.sqrt([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_missing_weights_end_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERKIT_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("FERKIT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(WeightsError, match=r"Put mobilenet_vggface2\.weights\.h5 .*human-models.*\(FERKIT_WEIGHTS\)"):
+        build_network(BackboneSettings(name="mobilenet_vggface2"), 7, seed=3)
+
+
+def test_keras_vggface_leaves_no_trace():
+    network("vggface")
+    import keras
+
+    assert not [
+        name for name in sys.modules if name.startswith(("keras_vggface", "keras_applications", "keras.engine"))
+    ]
+    assert not hasattr(keras.utils, "layer_utils")
+    assert keras.layers.Conv2D.__module__.startswith("keras.")
+
+
+# Registry and settings
+
+
+def test_importing_the_registry_imports_no_keras():
+    code = "import sys, ferkit.backbones, ferkit.augmentation; print({'keras', 'tensorflow'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_unknown_name_lists_the_known():
+    with pytest.raises(ConfigError, match=r"no backbone 'vggfaces' \(did you mean 'vggface'\?\); known: .*fernet.*"):
+        get("vggfaces")
+    with pytest.raises(ValidationError, match=r"no backbone 'xyz'; known: .*fernet.*vggface2_senet"):
+        BackboneSettings(name="xyz")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"input_size": 32, "name": "vggface"}, "needs at least 48"),
+        ({"input_size": 0, "name": "fernet"}, "needs at least 16"),
+        ({"width": 16, "name": "vggface"}, "width of vggface is fixed"),
+        ({"weights": "pretraned", "name": "vggface"}, "expected pretrained, none, or the path of an .h5 file"),
+        ({"dropout": 1, "name": "vggface"}, "less than 1"),
+        ({"hidden": [0], "name": "vggface"}, "at least one unit"),
+        ({"alias": "a/b", "name": "vggface"}, "alias"),
+        ({"size": 48, "name": "vggface"}, "Extra inputs"),
+    ],
+)
+def test_settings_refuse(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        BackboneSettings(**settings)
+
+
+def test_settings_say_whether_a_network_starts_trained():
+    assert BackboneSettings(name="vggface").starts_trained
+    assert not BackboneSettings(name="vggface", weights="none").starts_trained
+    assert not BackboneSettings(name="fernet").starts_trained
+    assert BackboneSettings(name="fernet", weights="mine.h5").starts_trained
+    assert BackboneSettings(name="fernet", alias="fernet_b").label == "fernet_b"
+
+
+def test_a_backbone_of_ones_own(monkeypatch):
+    import keras
+
+    from ferkit.backbones import registry
+
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+
+    @register(
+        "tinynet",
+        summary="one convolution",
+        input_size=24,
+        min_size=8,
+        preprocessing=Preprocessing("grey 0..1", mean=(0.0,), scale=1 / 255),
+        head=Head(dropout=0.1),
+        parameters=40,
+    )
+    def tinynet(size, settings):
+        picture = keras.Input((size, size, 1))
+        return keras.Model(picture, keras.layers.Conv2D(4, 3)(picture))
+
+    built = build_network(BackboneSettings(name="tinynet"), 7, seed=3)
+    assert built.get_layer("backbone").count_params() == 40
+    assert probabilities(built).shape == (6, 7)
+    with pytest.raises(ConfigError, match="'tinynet' is registered already: one convolution"):
+        register("tinynet")(tinynet)
+
+
+def test_listing(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERKIT_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("FERKIT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / get("vggface").weights.file).write_bytes(b"")
+    table = describe().set_index("name")
+    assert list(table.index) == names()
+    assert table.loc["vggface", "weights"] == f"found: {tmp_path / get('vggface').weights.file}"
+    assert table.loc["vggface2", "weights"].startswith("missing: will be downloaded from https://github.com/rcmalli/")
+    assert table.loc["mobilenet_vggface2", "weights"].startswith("missing: put mobilenet_vggface2.weights.h5 into")
+    assert table.loc["fernet", "weights"] == "trained from scratch"
+    assert "non-commercial" in table.loc["vggface2", "licence"]
+    assert table.loc["vggface", "parameters"] == 14_714_688
