@@ -35,7 +35,7 @@ class EvaluationSettings(Settings):
     bootstrap: int = Field(2000, ge=100)
     confidence: float = Field(0.95, gt=0.5, lt=1)
     ece_bins: int = Field(15, ge=2)
-    grid: int = Field(40, ge=1)
+    grid: int = Field(24, ge=1)
 
 
 @dataclass(frozen=True, eq=False)
