@@ -58,6 +58,8 @@ def build_network(settings: BackboneSettings, classes: int, *, seed: int) -> "ke
     x = picture
     if settings.size != SIZE:
         side = settings.size
+        # JAX would round each resized pixel back to uint8.
+        x = keras.ops.cast(x, "float32")
         x = keras.layers.Resizing(side, side, interpolation="bilinear", dtype="float32", name="resize")(x)
     x = GreyToChannels(card.preprocessing.mean, card.preprocessing.scale, name=PREPROCESSED)(x)
     x = _head(backbone(x), settings, classes, seed)
