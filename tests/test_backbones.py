@@ -82,6 +82,14 @@ def test_seed_decides_the_weights():
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.parametrize("name", ["fernet", "mobilenet_vggface2", "vggface2"])
+def test_a_network_has_one_config_however_many_were_built_before(name):
+    first, second = (
+        build_network(BackboneSettings(name=name, weights="none", input_size=48), 7, seed=3).to_json() for _ in range(2)
+    )
+    assert first == second
+
+
 @pytest.mark.parametrize(
     ("name", "mean"),
     [

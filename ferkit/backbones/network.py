@@ -1,5 +1,7 @@
 """Backbone, preprocessing and head as one Keras network that takes uint8 pictures."""
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ferkit.backbones.settings import BackboneSettings
@@ -50,6 +52,7 @@ def build_network(settings: BackboneSettings, classes: int, *, seed: int) -> "ke
     keras.utils.set_random_seed(seed)
     card = settings.card
     trunk = card.build(settings.size, settings)
+    _number_unnamed_layers(trunk)
     # A new model over the same layers: the name is ours, whatever its source calls it.
     backbone = keras.Model(trunk.input, trunk.output, name=BACKBONE)
     _load_pretrained(backbone, settings)
@@ -64,6 +67,20 @@ def build_network(settings: BackboneSettings, classes: int, *, seed: int) -> "ke
     x = GreyToChannels(card.preprocessing.mean, card.preprocessing.scale, name=PREPROCESSED)(x)
     x = _head(backbone(x), settings, classes, seed)
     return keras.Model(picture, x, name=settings.label)
+
+
+def _number_unnamed_layers(trunk: "keras.Model") -> None:
+    """Name them by their place in `trunk`, so that one network has one config and one hash.
+
+    Keras numbers the layers that nobody named through the whole process: a second network would differ from the
+    first.
+    """
+    counts: Counter[str] = Counter()
+    for layer in trunk.layers:
+        stem = re.sub(r"_\d+$", "", layer.name)
+        if stem.replace("_", "") == type(layer).__name__.lower():
+            counts[stem] += 1
+            layer.name = f"{stem}_{counts[stem]}"
 
 
 def _head(features: Any, settings: BackboneSettings, classes: int, seed: int) -> Any:
