@@ -1,0 +1,94 @@
+"""What a person sees while a pipeline runs: one line an event, and the reason of a failure once.
+
+ZenML prints every failure with its whole traceback, and native libraries write to the process' standard error past all
+logging. A run should show neither: an expected error is one line, and what TensorFlow has to say lies in a file.
+"""
+
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+from ferkit.errors import FerkitError
+
+__all__ = ["RunConsole", "quiet_native_libraries"]
+
+# ZenML's messages that tell how far a run is, and how we say them.
+_EVENTS = (
+    (re.compile(r"Using cached version of step `?(\w+)`?\."), "{} is unchanged: cached"),
+    (re.compile(r"Step `?(\w+)`? has started\."), "{} ..."),
+    (re.compile(r"Step `?(\w+)`? has finished in `?([^`]+?)`?\.$"), "{} took {}"),
+    (re.compile(r"Skipping step `?(\w+)`? due to"), "{} is skipped, a step before it failed"),
+)
+_FAILED = re.compile(r"Step `?(\w+)`? failed\.")
+
+
+class RunConsole(logging.Handler):
+    """The only handler that writes to the terminal during a run; remembers the first failure.
+
+    Attributes
+    ----------
+    failure
+        Exception of the first step that failed.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(logging.INFO)
+        self._stream = stream
+        self.failure: BaseException | None = None
+
+    def attach(self) -> None:
+        """Take the place of ZenML's console handler."""
+        root = logging.getLogger()
+        for handler in list(root.handlers):
+            if type(handler).__name__ in ("ZenMLConsoleHandler", type(self).__name__):
+                root.removeHandler(handler)
+        root.addHandler(self)
+        logging.getLogger("ferkit").setLevel(logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show what a person wants to know of `record`."""
+        text = self._text(record)
+        if text:
+            stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
+            self._stream.write(f"{stamp}  {text}\n")
+            self._stream.flush()
+
+    def _text(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.name.startswith("ferkit"):
+            return message
+        if record.name.startswith("zenml"):
+            return self._event(record, message)
+        if record.levelno >= logging.ERROR:
+            return f"{record.name}: {message}"
+        return ""
+
+    def _event(self, record: logging.LogRecord, message: str) -> str:
+        for pattern, text in _EVENTS:
+            if found := pattern.match(message):
+                return text.format(*found.groups())
+        failed = _FAILED.match(message)
+        if not failed or not record.exc_info or record.exc_info[1] is None:
+            return ""
+        error = record.exc_info[1]
+        self.failure = self.failure or error
+        if isinstance(error, FerkitError):
+            return f"{failed[1]} failed"
+        return f"{failed[1]} failed\n" + "".join(traceback.format_exception(error)).rstrip()
+
+
+def quiet_native_libraries(log: Path) -> TextIO:
+    """Send what is written to file descriptor 2 to `log`, and return a stream to where it led before.
+
+    Python's own standard error goes on to the terminal.
+    """
+    terminal = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    sys.stderr = terminal
+    return terminal

@@ -1,0 +1,72 @@
+"""`ferkit data`: bring the data, and look at it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ferkit.config import load_config
+from ferkit.contact_sheet import contact_sheet, to_png
+from ferkit.dataset import FaceDataset
+from ferkit.labels import FER_EMOTIONS, SPLITS
+from ferkit.sources import load
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Bring FER-2013 and FER+, and look at what a configuration reads.", no_args_is_help=True)
+
+
+@app.command()
+def download(
+    to: Annotated[Path, typer.Argument(help="Folder for fer2013.csv and fer2013new.csv.")] = Path("data"),
+) -> None:
+    """Get FER-2013 through kagglehub (network and a Kaggle account) and FER+ from GitHub.
+
+    Example: `ferkit data download data`
+    """
+    from ferkit.sources.download import download as fetch
+
+    for path in fetch(to):
+        Console().print(f"{path}")
+
+
+@app.command()
+def describe(
+    config: Annotated[Path, typer.Argument(help="A run configuration; only its data section is read.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a contact sheet, some faces of each emotion, as PNG.")
+    ] = None,
+) -> None:
+    """Count the pictures of each split and emotion.
+
+    Example: `ferkit data describe configs/fer2013.yaml --set data.path=data --sheet faces.png`
+    """
+    faces = load(load_config(config, overrides or []).data)
+    table = Table(title=f"{len(faces):,} pictures, FER+ votes: {'yes' if faces.votes is not None else 'no'}")
+    table.add_column("emotion")
+    for split in SPLITS:
+        table.add_column(split, justify="right")
+    for index, emotion in enumerate(FER_EMOTIONS):
+        table.add_row(emotion, *(f"{int((faces.of_split(split).label == index).sum()):,}" for split in SPLITS))
+    table.add_row("all", *(f"{int(faces.in_split(split).sum()):,}" for split in SPLITS), style="bold")
+    Console().print(table)
+    if sheet:
+        sheet.write_bytes(to_png(_sheet(faces)))
+        Console().print(f"{sheet}")
+
+
+def _sheet(faces: FaceDataset, each: int = 16) -> "np.ndarray":
+    """Some faces of each emotion, spread over the data, one row an emotion."""
+    chosen = []
+    for index in range(len(FER_EMOTIONS)):
+        of_class = np.flatnonzero(faces.label == index)
+        if len(of_class):
+            chosen.append(of_class[np.linspace(0, len(of_class) - 1, each, dtype=int)])
+    some = faces.take(np.concatenate(chosen))
+    return contact_sheet(some.images, [FER_EMOTIONS[label] for label in some.label], columns=each)

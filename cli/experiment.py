@@ -1,0 +1,48 @@
+"""How a pipeline run appears in MLflow: its experiment, and the tags that say what it was made from."""
+
+import hashlib
+import subprocess
+from typing import Any
+
+from cli.workspace import CHECKOUT, Workspace
+from ferkit.config import RunConfig
+
+__all__ = ["experiment_settings", "git_commit"]
+
+
+def experiment_settings(config: RunConfig, fingerprint: str, workspace: Workspace) -> dict[str, Any]:
+    """Settings of ZenML's MLflow tracker for one run; makes the experiment if it is missing."""
+    if workspace.tracking_uri.startswith("sqlite"):
+        _keep_artifacts_here(config.experiment, workspace)
+    text = config.to_yaml()
+    return {
+        "experiment_name": config.experiment,
+        "tags": {
+            "ferkit.config": config.name,
+            "ferkit.config_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "ferkit.data_hash": fingerprint[:16],
+            "ferkit.git_commit": git_commit(),
+            "ferkit.seed": str(config.seed),
+        },
+    }
+
+
+def git_commit() -> str:
+    """Commit of the checkout, with ``-dirty`` if files differ from it; ``unknown`` outside git."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],  # noqa: S607
+            capture_output=True, text=True, timeout=20, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _keep_artifacts_here(experiment: str, workspace: Workspace) -> None:
+    """MLflow would put the artifacts of a database store into the current folder."""
+    import mlflow
+
+    client = mlflow.MlflowClient(workspace.tracking_uri)
+    if client.get_experiment_by_name(experiment) is None:
+        client.create_experiment(experiment, artifact_location=(workspace.root / "mlartifacts" / experiment).as_uri())

@@ -1,0 +1,86 @@
+"""`ferkit report`: the report of a run, from ZenML's artifacts to files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.workspace import Workspace
+from ferkit.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ferkit.report import Report
+
+__all__ = ["export", "register", "results_table"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("report")(report)
+
+
+def report(
+    run: Annotated[str | None, typer.Argument(help="Name or id of a run; the last that completed if empty.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder to write to; .ferkit/reports/RUN if empty.")] = None,
+) -> None:
+    """Write the report of a run as Markdown and HTML, and print its results.
+
+    Example: `ferkit report --to docs/my-run`
+    """
+    workspace = Workspace.open()
+    workspace.activate_stack()
+    found = _find(run)
+    folder, results = export(found, to or workspace.root / "reports" / found.name)
+    console = Console()
+    console.print(results_table(results, f"{found.name}: results"))
+    console.print(f"report  {folder / 'report.html'}", soft_wrap=True)
+
+
+def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
+    """Write the report of a ZenML run to `folder`; the folder, and the results as a table."""
+    outputs = run.steps["report"].outputs
+    written: Report = outputs["report"][0].load()
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name, content in written.figures.items():
+        (folder / "figures" / name).write_bytes(content)
+    (folder / "report.md").write_text(written.markdown)
+    (folder / "report.html").write_text(written.html)
+    return folder, outputs["results"][0].load()
+
+
+def results_table(results: "pd.DataFrame", title: str) -> Table:
+    """What a person compares first, one line a model and set of pictures."""
+    table = Table(title=title)
+    for name in ("target", "model", "pictures of", "labels", "pictures", "accuracy", "macro F1", "ECE"):
+        table.add_column(name, justify="left" if name in ("target", "model", "pictures of", "labels") else "right")
+    previous = None
+    for line in results.to_dict("records"):
+        current = (line["target"], line["model"])
+        if previous not in (None, current):
+            table.add_section()
+        accuracy = f"{line['accuracy']:.4f} ({line['accuracy_low']:.4f} to {line['accuracy_high']:.4f})"
+        numbers = (f"{line['pictures']:,}", accuracy, f"{line['macro_f1']:.4f}")
+        shown = ("", "") if previous == current else current
+        table.add_row(*shown, line["subset"], line["labels"], *numbers, f"{line['expected_calibration_error']:.4f}")
+        previous = current
+    return table
+
+
+def _find(run: str | None) -> Any:
+    from zenml.client import Client
+
+    client = Client()
+    try:
+        if run:
+            return client.get_pipeline_run(run)
+        runs = client.list_pipeline_runs(status="completed", sort_by="desc:created", size=1).items
+        if runs:
+            return runs[0]
+    except KeyError:
+        names = ", ".join(each.name for each in client.list_pipeline_runs(sort_by="desc:created", size=5).items)
+        raise DataError(f"no run {run!r}; the last ones are {names or 'none'}.") from None
+    raise DataError("no run has completed yet. Try `ferkit run configs/quickstart.yaml`.")

@@ -1,0 +1,47 @@
+"""`ferkit ui`: MLflow's own page on the runs of this checkout."""
+
+import os
+import socket
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.workspace import Workspace
+from ferkit.errors import ConfigError
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("ui")(ui)
+
+
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
+) -> None:
+    """Open the MLflow UI: every run, its curves, figures, report and models.
+
+    Example: `ferkit ui --port 5001`
+    """
+    workspace = Workspace.open()
+    uri = workspace.tracking_uri
+    if uri.startswith("http"):
+        Console().print(f"MLFLOW_TRACKING_URI names a server, its page is {uri}")
+        return
+    with socket.socket() as probe:
+        # As the server will: a port whose last connection is still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} of {host} cannot be used ({error.strerror}): try ferkit ui --port {port + 1}."
+            ) from None
+    Console().print(f"MLflow's page: http://{host}:{port}  (Ctrl-C stops it)")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    os.execv(sys.executable, command)  # noqa: S606

@@ -1,0 +1,263 @@
+"""The run configuration: one YAML file, checked whole before anything starts."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ferkit.backbones import BackboneSettings
+from ferkit.balancing import BalancingSettings
+from ferkit.cleaning import CleaningSettings
+from ferkit.ensemble import EnsembleSettings
+from ferkit.errors import ConfigError
+from ferkit.evaluation import EvaluationSettings
+from ferkit.labels import Target
+from ferkit.schedule import TrainingSettings
+from ferkit.settings import Settings
+from ferkit.sources import SourceSettings
+from ferkit.targets import TargetSettings
+from ferkit.validation import ValidationSettings
+
+__all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "load_config"]
+
+
+class ResourceRequest(Settings):
+    """What a step needs to run; handed to the orchestrator as ZenML `ResourceSettings`.
+
+    Attributes
+    ----------
+    cpu_count, gpu_count
+        Cores and GPUs, none asked for if empty.
+    memory
+        Such as ``8GB`` or ``512MiB``.
+    """
+
+    cpu_count: float | None = Field(None, gt=0)
+    gpu_count: int | None = Field(None, ge=0)
+    memory: str | None = Field(None, pattern=r"^[0-9]+(KB|KiB|MB|MiB|GB|GiB|TB|TiB|PB|PiB)$")
+
+
+class Resources(Settings):
+    """The request of each step; a step that is not named asks for nothing."""
+
+    # ZenML writes parameters down by field and not by alias.
+    model_config = ConfigDict(populate_by_name=True)
+
+    ingest: ResourceRequest = ResourceRequest()
+    validate_: ResourceRequest = Field(ResourceRequest(), alias="validate")
+    drop_non_faces: ResourceRequest = ResourceRequest()
+    oversample: ResourceRequest = ResourceRequest()
+    fine_tune: ResourceRequest = ResourceRequest()
+    ensemble: ResourceRequest = ResourceRequest()
+    evaluate: ResourceRequest = ResourceRequest()
+    report: ResourceRequest = ResourceRequest()
+
+
+class BackboneEntry(BackboneSettings):
+    """A backbone of a run.
+
+    Attributes
+    ----------
+    training
+        What this backbone does otherwise than the run's `training` section, with the same keys.
+    resources
+        What its fine-tuning needs, in place of ``resources.fine_tune``.
+    targets
+        Names of the targets it is trained for; all of the run's if empty.
+    """
+
+    training: dict[str, Any] = Field(default_factory=dict)
+    resources: ResourceRequest | None = None
+    targets: tuple[str, ...] | None = None
+
+    @property
+    def backbone(self) -> BackboneSettings:
+        """The network alone."""
+        return BackboneSettings(**{name: getattr(self, name) for name in BackboneSettings.model_fields})
+
+
+class RunConfig(Settings):
+    """Everything that one run does.
+
+    Attributes
+    ----------
+    name
+        Name of the run, and of the MLflow experiment unless `experiment` says otherwise.
+    seed
+        Of everything random; the same seed and the same data give the same run.
+    data, validation, cleaning, balancing, targets, backbones, training, ensemble, evaluation, resources
+        The sections; each is described where it is read, in ``ferkit``.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    experiment: str = "ferkit"
+    seed: int = Field(0, ge=0)
+    data: SourceSettings
+    validation: ValidationSettings = ValidationSettings()
+    cleaning: CleaningSettings = CleaningSettings()
+    balancing: BalancingSettings = BalancingSettings()
+    targets: tuple[TargetSettings, ...] = Field((TargetSettings(),), min_length=1)
+    backbones: tuple[BackboneEntry, ...] = Field(min_length=1)
+    training: TrainingSettings = TrainingSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [target.name for target in self.targets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"targets {names}: each may occur once.")
+        labels = [entry.label for entry in self.backbones]
+        if twice := {label for label in labels if labels.count(label) > 1}:
+            raise ValueError(f"backbones {sorted(twice)} occur twice: give each an alias of its own.")
+        if "ensemble" in labels:
+            raise ValueError("a backbone cannot be called 'ensemble': the report calls the combination so.")
+        for entry in self.backbones:
+            if unknown := set(entry.targets or ()) - set(names):
+                raise ValueError(f"backbone {entry.label}: targets {sorted(unknown)} are not among this run's {names}.")
+            self.training_of(entry)
+        for name in names:
+            if not self.members(name):
+                raise ValueError(f"target {name}: no backbone is trained for it.")
+            if missing := set(self.ensemble.members or ()) - {entry.label for entry in self.members(name)}:
+                raise ValueError(f"ensemble.members {sorted(missing)} are not among the backbones of {name}: {labels}.")
+        return self
+
+    def members(self, target: str) -> tuple[BackboneEntry, ...]:
+        """The backbones that are trained for `target`."""
+        return tuple(entry for entry in self.backbones if entry.targets is None or target in entry.targets)
+
+    def trained(self) -> list[tuple[Target, str]]:
+        """Target and label of each training, in the order in which they run."""
+        return [(target.name, entry.label) for target in self.targets for entry in self.members(target.name)]
+
+    def training_of(self, entry: BackboneEntry) -> TrainingSettings:
+        """The run's training settings with what `entry` does otherwise."""
+        try:
+            return TrainingSettings.model_validate(_merge(self.training.model_dump(), entry.training))
+        except ValidationError as error:
+            raise ValueError(
+                "; ".join(_problems(error, TrainingSettings, f"backbones.{entry.label}.training."))
+            ) from error
+
+    def to_yaml(self) -> str:
+        """The configuration with every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read and check a run configuration.
+
+    Parameters
+    ----------
+    path
+        A YAML file.
+    overrides
+        ``key.subkey=value``, value in YAML; ``backbones.fernet.training.batch_size=32`` names a list entry by
+        its alias or name, ``backbones.0`` by its place.
+
+    Raises
+    ------
+    ConfigError
+        One line a problem: where, what was found, what is expected.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        known = ", ".join(sorted(str(each) for each in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(f"{path}: no such file. Configurations in {path.parent}/: {known}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable text file ({error}).") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, found {type(content).__name__}.")
+    for override in overrides:
+        _override(content, override)
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in _problems(error, RunConfig))) from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: expected key=value, such as training.network.epochs=3.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML: {' '.join(str(error).split())}") from error
+    node: Any = content
+    *parents, last = key.split(".")
+    for part in parents:
+        at = _entry(node, part, override)
+        if isinstance(node, dict) and not isinstance(node.get(at), dict | list):
+            node[at] = {}
+        node = node[at]
+    node[_entry(node, last, override)] = value
+
+
+def _entry(node: Any, part: str, override: str) -> Any:
+    """Key or index that `part` names in `node`."""
+    if not isinstance(node, list):
+        return part
+    for index, item in enumerate(node):
+        if isinstance(item, Mapping) and part in (item.get("alias"), item.get("name")):
+            return index
+    if part.isdigit() and int(part) < len(node):
+        return int(part)
+    known = [str(item.get("alias") or item.get("name")) for item in node if isinstance(item, Mapping)]
+    raise ConfigError(f"--set {override}: no entry {part!r}, the list has {', '.join(known)}.")
+
+
+def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -> list[str]:
+    """One line for each thing that pydantic found wrong."""
+    lines = []
+    for problem in error.errors():
+        where = prefix + ".".join(str(part) for part in problem["loc"])
+        message = re.sub(r"^Value error, ", "", problem["msg"])
+        if problem["type"] == "extra_forbidden":
+            known = _keys(root, problem["loc"][:-1])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            lines.append(f"{where}: unknown key{hint} Known: {', '.join(known)}.")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}: missing.")
+        elif problem["type"] == "value_error":
+            lines.append(f"{where}: {message}" if where else message)
+        else:
+            lines.append(f"{where}: {message}, found {problem['input']!r}.")
+    return lines
+
+
+def _keys(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known at `location` below `root`."""
+    models: list[type[BaseModel]] = [root]
+    for part in location:
+        fields = [model.model_fields[part] for model in models if isinstance(part, str) and part in model.model_fields]
+        if fields:
+            models = [model for each in fields for model in _models(each.annotation)]
+        # A union's tag or a list's index narrows nothing that a person has to read.
+    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Every settings class that occurs in a type annotation."""
+    if inspect.isclass(annotation) and not get_args(annotation):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in get_args(annotation) for model in _models(part)]

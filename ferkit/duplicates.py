@@ -1,0 +1,28 @@
+"""Pictures that occur more than once, byte for byte."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.dataset import FaceDataset
+from ferkit.labels import SPLITS, Split
+
+__all__ = ["cross_split_duplicates", "duplicate_groups"]
+
+
+def duplicate_groups(faces: FaceDataset) -> NDArray[np.int64]:
+    """(N,) int64: the index of the first picture with the same pixels; its own for a picture that occurs once."""
+    _, first, inverse = np.unique(faces.picture_hashes(), return_index=True, return_inverse=True)
+    return np.asarray(first[inverse], dtype=np.int64)
+
+
+def cross_split_duplicates(faces: FaceDataset, split: Split) -> NDArray[np.bool_]:
+    """Which pictures of `split` also occur in another split.
+
+    Returns
+    -------
+    (pictures of `split`,) bool
+        In the order of ``faces.of_split(split)``.
+    """
+    group = duplicate_groups(faces)
+    inside = faces.split == SPLITS.index(split)
+    return np.isin(group[inside], group[~inside])

@@ -1,0 +1,96 @@
+"""`FaceModel`: a trained network with what is needed to use it."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.errors import DataError
+from ferkit.labels import Target, class_names
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["FaceModel"]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """A network on disk; reading its weights, and importing Keras, waits until it has to predict.
+
+    Attributes
+    ----------
+    name
+        What the run calls it, such as ``vggface``.
+    target
+        Which classes it tells apart.
+    file
+        The network as .keras: (B, 48, 48, 1) uint8 to (B, classes) float32 that sum to one.
+    """
+
+    name: str
+    target: Target
+    file: Path
+
+    def __post_init__(self) -> None:
+        if not zipfile.is_zipfile(self.file):
+            raise DataError(f"{self.file} is no .keras archive: the model {self.name} is missing or was cut short.")
+
+    @classmethod
+    def save(cls, network: "keras.Model", name: str, target: Target, file: Path) -> Self:
+        """Write `network` to `file` and return the model that it is."""
+        network.save(file)
+        return cls(name, target, file)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the network's outputs."""
+        return class_names(self.target)
+
+    @cached_property
+    def network(self) -> "keras.Model":
+        """The network, loaded in Keras' safe mode."""
+        import keras
+
+        # Registers the layers that a saved network may contain.
+        import ferkit.backbones.layers  # noqa: F401
+
+        return keras.models.load_model(self.file, compile=False, safe_mode=True)
+
+    def predict(self, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
+        """Probabilities (N, classes) float32 of pictures (N, 48, 48) uint8."""
+        return predict(self.network, images, batch_size)
+
+    def copy_to(self, folder: Path) -> None:
+        """Write the network and its description into `folder`, where `read` finds them."""
+        shutil.copyfile(self.file, folder / "network.keras")
+        (folder / "model.json").write_text(json.dumps({"name": self.name, "target": self.target}))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The model that `copy_to` wrote."""
+        about = json.loads((folder / "model.json").read_text())
+        return cls(about["name"], about["target"], folder / "network.keras")
+
+    def content_hash(self) -> str:
+        """sha256 of the configuration and the weights; the archive's dates do not enter."""
+        digest = hashlib.sha256(f"{self.name} {self.target}".encode())
+        with zipfile.ZipFile(self.file) as archive:
+            for part in ("config.json", "model.weights.h5"):
+                digest.update(archive.read(part))
+        return digest.hexdigest()
+
+
+def predict(network: "keras.Model", images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
+    """Probabilities (N, classes) float32 that `network` gives pictures (N, 48, 48) uint8."""
+    if not len(images):
+        return np.zeros((0, network.output_shape[-1]), dtype=np.float32)
+    probabilities = network.predict(images[..., None], batch_size=batch_size, verbose=0)
+    return np.asarray(probabilities, dtype=np.float32)

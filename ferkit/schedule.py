@@ -1,0 +1,81 @@
+"""How a network is fine-tuned: the settings, and the learning rate that follows from them."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from ferkit.augmentation import AugmentationSettings
+from ferkit.settings import Settings
+
+__all__ = ["PhaseSettings", "TrainingSettings", "learning_rate"]
+
+
+class PhaseSettings(Settings):
+    """One phase of fine-tuning.
+
+    Attributes
+    ----------
+    epochs
+        At most this many passes; 0 leaves the phase out.
+    learning_rate
+        Peak learning rate.
+    schedule
+        ``constant``; ``cosine``: down to zero at the last epoch (Loshchilov and Hutter, ICLR 2017, eq. 5, without
+        restarts); ``plateau``: times `plateau_factor` after `plateau_patience` epochs without improvement.
+    warmup_epochs
+        Epochs, or a part of one, in which the rate rises linearly from zero.
+    """
+
+    epochs: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    warmup_epochs: float = Field(0.0, ge=0)
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    plateau_patience: int = Field(10, ge=1)
+
+
+class TrainingSettings(Settings):
+    """How each network of a run is fine-tuned; a backbone may override any of it.
+
+    Attributes
+    ----------
+    head
+        The first phase: the backbone is frozen, only the head learns. Left out for a network with random weights.
+    network
+        The second phase: the head and as much of the backbone as `unfreeze` says.
+    unfreeze, batch_norm
+        How much of the backbone learns in the second phase, see `ferkit.backbones.set_trainable`.
+    optimizer, momentum, weight_decay
+        ``sgd`` is Nesterov's; `weight_decay` is decoupled (Loshchilov and Hutter, ICLR 2019) under each.
+    label_smoothing
+        Share of each label that is spread over all classes (Szegedy et al., CVPR 2016, section 7).
+    monitor
+        What PublicTest says about the network: ``accuracy`` (larger is better) or ``loss``. It chooses the best epoch.
+    patience
+        A phase ends after this many epochs without improvement.
+    """
+
+    head: PhaseSettings = PhaseSettings(epochs=3, learning_rate=1e-3)
+    network: PhaseSettings = PhaseSettings(epochs=20, learning_rate=1e-4, schedule="cosine", warmup_epochs=1)
+    unfreeze: float | str = "all"
+    batch_norm: Literal["frozen", "trainable", "everywhere"] = "trainable"
+    batch_size: int = Field(64, ge=1)
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-4, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    monitor: Literal["accuracy", "loss"] = "accuracy"
+    patience: int = Field(10, ge=1)
+    augmentation: AugmentationSettings = AugmentationSettings()
+
+
+def learning_rate(phase: PhaseSettings, epoch: float, factor: float = 1.0) -> float:
+    """Learning rate at `epoch` (a fraction within an epoch) of `phase`; `factor` is what the plateau made of it."""
+    rate = phase.learning_rate * factor
+    if epoch < phase.warmup_epochs:
+        return rate * epoch / phase.warmup_epochs
+    if phase.schedule == "cosine":
+        span = max(phase.epochs - phase.warmup_epochs, 1e-9)
+        return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (epoch - phase.warmup_epochs) / span)))
+    return rate

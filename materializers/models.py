@@ -1,0 +1,65 @@
+"""How `FaceModel` and `Predictions` are stored."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from zenml.enums import ArtifactType
+from zenml.metadata.metadata_types import MetadataType
+
+from ferkit.model import FaceModel
+from ferkit.predictions import Predictions
+from materializers.store import StoreMaterializer
+
+__all__ = ["FaceModelMaterializer", "PredictionsMaterializer"]
+
+
+class FaceModelMaterializer(StoreMaterializer):
+    """Stores a `FaceModel` as its .keras archive, which Keras loads in safe mode."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (FaceModel,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+
+    _FILES = ("model.json", "network.keras")
+
+    def load(self, data_type: type[Any]) -> FaceModel:  # noqa: ARG002
+        """Bring the archive here; the network is read when it is first used, within the step."""
+        with self.get_temporary_directory(delete_at_exit=False) as folder:
+            for name in self._FILES:
+                (Path(folder) / name).write_bytes(self.read(name))
+            return FaceModel.read(Path(folder))
+
+    def save(self, data: FaceModel) -> None:
+        """Write the archive and what it is."""
+        with self.get_temporary_directory(delete_at_exit=True) as folder:
+            data.copy_to(Path(folder))
+            for name in self._FILES:
+                self.write(name, (Path(folder) / name).read_bytes())
+
+    def extract_metadata(self, data: FaceModel) -> dict[str, MetadataType]:
+        """Which model it is."""
+        return {"model": data.name, "target": data.target}
+
+    def compute_content_hash(self, data: FaceModel) -> str:
+        """Equal for equal configuration and weights."""
+        return data.content_hash()
+
+
+class PredictionsMaterializer(StoreMaterializer):
+    """Stores `Predictions` as .npz."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Predictions,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def load(self, data_type: type[Any]) -> Predictions:  # noqa: ARG002
+        """Read probabilities and rows."""
+        about = self.read_json("about.json")
+        return Predictions(about["target"], about["split"], **self.read_arrays("predictions.npz"))
+
+    def save(self, data: Predictions) -> None:
+        """Write probabilities and rows."""
+        self.write_json("about.json", {"target": data.target, "split": data.split})
+        self.write_arrays("predictions.npz", {"row": data.row, "probabilities": data.probabilities})
+
+    def compute_content_hash(self, data: Predictions) -> str:
+        """Equal for equal predictions."""
+        return data.content_hash()

@@ -1,0 +1,32 @@
+"""Step: pictures that are not a face leave the data."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from ferkit import cleaning
+from ferkit.dataset import FaceDataset
+from materializers.faces import FaceDatasetMaterializer
+from materializers.tables import TableMaterializer
+from steps.caching import code_of
+from steps.tracking import log_files, log_metrics
+
+__all__ = ["drop_non_faces"]
+
+
+@step(
+    experiment_tracker=True,
+    cache_policy=code_of(__name__),
+    output_materializers={"faces_cleaned": FaceDatasetMaterializer, "manifest": TableMaterializer},
+)
+def drop_non_faces(
+    faces: FaceDataset,
+    settings: cleaning.CleaningSettings,
+    exclude_hash: str,  # noqa: ARG001
+) -> tuple[Annotated[FaceDataset, "faces_cleaned"], Annotated[pd.DataFrame, "manifest"]]:
+    """Find and drop pictures without a face; `exclude_hash` is the hash of the manifest that overrules the finder."""
+    result = cleaning.drop_non_faces(faces, settings)
+    log_files({"cleaning/manifest.csv": result.manifest.to_csv(index=False)})
+    log_metrics({"cleaning/dropped": len(faces) - len(result.faces)})
+    return result.faces, result.manifest

@@ -1,0 +1,60 @@
+"""Steps: a single model, and the ensemble, judged on PrivateTest."""
+
+from typing import Annotated
+
+from zenml import step
+
+from ferkit.dataset import FaceDataset
+from ferkit.ensemble import Ensemble, combine
+from ferkit.evaluation import Evaluation, EvaluationSettings
+from ferkit.evaluation import evaluate as judge
+from ferkit.member import predict_split
+from ferkit.model import FaceModel
+from ferkit.predictions import Predictions
+from ferkit.targets import TargetSettings
+from materializers.evaluations import EvaluationMaterializer
+from steps import tracking
+from steps.caching import code_of
+from steps.figures import evaluation_figures
+
+__all__ = ["evaluate", "evaluate_ensemble"]
+
+
+@step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=EvaluationMaterializer)
+def evaluate(
+    model: FaceModel,
+    validation: Predictions,
+    faces: FaceDataset,
+    ingested: FaceDataset,
+    target: TargetSettings,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Annotated[Evaluation, "{member}_evaluation"]:
+    """Ask the model about PrivateTest, the one time in a run; `ingested` knows every duplicate."""
+    predictions = [validation, predict_split(model, faces, target, "PrivateTest")]
+    evaluation = judge(model.name, predictions, ingested, target, settings, seed)
+    with tracking.member_run(target.name, model.name):
+        tracking.log_evaluation(evaluation)
+        tracking.log_files(evaluation_figures(evaluation, ingested, settings, seed), folder="evaluation")
+    return evaluation
+
+
+@step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=EvaluationMaterializer)
+def evaluate_ensemble(
+    members: list[Evaluation],
+    ensemble: Ensemble,
+    ingested: FaceDataset,
+    target: TargetSettings,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Annotated[Evaluation, "{member}_evaluation"]:
+    """Combine what the members said, with the weights that PublicTest chose."""
+    predictions = [
+        combine({member.model: member.predictions[split] for member in members}, ensemble)
+        for split in ("PublicTest", "PrivateTest")
+    ]
+    evaluation = judge("ensemble", predictions, ingested, target, settings, seed)
+    with tracking.member_run(target.name, "ensemble"):
+        tracking.log_evaluation(evaluation)
+        tracking.log_files(evaluation_figures(evaluation, ingested, settings, seed), folder="evaluation")
+    return evaluation

@@ -1,0 +1,45 @@
+"""Figures that the steps log, by the name of their file."""
+
+from ferkit import plots
+from ferkit.balancing import TrainingSet
+from ferkit.calibration import reliability
+from ferkit.dataset import FaceDataset
+from ferkit.evaluation import Evaluation
+from ferkit.grids import made_faces, prediction_grid
+from ferkit.labels import Target, class_names
+from ferkit.scores import EvaluationSettings
+
+__all__ = ["balancing_figures", "evaluation_figures"]
+
+_MADE_SHOWN = 64
+
+
+def evaluation_figures(
+    evaluation: Evaluation, faces: FaceDataset, settings: EvaluationSettings, seed: int
+) -> dict[str, bytes]:
+    """Confusion matrix and reliability of each split, grids of right and wrong predictions on PrivateTest."""
+    title = f"{evaluation.target}/{evaluation.model}"
+    figures = {}
+    for subset, scores in evaluation.scores.items():
+        slug = subset.replace(", ", "-").replace(" ", "_").replace("+", "plus")
+        figures[f"confusion-{slug}.png"] = plots.confusion_matrix(
+            scores.confusion, class_names(evaluation.target), f"{title}: {subset}"
+        )
+    for split, predictions in evaluation.predictions.items():
+        bins = reliability(predictions.probabilities, evaluation.labels[split], settings.ece_bins)
+        figures[f"reliability-{split}.png"] = plots.reliability_diagram(bins, f"{title}: {split}")
+    for right in (True, False):
+        figures[f"{'right' if right else 'wrong'}-PrivateTest.png"] = prediction_grid(
+            evaluation, faces, "PrivateTest", right=right, most=settings.grid, seed=seed
+        )
+    return figures
+
+
+def balancing_figures(training_set: TrainingSet, target: Target, seed: int) -> dict[str, bytes]:
+    """Class counts before and after, and the faces that were made, if any were."""
+    names = class_names(target)
+    before, after = training_set.counts_before, training_set.counts_after
+    figures = {"class_counts.png": plots.class_counts(before, after, names, f"{target}: examples of each class")}
+    if training_set.made.any():
+        figures["made_faces.png"] = made_faces(training_set, names, most=_MADE_SHOWN, seed=seed)
+    return figures

@@ -1,0 +1,60 @@
+"""Step: everything a person wants to know of the run, on one page."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from ferkit.balancing import TrainingSet
+from ferkit.config import RunConfig
+from ferkit.dataset import FaceDataset
+from ferkit.ensemble import Ensemble
+from ferkit.evaluation import Evaluation
+from ferkit.report import Report, ReportContent, build_report
+from materializers.reports import ReportMaterializer
+from materializers.tables import TableMaterializer
+from steps import tracking
+from steps.caching import code_of
+
+__all__ = ["report"]
+
+
+@step(
+    experiment_tracker=True,
+    cache_policy=code_of(__name__),
+    output_materializers={"report": ReportMaterializer, "results": TableMaterializer},
+)
+def report(
+    config: RunConfig,
+    ingested: FaceDataset,
+    validated: FaceDataset,
+    cleaned: FaceDataset,
+    expectations: pd.DataFrame,
+    quarantined: pd.DataFrame,
+    manifest: pd.DataFrame,
+    training_sets: list[TrainingSet],
+    histories: list[pd.DataFrame],
+    ensembles: list[Ensemble],
+    evaluations: list[Evaluation],
+) -> tuple[Annotated[Report, "report"], Annotated[pd.DataFrame, "results"]]:
+    """Write the report, and the table of every model that it is about."""
+    content = ReportContent(
+        name=config.name,
+        config=config.to_yaml(),
+        seed=config.seed,
+        data_hash=ingested.content_hash(),
+        commit=tracking.git_commit(),
+        versions=tracking.versions(),
+        stages={"ingest": ingested, "validate": validated, "drop_non_faces": cleaned},
+        expectations=expectations,
+        quarantined=quarantined,
+        manifest=manifest,
+        training_sets=dict(zip((target.name for target in config.targets), training_sets, strict=True)),
+        histories=dict(zip(config.trained(), histories, strict=True)),
+        ensembles={each.target: each for each in ensembles},
+        evaluations=evaluations,
+        settings=config.evaluation,
+    )
+    written = build_report(content)
+    tracking.log_report(written, config)
+    return written, pd.concat([each.to_table() for each in evaluations], ignore_index=True)

@@ -1,0 +1,48 @@
+"""Step: data that no model may be trained on stops the run here."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+from zenml.types import HTMLString
+
+from ferkit.dataset import FaceDataset
+from ferkit.validation import ValidationSettings
+from ferkit.validation import validate as check
+from materializers.faces import FaceDatasetMaterializer
+from materializers.tables import TableMaterializer
+from steps.caching import code_of
+from steps.tracking import log_files, log_metrics
+
+__all__ = ["validate"]
+
+
+@step(
+    experiment_tracker=True,
+    cache_policy=code_of(__name__),
+    output_materializers={
+        "faces_validated": FaceDatasetMaterializer,
+        "expectations": TableMaterializer,
+        "quarantined": TableMaterializer,
+    },
+)
+def validate(
+    faces: FaceDataset, settings: ValidationSettings
+) -> tuple[
+    Annotated[FaceDataset, "faces_validated"],
+    Annotated[pd.DataFrame, "expectations"],
+    Annotated[pd.DataFrame, "quarantined"],
+    Annotated[HTMLString, "data_docs"],
+]:
+    """Hold the data to the expectations of `settings`; quarantine rows that can be left out."""
+    result = check(faces, settings)
+    log_files(
+        {
+            "validation/data_docs.html": result.data_docs,
+            "validation/quarantined.csv": result.quarantined.to_csv(index=False),
+        }
+    )
+    log_metrics(
+        {"validation/passed": result.expectations.passed.sum(), "validation/quarantined": len(result.quarantined)}
+    )
+    return result.faces, result.expectations, result.quarantined, HTMLString(result.data_docs)

@@ -1,0 +1,208 @@
+"""Fine-tuning a toy network on pictures that can be told apart by where they are bright."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferkit.augmentation import AugmentationSettings
+from ferkit.backbones import BackboneSettings
+from ferkit.balancing import BalancingSettings, oversample
+from ferkit.checkpoint import Checkpoint, Progress
+from ferkit.dataset import FaceDataset
+from ferkit.errors import TrainingError
+from ferkit.member import train_member
+from ferkit.model import FaceModel
+from ferkit.schedule import PhaseSettings, TrainingSettings
+from ferkit.targets import TargetSettings, labelled
+from ferkit.training import fine_tune
+
+TARGET = TargetSettings()
+BACKBONE = BackboneSettings(name="fernet", width=4)
+
+
+def marked_faces(count=140):
+    """Each class has a bright square at a place of its own."""
+    generator = np.random.default_rng(0)
+    label = (np.arange(count) % 7).astype(np.int8)
+    images = generator.normal(90, 20, (count, 48, 48))
+    for image, emotion in zip(images, label, strict=True):
+        down, across = divmod(int(emotion), 3)
+        image[16 * down : 16 * down + 16, 16 * across : 16 * across + 16] += 100
+    split = np.repeat([0, 1, 2], [count - 42, 21, 21]).astype(np.int8)
+    return FaceDataset(np.clip(images, 0, 255).astype(np.uint8), label, split, np.arange(count, dtype=np.int64))
+
+
+def settings(**change):
+    base = {
+        "network": PhaseSettings(epochs=3, learning_rate=0.01),
+        "batch_size": 32,
+        "augmentation": AugmentationSettings(flip=0, rotation=5, shift=0.02, zoom=0),
+    }
+    return TrainingSettings(**{**base, **change})
+
+
+def train(tmp_path=None, faces=None, backbone=BACKBONE, **change):
+    faces = faces or marked_faces()
+    public = faces.of_split("PublicTest")
+    return fine_tune(
+        oversample(faces, TARGET, BalancingSettings(), 0),
+        (public.images, labelled(public, "fer")[1]),
+        backbone,
+        settings(**change),
+        seed=3,
+        checkpoint=tmp_path,
+    )
+
+
+def test_it_learns_and_keeps_the_best_epoch():
+    trained = train(network=PhaseSettings(epochs=6, learning_rate=0.005), batch_size=8)
+    history = trained.history
+    assert list(history["epoch"]) == list(range(len(history)))
+    assert history["val_accuracy"].max() > 0.4
+    assert trained.best_epoch == int(history["val_accuracy"].idxmax())
+    public = marked_faces().of_split("PublicTest")
+    said = trained.network.predict(public.images[..., None], verbose=0).argmax(axis=1)
+    assert (said == public.label).mean() == pytest.approx(history["val_accuracy"].max())
+    assert trained.pictures_per_second > 0
+
+
+def test_the_same_seed_gives_the_same_network():
+    once = PhaseSettings(epochs=1, learning_rate=0.01)
+    first, second = train(network=once), train(network=once)
+    for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_phase_ends_after_patience_epochs_without_improvement():
+    # A learning rate of next to nothing improves nothing after the first epoch.
+    trained = train(network=PhaseSettings(epochs=50, learning_rate=1e-12), patience=2)
+    assert len(trained.history) - 1 - trained.best_epoch == 2
+    assert len(trained.history) < 50
+
+
+def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
+    import keras
+
+    from ferkit.backbones import build_network
+
+    weights = tmp_path / "trunk.h5"
+    source = build_network(BACKBONE, 7, seed=0)
+    source.get_layer("backbone").save_weights(tmp_path / "trunk.weights.h5")
+    weights = tmp_path / "trunk.weights.h5"
+    backbone = BackboneSettings(name="fernet", width=4, weights=weights)
+    trained = train(
+        backbone=backbone,
+        head=PhaseSettings(epochs=1, learning_rate=0.01),
+        network=PhaseSettings(epochs=1, learning_rate=0.01),
+    )
+    assert list(trained.history["phase"]) == ["head", "network"]
+    assert trained.trainable["head"] < trained.trainable["network"]
+    assert isinstance(trained.network, keras.Model)
+
+
+def test_a_loss_that_is_no_number_says_which_rate_to_lower():
+    with pytest.raises(TrainingError, match=r"fernet, phase network, epoch \d+: .*training\.network\.learning_rate"):
+        train(network=PhaseSettings(epochs=5, learning_rate=1e30), optimizer="sgd")
+
+
+def test_no_epoch_is_an_error():
+    with pytest.raises(TrainingError, match="leave no epoch"):
+        train(network=PhaseSettings(epochs=0, learning_rate=0.1))
+
+
+def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_path):
+    undisturbed = train(tmp_path / "whole")
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        sys.path.insert(0, sys.argv[1])
+        import ferkit.checkpoint
+        from test_training import train
+        from pathlib import Path
+        save = ferkit.checkpoint.Checkpoint.save
+        def save_then_die(self, progress, *args, **kwargs):
+            save(self, progress, *args, **kwargs)
+            if len(progress.history) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+        ferkit.checkpoint.Checkpoint.save = save_then_die
+        train(Path(sys.argv[2]))
+        """
+    )
+    here = str(Path(__file__).parent)
+    killed = subprocess.run(
+        [sys.executable, "-c", script, here, str(tmp_path / "killed")], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    assert list((tmp_path / "killed").rglob("last.npz"))
+    resumed = train(tmp_path / "killed")
+    assert len(resumed.history) == 3
+    for one, other in zip(undisturbed.network.get_weights(), resumed.network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert list(resumed.history["val_accuracy"]) == list(undisturbed.history["val_accuracy"])
+
+
+def test_other_settings_do_not_take_over_a_checkpoint(tmp_path):
+    train(tmp_path, network=PhaseSettings(epochs=1, learning_rate=0.01))
+    changed = train(tmp_path, network=PhaseSettings(epochs=1, learning_rate=0.02))
+    assert changed.history["learning_rate"].iloc[0] == pytest.approx(0.02)
+
+
+def test_a_state_that_is_half_written_is_not_taken_for_a_whole_one(tmp_path):
+    store = Checkpoint(tmp_path, "key")
+    half = tmp_path / "state-xyz"
+    half.mkdir()
+    (half / "progress.json").write_text("{")
+    assert Checkpoint(tmp_path, "key").load() is None
+    assert not half.exists()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "progress.json").write_text('{"key": "key", "phase":')
+    assert store.load() is None
+
+
+def test_a_full_disk_keeps_the_last_whole_state_and_says_what_to_do(tmp_path):
+    import resource
+
+    trained = train(tmp_path)
+    store = Checkpoint(tmp_path, "other")
+    progress = Progress(history=[{"epoch": 0}])
+    old_handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        trained.network.compile("sgd", "mse")
+        with pytest.raises(TrainingError, match="free some space and run again"):
+            store.save(progress, trained.network, trained.network, improved=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, old_handler)
+    assert len(train(tmp_path).history) == 3
+    assert not list(tmp_path.rglob("state-*"))
+
+
+def test_a_member_is_a_model_file_with_what_it_says_about_public_test(tmp_path):
+    faces = marked_faces()
+    member = train_member(
+        faces, oversample(faces, TARGET, BalancingSettings(), 0), TARGET, BACKBONE, settings(), 3, workspace=tmp_path
+    )
+    assert member.validation.split == "PublicTest"
+    assert member.validation.row.tolist() == faces.of_split("PublicTest").row.tolist()
+    (tmp_path / "copy").mkdir()
+    member.model.copy_to(tmp_path / "copy")
+    again = FaceModel.read(tmp_path / "copy")
+    assert again.content_hash() == member.model.content_hash()
+    public = faces.of_split("PublicTest").images
+    np.testing.assert_allclose(again.predict(public), member.validation.probabilities, atol=1e-6)
+
+
+def test_a_model_file_that_was_cut_short_is_refused(tmp_path):
+    from ferkit.errors import DataError
+
+    path = tmp_path / "network.keras"
+    path.write_bytes(b"PK\x03\x04 no more")
+    with pytest.raises(DataError, match="cut short"):
+        FaceModel("fernet", "fer", path)
