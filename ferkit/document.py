@@ -9,7 +9,7 @@ __all__ = ["Code", "Document", "Picture", "Section", "Table", "Text"]
 
 # Marks that Markdown may read as more than themselves; "_" within a word and "[" that starts no link are left alone, so
 # that the file is pleasant to read as text too.
-_MARKDOWN_SPECIAL = re.compile(r"[\\`*<>|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=[(\[:])|^#")
+_MARKDOWN_SPECIAL = re.compile(r"[\\`*|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=[(\[:])|^[#>]")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def _blocks(sections: tuple[Section, ...]) -> Iterator[Block]:
 
 
 def _escape(text: str) -> str:
-    return _MARKDOWN_SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+    plain = _MARKDOWN_SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+    return plain.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _markdown(section: Section, level: int) -> list[str]:

@@ -156,11 +156,11 @@ def _pictures(scores: Scores) -> str:
 def _headline(evaluations: list[Evaluation]) -> str:
     best = _chosen(evaluations)
     parts = [
-        f"{_accuracy(scores)} on {subset} ({_pictures(scores)} pictures)" for subset, scores in best.scores.items()
+        f"{_accuracy(best.scores[subset])} on {subset} ({_pictures(best.scores[subset])} pictures)"
+        for subset in ("PublicTest", "PrivateTest", "PrivateTest, no duplicates")
+        if subset in best.scores
     ]
-    return (
-        f"{best.target}, labels {best.protocol}: {best.model} is the choice of PublicTest. Accuracy {'; '.join(parts)}."
-    )
+    return f"{best.target}, labels {best.protocol}: {best.model} is best on PublicTest. Accuracy {', '.join(parts)}."
 
 
 def _results(content: ReportContent, target: Target) -> Section:

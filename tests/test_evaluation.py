@@ -14,6 +14,7 @@ from ferkit.evaluation import EvaluationSettings, evaluate
 from ferkit.labels import FERPLUS_TO_FER, Split, votes_to_labels
 from ferkit.predictions import Predictions
 from ferkit.scores import Scores, score
+from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 from ferkit.targets import TargetSettings
 
 SETTINGS = EvaluationSettings(bootstrap=500)
@@ -252,9 +253,7 @@ def test_table_has_a_line_a_subset() -> None:
 )
 def test_the_labels_of_fer2013_judged_against_ferplus() -> None:
     """The label of FER equals the majority of FER+ on two thirds of PrivateTest."""
-    from ferkit.sources.fer2013 import read_fer2013
-
-    faces = read_fer2013(Path(os.environ["FERKIT_TEST_DATA"]) / "fer2013.csv")
+    faces = load_fer2013(Fer2013Settings(path=Path(os.environ["FERKIT_TEST_DATA"])))
     private = faces.of_split("PrivateTest")
     perfect = Predictions("fer", "PrivateTest", private.row, one_hot(private.label.astype(int), 7))
     evaluation = evaluate("labels", [perfect], faces, TargetSettings(), SETTINGS, seed=0)
