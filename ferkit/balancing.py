@@ -222,12 +222,11 @@ def _interpolate(
     """Pictures that SMOTE or ADASYN make, and their classes.
 
     imbalanced-learn takes each picture's nearest neighbour for the picture itself and skips it. FER-2013 repeats
-    hundreds of pictures, and between a picture and its copy there is only the picture: each is shown once a class.
+    hundreds of pictures, some with another label; between a picture and its copy there is only the picture, and which
+    of them is skipped is chance. So each is shown once, with its first label.
     """
-    _, first = np.unique(
-        np.column_stack([label.astype(np.uint8), images.reshape(len(images), -1)]).view(f"V{SIZE * SIZE + 1}"),
-        return_index=True,
-    )
+    flat = np.ascontiguousarray(images).reshape(len(images), -1)
+    _, first = np.unique(flat.view(f"V{flat.shape[1]}").ravel(), return_index=True)
     first.sort()
     distinct = label[first]
     wanted = {
@@ -245,7 +244,7 @@ def _interpolate(
     if not wanted:
         return np.empty((0, SIZE, SIZE), dtype=np.uint8), np.empty(0, dtype=np.int64)
     # uint8 would wrap around in the differences between neighbours; float32 holds every grey value exactly.
-    pixels = images[first].reshape(len(first), -1).astype(np.float32)
+    pixels = flat[first].astype(np.float32)
     made, made_label = [], []
     # A class at a time: one that ADASYN can do nothing for must not cost the others theirs, and the memory that
     # imbalanced-learn takes for its result is that of one class.

@@ -51,11 +51,24 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file; `name` is that of the file in the folder beside the Markdown."""
+    """A PNG file.
+
+    Attributes
+    ----------
+    name
+        Of the file in the folder beside the Markdown.
+    png
+        Its content.
+    caption
+        What it shows.
+    half
+        Two of them stand side by side in HTML.
+    """
 
     name: str
     png: bytes = field(repr=False)
     caption: str = ""
+    half: bool = False
 
     @property
     def data_uri(self) -> str:
@@ -204,11 +217,12 @@ td { overflow-wrap: anywhere; }
 tr.strong td { background: var(--mark); font-weight: 600; }
 figure { margin: .6rem 0 1.2rem; }
 figure img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px;
-             padding: 6px; max-height: 32rem; width: auto; }
+             padding: 6px; }
 figcaption { color: var(--soft); font-size: .88rem; }
 .blocks { display: flex; flex-wrap: wrap; gap: 0 1.2rem; align-items: flex-start; }
 .blocks > * { flex: 1 0 100%; min-width: 0; max-width: 100%; }
-.blocks > figure { flex: 0 1 auto; }
+.blocks > figure.half { flex: 0 1 calc(50% - .6rem); }
+@media (max-width: 46rem) { .blocks > figure.half { flex-basis: 100%; } }
 details { border: 1px solid var(--line); border-radius: 6px; margin: .6rem 0; padding: 0 1rem; }
 summary { cursor: pointer; padding: .55rem 0; font-weight: 600; }
 pre { background: var(--fill); border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; overflow-x: auto;
@@ -223,7 +237,8 @@ pre { background: var(--fill); border: 1px solid var(--line); border-radius: 6px
 {% elif block is kind("Code") %}
 <pre><code>{{ block.text }}</code></pre>
 {% elif block is kind("Picture") %}
-<figure><img src="{{ block.data_uri }}" alt="{{ block.caption or block.name }}" loading="lazy">
+<figure{% if block.half %} class="half"{% endif %}>
+<img src="{{ block.data_uri }}" alt="{{ block.caption or block.name }}" loading="lazy">
 {% if block.caption %}<figcaption>{{ block.caption }}</figcaption>{% endif %}</figure>
 {% else %}
 <div class="scroll"><table>

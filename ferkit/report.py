@@ -279,10 +279,12 @@ def _model(content: ReportContent, evaluation: Evaluation) -> Section:
         if subset == "PublicTest" or "no duplicates" in subset:
             continue
         name = f"{slug}_confusion_{re.sub(r'[^A-Za-z0-9]+', '_', subset)}.png"
-        pictures.append(Picture(name, plots.confusion_matrix(scores.confusion, names, f"{title}: {subset}")))
+        matrix = plots.confusion_matrix(scores.confusion, names, f"{title}: {subset}")
+        pictures.append(Picture(name, matrix, half=True))
     if predictions := evaluation.predictions.get("PrivateTest"):
         bins = reliability(predictions.probabilities, evaluation.labels["PrivateTest"], content.settings.ece_bins)
-        pictures.append(Picture(f"{slug}_reliability.png", plots.reliability_diagram(bins, f"{title}: PrivateTest")))
+        diagram = plots.reliability_diagram(bins, f"{title}: PrivateTest")
+        pictures.append(Picture(f"{slug}_reliability.png", diagram, half=True))
         faces = next(iter(content.stages.values()))
         for kind in ("right", "wrong"):
             grid = prediction_grid(

@@ -100,6 +100,16 @@ def test_a_copy_of_a_picture_is_not_taken_for_its_neighbour() -> None:
     assert not [image for image in balanced.images[balanced.made] if image.tobytes() in originals]
 
 
+def test_a_picture_with_two_labels_counts_for_its_first() -> None:
+    """At no distance from itself, it would be chance which of the two ADASYN takes for the neighbour."""
+    faces = make_faces({0: 16, 3: 60}, spread=60.0)
+    images = np.array(faces.images)
+    images[60:70] = images[0:10]
+    faces = FaceDataset(images, faces.label[::-1].copy(), faces.split, faces.row, faces.votes)
+    with pytest.raises(DataError, match="6 different training pictures of class 'angry'"):
+        oversample(faces, FER, settings("smote", neighbours=6), seed=0)
+
+
 def test_a_class_smaller_than_its_neighbours_says_so() -> None:
     faces = make_faces({0: 20, 1: 5, 3: 40})
     for method in ("smote", "adasyn"):
