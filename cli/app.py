@@ -37,7 +37,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _end(f"the disk is full ({error.filename or error.strerror}): free some space and run the same command again.", 1)
+        _end(
+            f"the disk is full ({error.filename or error.strerror}): free some space and run the same command again.", 1
+        )
 
 
 def _end(message: str, status: int) -> None:

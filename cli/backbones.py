@@ -2,7 +2,7 @@
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 
 __all__ = ["register"]
 
@@ -19,10 +19,8 @@ def backbones() -> None:
     """
     from ferkit.backbones import describe
 
-    listing = describe()
-    table = Table(title="backbones", row_styles=["", "dim"])
-    for column in listing.columns:
-        table.add_column(str(column).replace("_", " "), overflow="fold")
-    for line in listing.itertuples(index=False):
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in line))
-    Console().print(table)
+    console = Console(highlight=False)
+    for card in describe().to_dict("records"):
+        console.print(f"[bold]{card['name']}[/]  {card['input']} pixels, {card['parameters']:,} parameters")
+        for about in ("summary", "weights", "licence"):
+            console.print(Padding(f"{about:8} {card[about]}", (0, 0, 0, 4)))

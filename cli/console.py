@@ -33,16 +33,19 @@ class RunConsole(logging.Handler):
     Attributes
     ----------
     failure
-        Exception of the first step that failed.
+        What the first step that failed had to say.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(logging.INFO)
         self._stream = stream
-        self.failure: BaseException | None = None
+        self.failure: FerkitError | None = None
 
     def attach(self) -> None:
         """Take the place of ZenML's console handler."""
+        # The handlers are made when the package is imported.
+        import zenml  # noqa: F401
+
         root = logging.getLogger()
         for handler in list(root.handlers):
             if type(handler).__name__ in ("ZenMLConsoleHandler", type(self).__name__):
@@ -54,9 +57,12 @@ class RunConsole(logging.Handler):
         """Show what a person wants to know of `record`."""
         text = self._text(record)
         if text:
-            stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
-            self._stream.write(f"{stamp}  {text}\n")
-            self._stream.flush()
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Write one event."""
+        self._stream.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+        self._stream.flush()
 
     def _text(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
@@ -76,10 +82,14 @@ class RunConsole(logging.Handler):
         if not failed or not record.exc_info or record.exc_info[1] is None:
             return ""
         error = record.exc_info[1]
-        self.failure = self.failure or error
         if isinstance(error, FerkitError):
-            return f"{failed[1]} failed"
-        return f"{failed[1]} failed\n" + "".join(traceback.format_exception(error)).rstrip()
+            self.failure = self.failure or error
+            return f"{failed[1]} failed: {error}"
+        told = "".join(traceback.format_exception(error)).rstrip()
+        self.failure = self.failure or FerkitError(
+            f"step {failed[1]} failed with an error that ferkit does not know: {error!r}."
+        )
+        return f"{failed[1]} failed\n{told}"
 
 
 def quiet_native_libraries(log: Path) -> TextIO:

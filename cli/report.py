@@ -53,19 +53,23 @@ def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
 
 
 def results_table(results: "pd.DataFrame", title: str) -> Table:
-    """What a person compares first, one line a model and set of pictures."""
-    table = Table(title=title)
-    for name in ("target", "model", "pictures of", "labels", "pictures", "accuracy", "macro F1", "ECE"):
-        table.add_column(name, justify="left" if name in ("target", "model", "pictures of", "labels") else "right")
+    """What a person compares first: a heading for each model, a line for each set of pictures; 80 columns wide."""
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0), title_justify="left")
+    for name in ("model, pictures of", "count", "accuracy", "interval", "macro F1", "ECE"):
+        table.add_column(name, justify="left" if name.startswith("model") else "right", no_wrap=True)
     previous = None
     for line in results.to_dict("records"):
         current = (line["target"], line["model"])
-        if previous not in (None, current):
-            table.add_section()
-        accuracy = f"{line['accuracy']:.4f} ({line['accuracy_low']:.4f} to {line['accuracy_high']:.4f})"
-        numbers = (f"{line['pictures']:,}", accuracy, f"{line['macro_f1']:.4f}")
-        shown = ("", "") if previous == current else current
-        table.add_row(*shown, line["subset"], line["labels"], *numbers, f"{line['expected_calibration_error']:.4f}")
+        if current != previous:
+            if previous:
+                table.add_row()
+            # The labels of the first set are the target's own.
+            table.add_row(f"[bold]{line['target']}/{line['model']}[/], {line['labels']}")
+        numbers = (line[name] for name in ("accuracy", "macro_f1", "expected_calibration_error"))
+        accuracy, f1, ece = (f"{value:.4f}" for value in numbers)
+        interval = f"{line['accuracy_low']:.3f}..{line['accuracy_high']:.3f}"
+        subset = str(line["subset"]).replace("PrivateTest, ", "  ")
+        table.add_row(f"  {subset}", f"{line['pictures']:,}", accuracy, interval, f1, ece)
         previous = current
     return table
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -38,7 +38,7 @@ def run(
     Steps whose input, settings and code did not change are taken from the cache. Examples:
 
     * `ferkit run configs/quickstart.yaml`
-    * `ferkit run configs/fer2013.yaml --set data.path=/data/fer --set training.network.epochs=3`
+    * `ferkit run configs/fer2013.yaml --set data.path=/data/fer --set training.epochs=3`
     * `ferkit run configs/fer2013.yaml --set backbones.vggface.training.batch_size=32`
     """
     settings = load_config(config, overrides or [])
@@ -46,49 +46,60 @@ def run(
         fingerprint(settings.data)
         Console().print(f"{config}: a valid configuration; its data is there.")
         return
+    # The environment is read when ZenML and MLflow are imported, and an error in a config should not wait for them.
+    from cli.console import quiet_native_libraries
+
     begin = time.monotonic()
-    finished = start(settings, Workspace.open())
-    folder, results = export(finished, Workspace.open().root / "reports" / finished.name)
-    console = Console()
-    console.print(results_table(results, f"{settings.name}: results, with 95 % intervals"))
-    executed = [name for name, step in finished.steps.items() if step.status.value != "cached"]
+    workspace = Workspace.open()
+    hashes = fingerprint(settings.data), _exclude_hash(settings)
+    finished = start(settings, *hashes, workspace, quiet_native_libraries(workspace.root / "native.log"))
+    folder, results = export(finished, workspace.root / "reports" / finished.name)
+    console = Console(highlight=False)
+    console.print(results_table(results, f"{settings.name}: results"))
+    executed = sum(step.status.value != "cached" for step in finished.steps.values())
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
-    for name, text in (
-        (
-            "run",
-            f"{finished.name}: {len(executed)} of {len(finished.steps)} steps executed in {minutes}:{seconds:02d} min",
-        ),
-        ("report", f"{folder / 'report.html'}"),
-        ("next", "make ui              MLflow's page on every run, its curves, figures and models"),
-        ("", "ferkit run configs/fer2013.yaml   the study on FER-2013 (ferkit data download brings it)"),
-    ):
-        console.print(f"{name:8}{text}", soft_wrap=True, highlight=False)
+    console.print(
+        f"\nrun     {finished.name}: {executed} of {len(finished.steps)} steps executed, {minutes}:{seconds:02d} min\n"
+        f"report  {folder / 'report.html'}\n"
+        f"MLflow  experiment {settings.experiment} in {workspace.tracking_uri}\n"
+        "next    make ui                           MLflow's page: every run, its curves, figures and report\n"
+        "        ferkit run configs/fer2013.yaml   the study on FER-2013; ferkit data download brings the data",
+        soft_wrap=True,
+    )
 
 
-def start(config: RunConfig, workspace: Workspace) -> Any:
-    """Run the pipeline to its end; the ZenML run.
+def start(config: RunConfig, data_hash: str, exclude_hash: str, workspace: Workspace, terminal: TextIO) -> Any:
+    """Run the pipeline to its end, telling `terminal` how far it is.
+
+    Parameters
+    ----------
+    data_hash, exclude_hash
+        Of the files that `config` names: what they hold is an input of the pipeline, too.
+
+    Returns
+    -------
+    zenml.models.PipelineRunResponse
 
     Raises
     ------
-    Exception
-        What the first step that failed raised.
+    FerkitError
+        What the first step that failed had to say.
     """
-    # ZenML and MLflow read the environment when they are imported, and an error in a config should not wait for them.
-    from cli.console import RunConsole, quiet_native_libraries
+    from cli.console import RunConsole
     from cli.experiment import experiment_settings
 
-    found, excluded = fingerprint(config.data), _exclude_hash(config)
-    console = RunConsole(quiet_native_libraries(workspace.root / "native.log"))
+    console = RunConsole(terminal)
+    console.attach()
+    console.say(f"{config.name}: {len(config.trained())} trainings; state in {workspace.root}")
     workspace.activate_stack()
     from pipelines.train import train
 
-    console.attach()
     configured = train.with_options(
         run_name=f"{config.name}-{{date}}-{{time}}",
-        settings={"experiment_tracker.mlflow": experiment_settings(config, found, workspace)},
+        settings={"experiment_tracker.mlflow": experiment_settings(config, data_hash, workspace)},
     )
     try:
-        run = configured(config=config, fingerprint=found, exclude_hash=excluded)
+        run = configured(config=config, fingerprint=data_hash, exclude_hash=exclude_hash)
     except RuntimeError as error:
         # ZenML goes on with the steps that do not depend on the one that failed, and then raises an error of its own.
         raise console.failure or error from None

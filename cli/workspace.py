@@ -7,6 +7,7 @@ names is respected.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["CHECKOUT", "STACK", "Workspace"]
 
@@ -71,12 +72,20 @@ class Workspace:
             StackComponentType.EXPERIMENT_TRACKER: ("mlflow", self._tracker()),
         }
         (self.root / "artifacts").mkdir(exist_ok=True)
-        existing = {stack.name for stack in client.list_stacks(name=STACK).items}
-        if STACK not in existing:
-            for kind, (flavor, configuration) in components.items():
-                client.create_stack_component(STACK, flavor, kind, configuration)
+        for kind, (flavor, configuration) in components.items():
+            self._register(client, kind, flavor, configuration)
+        if not client.list_stacks(name=STACK).items:
             client.create_stack(STACK, dict.fromkeys(components, STACK))
         client.activate_stack(STACK)
+
+    @staticmethod
+    def _register(client: Any, kind: Any, flavor: str, configuration: dict[str, str]) -> None:
+        """Make the component, or bring it up to date: a checkout may move, and another server may be named."""
+        existing = client.list_stack_components(name=STACK, type=kind).items
+        if not existing:
+            client.create_stack_component(STACK, flavor, kind, configuration)
+        elif {key: existing[0].configuration.get(key) for key in configuration} != configuration:
+            client.update_stack_component(existing[0].id, kind, configuration=configuration)
 
     def _tracker(self) -> dict[str, str]:
         settings = {"tracking_uri": self.tracking_uri}

@@ -139,7 +139,7 @@ def _state_of(trainer: "keras.Model") -> list[Any]:
 
 
 def _write(path: Path, variables: list[Any]) -> None:
-    """Store arrays in the order of `variables`; not as .h5, since HDF5 crashes when it closes a file on a full disk."""
+    """Store arrays in the order of `variables`; not as .h5, since HDF5 crashes on closing a file on a full disk."""
     from keras import ops
 
     np.savez(path, **{f"{index:05d}": ops.convert_to_numpy(each) for index, each in enumerate(variables)})

@@ -189,7 +189,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
 def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {override}: expected key=value, such as training.network.epochs=3.")
+        raise ConfigError(f"--set {override}: expected key=value, such as training.epochs=3.")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -228,13 +228,19 @@ def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
 def _problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -> list[str]:
     """One line for each thing that pydantic found wrong."""
     lines = []
-    for problem in error.errors():
+    found = error.errors()
+    for problem in found:
+        # A list whose entries are wrong counts as too short, too.
+        if problem["type"] == "too_short" and any(
+            each["loc"][: len(problem["loc"])] == problem["loc"] != each["loc"] for each in found
+        ):
+            continue
         where = prefix + ".".join(str(part) for part in problem["loc"])
         message = re.sub(r"^Value error, ", "", problem["msg"])
         if problem["type"] == "extra_forbidden":
             known = _keys(root, problem["loc"][:-1])
             close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = f"; did you mean {close[0]}?" if close else "."
             lines.append(f"{where}: unknown key{hint} Known: {', '.join(known)}.")
         elif problem["type"] == "missing":
             lines.append(f"{where}: missing.")

@@ -87,7 +87,7 @@ class Evaluation:
         return digest.hexdigest()
 
 
-def evaluate(  # noqa: PLR0917
+def evaluate(
     model: str,
     predictions: Sequence[Predictions],
     faces: FaceDataset,

@@ -1,6 +1,5 @@
-"""One member of a run, a backbone trained for a target: trained to a file, and asked about pictures."""
+"""One member of a run: a backbone, trained for a target to a file."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,13 @@ import pandas as pd
 from ferkit.backbones import BackboneSettings
 from ferkit.balancing import TrainingSet
 from ferkit.dataset import FaceDataset
-from ferkit.labels import Split
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
 from ferkit.schedule import TrainingSettings
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training import EpochRecord, fine_tune
 
-__all__ = ["Member", "predict_split", "train_member"]
-
-_LOG = logging.getLogger(__name__)
+__all__ = ["Member", "train_member"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +80,4 @@ def train_member(
         "pictures_per_second": trained.pictures_per_second,
         **{f"trainable_parameters/{phase}": float(count) for phase, count in trained.trainable.items()},
     }
-    return Member(model, trained.history, predict_split(model, faces, target, "PublicTest"), numbers)
-
-
-def predict_split(model: FaceModel, faces: FaceDataset, target: TargetSettings, split: Split) -> Predictions:
-    """What `model` says about the pictures of `split` that have a label for `target`."""
-    pictures, _ = labelled(faces.of_split(split), target.name, target.protocol)
-    return Predictions(target.name, split, pictures.row, model.predict(pictures.images))
+    return Member(model, trained.history, model.predict_split(faces, target, "PublicTest"), numbers)

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
-from ferkit.labels import Target, class_names
+from ferkit.labels import Split, Target, class_names
+from ferkit.predictions import Predictions
+from ferkit.targets import TargetSettings, labelled
 
 if TYPE_CHECKING:
     import keras
@@ -67,6 +70,11 @@ class FaceModel:
     def predict(self, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
         """Probabilities (N, classes) float32 of pictures (N, 48, 48) uint8."""
         return predict(self.network, images, batch_size)
+
+    def predict_split(self, faces: FaceDataset, target: TargetSettings, split: Split) -> Predictions:
+        """What it says about the pictures of `split` that have a label for `target`."""
+        pictures, _ = labelled(faces.of_split(split), target.name, target.protocol)
+        return Predictions(target.name, split, pictures.row, self.predict(pictures.images))
 
     def copy_to(self, folder: Path) -> None:
         """Write the network and its description into `folder`, where `read` finds them."""

@@ -12,7 +12,7 @@ __all__ = ["PhaseSettings", "TrainingSettings", "learning_rate"]
 
 
 class PhaseSettings(Settings):
-    """One phase of fine-tuning.
+    """One phase of fine-tuning; the defaults are those of the first, in which the head learns alone.
 
     Attributes
     ----------
@@ -27,23 +27,24 @@ class PhaseSettings(Settings):
         Epochs, or a part of one, in which the rate rises linearly from zero.
     """
 
-    epochs: int = Field(ge=0)
-    learning_rate: float = Field(gt=0)
+    epochs: int = Field(3, ge=0)
+    learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     warmup_epochs: float = Field(0.0, ge=0)
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     plateau_patience: int = Field(10, ge=1)
 
 
-class TrainingSettings(Settings):
+class TrainingSettings(PhaseSettings):
     """How each network of a run is fine-tuned; a backbone may override any of it.
+
+    ``epochs``, ``learning_rate``, ``schedule`` and the like are those of the second phase, in which the head and as
+    much of the backbone as `unfreeze` says learn.
 
     Attributes
     ----------
     head
         The first phase: the backbone is frozen, only the head learns. Left out for a network with random weights.
-    network
-        The second phase: the head and as much of the backbone as `unfreeze` says.
     unfreeze, batch_norm
         How much of the backbone learns in the second phase, see `ferkit.backbones.set_trainable`.
     optimizer, momentum, weight_decay
@@ -56,8 +57,11 @@ class TrainingSettings(Settings):
         A phase ends after this many epochs without improvement.
     """
 
-    head: PhaseSettings = PhaseSettings(epochs=3, learning_rate=1e-3)
-    network: PhaseSettings = PhaseSettings(epochs=20, learning_rate=1e-4, schedule="cosine", warmup_epochs=1)
+    epochs: int = Field(20, ge=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    warmup_epochs: float = Field(1.0, ge=0)
+    head: PhaseSettings = PhaseSettings()
     unfreeze: float | str = "all"
     batch_norm: Literal["frozen", "trainable", "everywhere"] = "trainable"
     batch_size: int = Field(64, ge=1)

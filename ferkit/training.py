@@ -150,11 +150,11 @@ def _phases(backbone: BackboneSettings, settings: TrainingSettings) -> list[_Pha
     phases: list[_Phase] = []
     if backbone.starts_trained and settings.head.epochs:
         phases.append(("head", settings.head, "none"))
-    if settings.network.epochs:
-        phases.append(("network", settings.network, settings.unfreeze if backbone.starts_trained else "all"))
+    if settings.epochs:
+        phases.append(("network", settings, settings.unfreeze if backbone.starts_trained else "all"))
     if not phases:
         raise TrainingError(
-            f"{backbone.label}: training.head.epochs and training.network.epochs leave no epoch to train; raise one."
+            f"{backbone.label}: training.head.epochs and training.epochs leave no epoch to train; raise one."
         )
     return phases
 
@@ -221,7 +221,7 @@ class _Loop:
         if not np.isfinite(loss):
             raise TrainingError(
                 f"{self.label}, phase {name}, epoch {progress.epoch}: the loss is {loss}; lower "
-                f"training.{name}.learning_rate, now {phase.learning_rate}."
+                f"training.{'head.' if name == 'head' else ''}learning_rate, now {phase.learning_rate}."
             )
         val_loss, val_accuracy = self._judge()
         improved = self._account(phase, progress, -val_loss if self.settings.monitor == "loss" else val_accuracy)

@@ -8,7 +8,6 @@ from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble, combine
 from ferkit.evaluation import Evaluation, EvaluationSettings
 from ferkit.evaluation import evaluate as judge
-from ferkit.member import predict_split
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings
@@ -31,7 +30,7 @@ def evaluate(
     seed: int,
 ) -> Annotated[Evaluation, "{member}_evaluation"]:
     """Ask the model about PrivateTest, the one time in a run; `ingested` knows every duplicate."""
-    predictions = [validation, predict_split(model, faces, target, "PrivateTest")]
+    predictions = [validation, model.predict_split(faces, target, "PrivateTest")]
     evaluation = judge(model.name, predictions, ingested, target, settings, seed)
     with tracking.member_run(target.name, model.name):
         tracking.log_evaluation(evaluation)

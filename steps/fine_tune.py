@@ -12,7 +12,6 @@ from ferkit.balancing import TrainingSet
 from ferkit.dataset import FaceDataset
 from ferkit.member import train_member
 from ferkit.model import FaceModel
-from ferkit.plots import training_curves
 from ferkit.predictions import Predictions
 from ferkit.schedule import TrainingSettings
 from ferkit.targets import TargetSettings
@@ -53,6 +52,5 @@ def fine_tune(
             faces, training_set, target, backbone, settings, seed, workspace=workspace, on_epoch=tracking.log_epoch
         )
         tracking.log_metrics(member.numbers)
-        curves = training_curves(member.history, f"{target.name}/{backbone.label}", int(member.numbers["best_epoch"]))
-        tracking.log_files({"training/history.csv": member.history.to_csv(index=False), "training/curves.png": curves})
+        tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
     return member.model, member.history, member.validation

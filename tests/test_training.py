@@ -39,7 +39,10 @@ def marked_faces(count=140):
 
 def settings(**change):
     base = {
-        "network": PhaseSettings(epochs=3, learning_rate=0.01),
+        "epochs": 3,
+        "learning_rate": 0.01,
+        "schedule": "constant",
+        "warmup_epochs": 0,
         "batch_size": 32,
         "augmentation": AugmentationSettings(flip=0, rotation=5, shift=0.02, zoom=0),
     }
@@ -60,7 +63,7 @@ def train(tmp_path=None, faces=None, backbone=BACKBONE, **change):
 
 
 def test_it_learns_and_keeps_the_best_epoch():
-    trained = train(network=PhaseSettings(epochs=6, learning_rate=0.005), batch_size=8)
+    trained = train(epochs=6, learning_rate=0.005, batch_size=8)
     history = trained.history
     assert list(history["epoch"]) == list(range(len(history)))
     assert history["val_accuracy"].max() > 0.4
@@ -72,15 +75,14 @@ def test_it_learns_and_keeps_the_best_epoch():
 
 
 def test_the_same_seed_gives_the_same_network():
-    once = PhaseSettings(epochs=1, learning_rate=0.01)
-    first, second = train(network=once), train(network=once)
+    first, second = train(epochs=1), train(epochs=1)
     for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_phase_ends_after_patience_epochs_without_improvement():
     # A learning rate of next to nothing improves nothing after the first epoch.
-    trained = train(network=PhaseSettings(epochs=50, learning_rate=1e-12), patience=2)
+    trained = train(epochs=50, learning_rate=1e-12, patience=2)
     assert len(trained.history) - 1 - trained.best_epoch == 2
     assert len(trained.history) < 50
 
@@ -98,7 +100,7 @@ def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
     trained = train(
         backbone=backbone,
         head=PhaseSettings(epochs=1, learning_rate=0.01),
-        network=PhaseSettings(epochs=1, learning_rate=0.01),
+        epochs=1, learning_rate=0.01,
     )
     assert list(trained.history["phase"]) == ["head", "network"]
     assert trained.trainable["head"] < trained.trainable["network"]
@@ -106,13 +108,13 @@ def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
 
 
 def test_a_loss_that_is_no_number_says_which_rate_to_lower():
-    with pytest.raises(TrainingError, match=r"fernet, phase network, epoch \d+: .*training\.network\.learning_rate"):
-        train(network=PhaseSettings(epochs=5, learning_rate=1e30), optimizer="sgd")
+    with pytest.raises(TrainingError, match=r"fernet, phase network, epoch \d+: .*training\.learning_rate"):
+        train(epochs=5, learning_rate=1e30, optimizer="sgd")
 
 
 def test_no_epoch_is_an_error():
     with pytest.raises(TrainingError, match="leave no epoch"):
-        train(network=PhaseSettings(epochs=0, learning_rate=0.1))
+        train(epochs=0, learning_rate=0.1)
 
 
 def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_path):
@@ -147,8 +149,8 @@ def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_pa
 
 
 def test_other_settings_do_not_take_over_a_checkpoint(tmp_path):
-    train(tmp_path, network=PhaseSettings(epochs=1, learning_rate=0.01))
-    changed = train(tmp_path, network=PhaseSettings(epochs=1, learning_rate=0.02))
+    train(tmp_path, epochs=1, learning_rate=0.01)
+    changed = train(tmp_path, epochs=1, learning_rate=0.02)
     assert changed.history["learning_rate"].iloc[0] == pytest.approx(0.02)
 
 

@@ -1,0 +1,50 @@
+"""Where faces come from: FER-2013 with FER+, image folders, or the built-in synthetic faces."""
+
+import hashlib
+from typing import Annotated
+
+from pydantic import Field
+
+from ferkit.dataset import FaceDataset
+from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
+from ferkit.sources.folders import FolderSettings, folder_fingerprint, load_folder
+from ferkit.sources.synthetic import SyntheticSettings, generate
+
+__all__ = ["Fer2013Settings", "FolderSettings", "SourceSettings", "SyntheticSettings", "fingerprint", "load"]
+
+SourceSettings = Annotated[Fer2013Settings | FolderSettings | SyntheticSettings, Field(discriminator="source")]
+
+
+def load(settings: SourceSettings) -> FaceDataset:
+    """Read the faces that `settings` name.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read.
+    """
+    if isinstance(settings, Fer2013Settings):
+        return load_fer2013(settings)
+    if isinstance(settings, FolderSettings):
+        return load_folder(settings)
+    return generate(settings).faces
+
+
+def fingerprint(settings: SourceSettings) -> str:
+    """Hash in hexadecimal of everything that `load` would read: a key for cached results.
+
+    Raises
+    ------
+    DataError
+        If a file is missing.
+    """
+    if isinstance(settings, FolderSettings):
+        return folder_fingerprint(settings)
+    digest = hashlib.sha256()
+    if isinstance(settings, SyntheticSettings):
+        digest.update(settings.model_dump_json().encode())
+    else:
+        for path in source_files(settings):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,113 @@
+"""Is this data fit to train on: expectations with thresholds, some fatal, some that put single rows aside."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ferkit.dataset import FaceDataset
+from ferkit.errors import DataError
+from ferkit.facts import facts
+from ferkit.labels import SPLITS
+from ferkit.settings import Settings
+
+__all__ = ["ValidationResult", "ValidationSettings", "validate"]
+
+Keep = Literal["keep", "quarantine"]
+
+
+class ValidationSettings(Settings):
+    """Thresholds of the expectations, and what happens to rows that fail one.
+
+    Rows of PublicTest and PrivateTest are never put aside: a number on them is compared over all 3,589 pictures.
+
+    Attributes
+    ----------
+    minimum_training, minimum_evaluation
+        Fewest pictures of Training, and of PublicTest and PrivateTest each.
+    minimum_class
+        Fewest Training pictures of each emotion.
+    maximum_constant
+        Largest share of pictures that are one grey level throughout; FER-2013 has 12 of 35,887.
+    maximum_copies
+        Largest share of pictures with an exact copy in the same split, and of those with one in another split.
+    minimum_agreement
+        Smallest share of pictures whose most voted FER+ emotion is the FER label. About two thirds of FER-2013, and a
+        fifth where one of the files is shifted by a row.
+    constant
+        What happens to constant Training pictures.
+    copies_in_training
+        What happens to all but the first of equal Training pictures.
+    copies_across_splits
+        What happens to Training pictures that occur in PublicTest or PrivateTest, too. The published numbers of other
+        people kept them; evaluation shows what they are worth.
+    conflicting_labels
+        What happens to equal Training pictures whose labels differ.
+    """
+
+    minimum_training: int = Field(100, ge=1)
+    minimum_evaluation: int = Field(20, ge=1)
+    minimum_class: int = Field(2, ge=1)
+    maximum_constant: float = Field(0.02, ge=0, le=1)
+    maximum_copies: float = Field(0.15, ge=0, le=1)
+    minimum_agreement: float = Field(0.5, ge=0, le=1)
+    constant: Keep = "quarantine"
+    copies_in_training: Keep = "keep"
+    copies_across_splits: Keep = "keep"
+    conflicting_labels: Keep = "keep"
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationResult:
+    """What a validation found.
+
+    Attributes
+    ----------
+    faces
+        What is left after quarantine.
+    quarantined
+        One line a row and reason: row, sha256, split, reason.
+    expectations
+        One line an expectation: expectation, subject, severity (``fatal``, ``quarantine``, ``warning``), passed,
+        observed, expected, unexpected (number of rows).
+    data_docs
+        Great Expectations' own page on the results, one file that needs no network.
+    """
+
+    faces: FaceDataset
+    quarantined: pd.DataFrame
+    expectations: pd.DataFrame
+    data_docs: str
+
+
+def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResult:
+    """Hold `faces` to the expectations.
+
+    Raises
+    ------
+    DataError
+        If a fatal expectation fails: one line for each.
+    """
+    if not len(faces):
+        raise DataError("the data has no pictures.")
+    from ferkit.expectations import check
+
+    outcome = check(facts(faces), settings, with_votes=faces.votes is not None)
+    fatal = outcome.table[(outcome.table["severity"] == "fatal") & ~outcome.table["passed"]]
+    if len(fatal):
+        lines = [f"{line.subject}: {line.observed}, expected {line.expected}." for line in fatal.itertuples()]
+        raise DataError("\n".join([*lines, "The data is not fit to train on; nothing was trained."]))
+    place = {int(row): at for at, row in enumerate(faces.row)}
+    at = np.array([place[row] for row, _ in outcome.quarantine], dtype=np.int64)
+    quarantined = pd.DataFrame(
+        {
+            "row": faces.row[at],
+            "sha256": faces.take(at).picture_hashes().astype(object),
+            "split": np.array(SPLITS, dtype=object)[faces.split[at]],
+            "reason": np.array([reason for _, reason in outcome.quarantine], dtype=object),
+        }
+    ).sort_values(["row", "reason"], ignore_index=True)
+    left = faces.take(~np.isin(faces.row, quarantined["row"]))
+    return ValidationResult(left, quarantined, outcome.table, outcome.data_docs)

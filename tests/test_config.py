@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ferkit.config import RunConfig, load_config
+from ferkit.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SMALLEST = {"name": "t", "data": {"source": "synthetic"}, "backbones": [{"name": "fernet"}]}
+
+
+def written(tmp_path, **change):
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump({**SMALLEST, **change}))
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid_and_survives_being_written_out(path):
+    config = load_config(path)
+    assert RunConfig.model_validate(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_shipped_configurations_are_the_three_that_the_readme_names():
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {"quickstart", "fer2013", "fer2013_cpu"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trainig": {}}, r"trainig: unknown key; did you mean training\? Known: .*backbones"),
+        (
+            {"training": {"epochs": 3, "learning_rate": -1}},
+            r"training\.learning_rate: .*greater than 0, found -1",
+        ),
+        ({"training": {"epoch": 3}}, r"training\.epoch: unknown key; did you mean epochs\?"),
+        ({"backbones": [{"name": "vggfase"}]}, r"backbones\.0\.name: .*did you mean 'vggface'.*known: fernet"),
+        ({"backbones": []}, r"backbones: .*at least 1 item"),
+        (
+            {"backbones": [{"name": "fernet", "training": {"batch_sise": 3}}]},
+            r"backbones\.fernet\.training\.batch_sise: unknown key; did you mean batch_size\?",
+        ),
+        ({"backbones": [{"name": "fernet"}, {"name": "fernet"}]}, r"\['fernet'\] occur twice: give each an alias"),
+        ({"backbones": [{"name": "fernet", "alias": "ensemble"}]}, "cannot be called 'ensemble'"),
+        (
+            {"backbones": [{"name": "fernet", "targets": ["ferplus"]}]},
+            r"targets \['ferplus'\] are not among this run's \['fer'\]",
+        ),
+        ({"ensemble": {"members": ["vggface"]}}, r"ensemble\.members \['vggface'\] are not among"),
+        ({"data": {"source": "fer2014"}}, "'fer2013', 'folder', 'synthetic'"),
+        ({"data": {"source": "fer2013", "pathh": "x"}}, r"data\.fer2013\.pathh: unknown key; did you mean path\?"),
+        ({"balancing": {"method": "smoot"}}, r"balancing\.method: .*'smote'"),
+        ({"targets": [{"name": "fer"}, {"name": "fer"}]}, "each may occur once"),
+        ({"resources": {"finetune": {}}}, r"resources\.finetune: unknown key; did you mean fine_tune\?"),
+        (
+            {"resources": {"fine_tune": {"gpu_cnt": 1}}},
+            r"resources\.fine_tune\.gpu_cnt: unknown key; did you mean gpu_count\?",
+        ),
+        ({"seed": "zero"}, r"seed: .*integer.*found 'zero'"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_where_and_what_is_known(tmp_path, change, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        load_config(written(tmp_path, **change))
+    assert len(str(raised.value).splitlines()) == 1
+    assert str(raised.value).startswith(str(tmp_path))
+
+
+def test_several_mistakes_are_a_line_each(tmp_path):
+    with pytest.raises(ConfigError) as raised:
+        load_config(written(tmp_path, seed=-1, nmae="x", training={"batch_size": 0}))
+    assert len(str(raised.value).splitlines()) == 3
+
+
+def test_a_missing_section_is_named(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("name: x\nbackbones: [{name: fernet}]\n")
+    with pytest.raises(ConfigError, match="data: missing"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("- a\n- b\n", "expected a mapping"), ("a: [", "not YAML"), ("", "found NoneType")]
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, message):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
+def test_a_missing_file_lists_what_is_there(tmp_path):
+    written(tmp_path)
+    with pytest.raises(ConfigError, match=r"no such file.*run\.yaml"):
+        load_config(tmp_path / "rum.yaml")
+
+
+def test_overrides_reach_every_depth(tmp_path):
+    path = written(tmp_path, backbones=[{"name": "fernet", "alias": "a"}, {"name": "fernet", "alias": "b"}])
+    config = load_config(
+        path,
+        ["training.epochs=3", "training.head.learning_rate=0.5", "backbones.b.width=8", "backbones.0.dropout=0.1",
+         "ensemble.method=mean", "targets=[{name: ferplus}]"],
+    )  # fmt: skip
+    assert config.training.epochs == 3
+    assert config.training.head.learning_rate == 0.5
+    assert [entry.width for entry in config.backbones] == [None, 8]
+    assert config.backbones[0].dropout == 0.1
+    assert config.ensemble.method == "mean"
+    assert config.targets[0].name == "ferplus"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epochs", "expected key=value"),
+        ("backbones.c.width=3", r"no entry 'c', the list has fernet"),
+        ("seed=[", "not YAML"),
+        ("training.epocs=3", r"training\.epocs: unknown key"),
+    ],
+)
+def test_a_wrong_override_says_so(tmp_path, override, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(written(tmp_path), [override])
+
+
+def test_a_backbone_overrides_part_of_the_training(tmp_path):
+    path = written(
+        tmp_path,
+        training={"batch_size": 16, "head": {"epochs": 7, "learning_rate": 0.1}},
+        backbones=[{"name": "fernet", "training": {"head": {"epochs": 2}}}],
+    )
+    config = load_config(path)
+    training = config.training_of(config.backbones[0])
+    assert training.head.epochs == 2
+    assert training.head.learning_rate == 0.1
+    assert training.batch_size == 16
+
+
+def test_every_target_and_backbone_is_trained_unless_a_backbone_names_its_targets(tmp_path):
+    path = written(
+        tmp_path,
+        targets=[{"name": "fer"}, {"name": "ferplus"}],
+        backbones=[{"name": "fernet", "alias": "a"}, {"name": "fernet", "alias": "b", "targets": ["ferplus"]}],
+    )
+    assert load_config(path).trained() == [("fer", "a"), ("ferplus", "a"), ("ferplus", "b")]
