@@ -29,14 +29,19 @@ lock:  ## resolve the dependencies again, without naming an index
 clean:  ## remove the environment and all state of this checkout
 	rm -rf $(VENV) .ferkit
 
-$(READY): requirements.lock pyproject.toml
+# Only another lock needs the libraries again; pyproject.toml alone, just our own entry points.
+$(READY): $(VENV)/.locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.locked: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "ferkit needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  package=python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv; \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$package; \
 	  else echo "$(PYTHON) has no venv module. Run: sudo apt-get install $$package" >&2; exit 1; fi; }
-	$(PYTHON) -m venv --clear $(VENV)
+	@echo "making $(VENV), once: about two minutes"
+	@$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
