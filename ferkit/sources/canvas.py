@@ -9,7 +9,8 @@ from ferkit.dataset import SIZE
 
 __all__ = ["DRAWN", "Plane", "band", "bump", "frame_grid", "shrink", "smooth_noise"]
 
-Plane = NDArray[np.float32]
+# float32 when drawn; numpy's stubs cannot follow that through arithmetic with Python numbers.
+Plane = NDArray[np.floating]
 
 # Pictures are drawn at twice their size, then shrunk; edges are soft already, so twice is enough.
 DRAWN: Final = 2 * SIZE
@@ -30,7 +31,8 @@ def bump(x: Plane, y: Plane, at: tuple[float, float], size: tuple[float, float])
 
 def band(distance: Plane, width: float) -> Plane:
     """1 where the signed `distance` from a shape is negative, 0 outside, with a soft edge of `width`."""
-    return np.clip(0.5 - distance / width, 0.0, 1.0)
+    inside: Plane = np.clip(0.5 - distance / width, 0.0, 1.0)
+    return inside
 
 
 def smooth_noise(rng: np.random.Generator, cells: tuple[int, int]) -> Plane:
@@ -44,7 +46,8 @@ def smooth_noise(rng: np.random.Generator, cells: tuple[int, int]) -> Plane:
 def _interpolation(cells: int) -> Plane:
     """(96, cells + 1): weights of a coarse line's values in each drawn pixel."""
     place = (np.arange(DRAWN, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / DRAWN)
-    return np.clip(1 - np.abs(place[:, None] - np.arange(cells + 1, dtype=np.float32)), 0, 1)
+    weights: Plane = np.clip(1 - np.abs(place[:, None] - np.arange(cells + 1, dtype=np.float32)), 0, 1)
+    return weights
 
 
 def shrink(plane: Plane) -> Plane:

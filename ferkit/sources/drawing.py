@@ -10,12 +10,12 @@ from ferkit.sources.face_shape import FaceShape
 from ferkit.sources.features import paint_brows, paint_eyes, paint_mouth, paint_nostrils
 from ferkit.sources.identity import Identity, Scene
 from ferkit.sources.relief import creases, relief
-from ferkit.sources.surroundings import background, paint_beard, paint_glasses, paint_hair, paint_occlusion
+from ferkit.sources.surroundings import background, paint_beard, paint_ears, paint_glasses, paint_hair, paint_occlusion
 
 __all__ = ["draw_face"]
 
 
-def draw_face(action_units: Mapping[int, float], one_sided: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_face(action_units: Mapping[int, float], *, one_sided: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw a person, a scene, and the face in it.
 
     Parameters
@@ -53,6 +53,7 @@ def draw_face(action_units: Mapping[int, float], one_sided: bool, rng: np.random
     skin = paint_brows(skin, light, u, v, person, shape, grain)
 
     tone = background(px, py, x, y, scene, person, rng)
+    tone = paint_ears(tone, x, y, person, scene)
     tone = tone + face * (skin - tone)
     tone = paint_hair(tone, x, y, u, v, face, person, scene, rng)
     tone = paint_glasses(tone, u, v, person)

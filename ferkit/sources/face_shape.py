@@ -97,39 +97,45 @@ class FaceShape:
         # A smile shows teeth as it grows; a one-sided one keeps the lips closed.
         smile = au[12] if side == 0 else 0.0
         laugh = max(0.0, smile - 0.75 + 0.5 * parting)
-        width = person.mouth_width * (1 + 0.3 * smile + 0.24 * au[20] - 0.22 * au[26] * (1 - au[20]) - 0.14 * au[23])
-        drop = 0.34 * au[26] * (1 - 0.45 * au[20])
+        width = person.mouth_width * (1 + 0.3 * smile + 0.24 * au[20] - 0.3 * au[26] * (1 - au[20]) - 0.14 * au[23])
+        # The jaw takes the corners of the mouth down with it, which makes the opening an O.
+        drop = 0.36 * au[26] * (1 - 0.35 * au[20])
         thin = 1 - 0.5 * au[23] - 0.25 * au[20] - 0.25 * smile
         up = person.lip_thickness * 0.8 * thin * (1 - 0.3 * au[9])
         down = person.lip_thickness * 1.15 * thin * (1 - 0.15 * au[16])
         return cls(
-            brow_inner=person.brow_height + 0.04 - 0.15 * au[1] + 0.13 * au[4] * (1 - 0.75 * au[1]) + 0.07 * au[9],
+            brow_inner=person.brow_height + 0.04 - 0.15 * au[1] + 0.17 * au[4] * (1 - 0.8 * au[1]) + 0.07 * au[9],
             brow_outer=person.brow_height + 0.04 - 0.16 * au[2] + 0.03 * au[4] + 0.06 * (au[1] * au[4] * (1 - au[2])),
             brow_gap=0.2 - 0.085 * au[4] - 0.02 * au[9],
             upper_lid=person.eye_opening
             * (
-                1 + 0.6 * au[5] * (1 - 0.35 * au[7]) - 0.35 * au[7] - 0.3 * au[9] - 0.15 * au[6] - 0.25 * au[15] * au[1]
+                1
+                + 0.75 * au[5] * (1 - 0.45 * au[7])
+                - 0.35 * au[7]
+                - 0.3 * au[9]
+                - 0.15 * au[6]
+                - 0.25 * au[15] * au[1]
             ),
             lower_lid=person.eye_opening * 0.62 * (1 - 0.75 * au[6] - 0.5 * au[7] - 0.5 * au[9] + 0.15 * au[5]),
             mouth_y=1.02 - 0.05 * smile - 0.03 * au[9] + 0.02 * au[15],
             mouth_width=width,
             corner=(
-                -0.2 * pull[0] + 0.02 * dimple[0] + 0.16 * au[15] + 0.03 * au[20],
-                -0.2 * pull[1] + 0.02 * dimple[1] + 0.16 * au[15] + 0.03 * au[20],
+                -0.2 * pull[0] + 0.02 * dimple[0] + 0.15 * au[15] + 0.04 * au[20] + 0.28 * drop,
+                -0.2 * pull[1] + 0.02 * dimple[1] + 0.15 * au[15] + 0.04 * au[20] + 0.28 * drop,
             ),
             corner_out=(0.09 * dimple[0], 0.09 * dimple[1]),
-            gap_up=0.10 * drop + 0.05 * laugh + 0.05 * au[9] + 0.02 * au[20],
+            gap_up=0.16 * drop + 0.05 * laugh + 0.05 * au[9] + 0.02 * au[20],
             gap_down=0.9 * drop + 0.2 * laugh + 0.09 * au[16] + 0.03 * au[20],
             gap_power=2.0 + 1.6 * au[20] + 1.5 * au[16],
             lip_up=up,
             lip_down=down,
-            teeth_up=0.75 * (laugh > 0) + 0.25 * au[20],
+            teeth_up=0.75 * (laugh > 0) + 0.25 * au[20] + 0.15 * au[26] * (1 - au[20]),
             teeth_down=0.6 * au[16] + 0.25 * au[20],
             chin=person.chin + 0.75 * drop + 0.05 * laugh,
             cheek=(au[6] * 0.7 + pull[0] * 0.3, au[6] * 0.7 + pull[1] * 0.3),
             fold=(pull[0] + 0.85 * au[9] + 0.25 * au[20], pull[1] + 0.85 * au[9] + 0.25 * au[20]),
             dimple=dimple,
-            frown=au[4] * (1 - 0.3 * au[1]) + 0.3 * au[9],
+            frown=au[4] * (1 - 0.35 * au[1] - 0.3 * au[2]) + 0.3 * au[9],
             forehead=au[1],
             forehead_sides=au[2],
             nose_wrinkle=au[9],

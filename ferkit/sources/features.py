@@ -61,7 +61,7 @@ def paint_brows(
     middle = middle + 0.1 * np.clip(inside - 0.7, 0, 1)
     half = person.brow_thickness * (0.95 - 0.6 * inside**2)
     distance = np.maximum(np.abs(v - middle) - half, np.maximum(-t, t - 1) * (outer - inner))
-    cover = band(distance, 0.05) * np.clip(0.82 + 0.15 * grain, 0, 1)
+    cover: Plane = band(distance, 0.05) * np.clip(0.82 + 0.15 * grain, 0, 1)
     hair = (0.35 * person.skin_tone * (person.hair_tone > 0.3) + min(person.hair_tone, 0.25)) * (0.5 + 0.5 * light)
     return tone + cover * (hair - tone)
 
@@ -71,14 +71,19 @@ def paint_nostrils(tone: Plane, u: Plane, v: Plane, person: Identity, shape: Fac
     side = np.abs(u)
     base = person.nose_length + 0.01 - 0.6 * shape.nostril_lift
     holes = bump(side, v, (0.55 * person.nose_width, base), (0.05, 0.024))
-    shadow = bump(u, v, (0, base + 0.05), (0.16, 0.05))
+    shadow = bump(u, v, (0, base + 0.06), (0.15, 0.06))
     wing = bump(side, v, (person.nose_width + 0.025, base - 0.06), (0.02, 0.05))
-    return tone * (1 - 0.75 * holes) * (1 - 0.28 * shadow) * (1 - 0.25 * wing)
+    shaded: Plane = tone * (1 - 0.6 * holes) * (1 - 0.16 * shadow) * (1 - 0.15 * wing)
+    return shaded
 
 
 def paint_mouth(tone: Plane, light: Plane, u: Plane, v: Plane, person: Identity, shape: FaceShape) -> Plane:
     """Lips, the opening between them, teeth and tongue."""
-    width = shape.mouth_width + shape.corner_out[0] + (shape.corner_out[1] - shape.corner_out[0]) * (u > 0).astype(np.float32)
+    width = (
+        shape.mouth_width
+        + shape.corner_out[0]
+        + (shape.corner_out[1] - shape.corner_out[0]) * (u > 0).astype(np.float32)
+    )
     x = u / width
     right = 0.5 + 0.5 * np.tanh(5 * x)
     corner = shape.corner[0] + (shape.corner[1] - shape.corner[0]) * right

@@ -1,12 +1,15 @@
 """Pictures that are not a face, of the kinds that image search left in FER-2013."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.dataset import SIZE
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["NON_FACE_KINDS", "draw_non_face"]
 
@@ -45,7 +48,7 @@ def _text(rng: np.random.Generator) -> NDArray[np.uint8]:
     draw = ImageDraw.Draw(sheet)
     if rng.random() < 0.65:
         size = int(rng.integers(20, 36))
-        left, top = rng.integers(-40, 12), rng.integers(0, 50)
+        left, top = int(rng.integers(-40, 12)), int(rng.integers(0, 50))
         for number, line in enumerate(_NOTICES[rng.integers(len(_NOTICES))]):
             draw.text((left, top + 1.35 * size * number), line, fill=ink, font=ImageFont.load_default(size))
     else:
@@ -99,7 +102,8 @@ def _flat(rng: np.random.Generator) -> NDArray[np.uint8]:
     """One grey, or a slight gradient, as of a blank wall or a page's edge."""
     base, slope = rng.uniform(60, 250), rng.choice([0.0, 0.0, 0.25, 0.5]) * rng.choice([-1, 1])
     frame = np.broadcast_to(base + slope * np.arange(SIZE)[:, None], (SIZE, SIZE))
-    return np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+    return grey
 
 
 def _stripes(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -113,7 +117,8 @@ def _stripes(rng: np.random.Generator) -> NDArray[np.uint8]:
         frame = frame.T
     frame = frame.copy()
     frame[int(rng.integers(24, 49)) :] = 128
-    return np.clip(np.rint(frame + rng.normal(0, 4, frame.shape)), 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(np.rint(frame + rng.normal(0, 4, frame.shape)), 0, 255).astype(np.uint8)
+    return grey
 
 
 def _placeholder(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -144,9 +149,10 @@ def _placeholder(rng: np.random.Generator) -> NDArray[np.uint8]:
     return _reduced(sheet)
 
 
-def _reduced(sheet: "Image.Image") -> NDArray[np.uint8]:  # type: ignore[name-defined]  # noqa: F821
+def _reduced(sheet: "Image.Image") -> NDArray[np.uint8]:
     """(48, 48) uint8 of a sheet four times that size, each pixel the mean of those it covers."""
-    return np.asarray(sheet.reduce(4), dtype=np.uint8)
+    picture: NDArray[np.uint8] = np.asarray(sheet.reduce(4), dtype=np.uint8)
+    return picture
 
 
 _DRAW: Final[dict[str, Callable[[np.random.Generator], NDArray[np.uint8]]]] = {

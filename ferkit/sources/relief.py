@@ -19,10 +19,12 @@ def relief(u: Plane, v: Plane, person: Identity, shape: FaceShape) -> Plane:
     length, width = person.nose_length, person.nose_width
     wings = length - shape.nostril_lift
 
-    along = np.clip((v + 0.12) / (length + 0.12), 0, 1) * np.clip((length + 0.1 - v) / 0.14, 0, 1)
-    height = 0.26 * person.nose_height * along**1.3 * np.exp(-0.5 * (u / (0.075 + 0.05 * along)) ** 2)
-    height += 0.1 * bump(u, v, (0, length - 0.06), (0.1, 0.09))
-    height += 0.1 * bump(side, v, (width - 0.03, wings - 0.02), (0.055, 0.07))
+    along = np.clip((v + 0.15) / (length + 0.15), 0, 1)
+    end = np.clip((length + 0.12 - v) / 0.24, 0, 1)
+    end = end * end * (3 - 2 * end)
+    height: Plane = 0.17 * person.nose_height * along * end * np.exp(-0.5 * (u / (0.08 + 0.06 * along)) ** 2)
+    height += 0.09 * person.nose_height * bump(u, v, (0, length - 0.07), (0.095, 0.1))
+    height += 0.07 * bump(side, v, (width - 0.04, wings - 0.02), (0.06, 0.07))
 
     height += 0.05 * bump(side, v, (0.35, person.brow_height + 0.06), (0.3, 0.09))
     height -= 0.13 * bump(side, v, (person.eye_distance - 0.04, -0.04), (0.19, 0.13))
@@ -53,9 +55,9 @@ def creases(u: Plane, v: Plane, person: Identity, shape: FaceShape) -> Plane:
     # Nasolabial fold: from the wing of the nose, around the corner of the mouth.
     top, bottom = person.nose_length - 0.08 - shape.nostril_lift, shape.mouth_y + 0.08
     t = np.clip((v - top) / (bottom - top), 0, 1)
-    line = person.nose_width + 0.05 + (shape.mouth_width + 0.12 - person.nose_width) * t ** (1.1 - 0.35 * fold)
+    line = person.nose_width + 0.05 + (shape.mouth_width + 0.2 - person.nose_width) * t ** (1.1 - 0.35 * fold)
     ends = np.clip((v - top + 0.04) / 0.08, 0, 1) * np.clip((bottom + 0.06 - v + corner) / 0.15, 0, 1)
-    depth += np.minimum(1, 0.15 + 0.25 * person.age + 0.75 * fold) * ends * np.exp(-0.5 * ((side - line) / 0.035) ** 2)
+    depth += np.minimum(1, 0.12 + 0.25 * person.age + 0.6 * fold) * ends * np.exp(-0.5 * ((side - line) / 0.042) ** 2)
 
     if shape.frown > 0:  # AU4: two upright lines between the brows
         upright = bump(side, v, (0.07, shape.brow_inner - 0.02), (0.022, 0.1))

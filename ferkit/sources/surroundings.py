@@ -6,7 +6,7 @@ from ferkit.sources.canvas import Plane, band, bump, smooth_noise
 from ferkit.sources.face_shape import FaceShape
 from ferkit.sources.identity import Identity, Scene
 
-__all__ = ["background", "paint_beard", "paint_glasses", "paint_hair", "paint_occlusion"]
+__all__ = ["background", "paint_beard", "paint_ears", "paint_glasses", "paint_hair", "paint_occlusion"]
 
 
 def background(
@@ -22,6 +22,16 @@ def background(
     tone = tone + neck * (skin - tone)
     shoulders = band(1.75 + 0.2 * x * x - y - 0.3 * np.abs(x), 0.06)
     return np.clip(tone + shoulders * (scene.clothes * 0.8 - tone), 0.0, 1.0)
+
+
+def paint_ears(tone: Plane, x: Plane, y: Plane, person: Identity, scene: Scene) -> Plane:
+    """Ears, behind the head; a head that is turned hides one."""
+    turned = np.clip(1 - 5 * scene.yaw * np.sign(x), 0, 1)
+    across, down = (np.abs(x) - person.head_width - 0.03) / 0.13, (y - 0.14 - 0.1 * np.abs(x)) / 0.3
+    radius = across * across + down * down
+    ear = band((np.sqrt(radius) - 1) * 0.13, 0.05) * turned
+    tone_of_ear = person.skin_tone * (0.62 + 0.3 * x * scene.light[0]) * (1 - 0.4 * np.exp(-6 * radius))
+    return tone + ear * (tone_of_ear - tone)
 
 
 def paint_hair(
@@ -52,13 +62,13 @@ def paint_hair(
         crown = np.minimum(crown, fall)
     whole = band(np.maximum(crown, y - low), 0.09)
     if person.hair == "fringe":
-        line = -0.42 + 0.06 * np.sin(u * 17) + 0.1 * u * u
+        line = -0.5 + 0.09 * smooth_noise(rng, (1, 16)) + 0.15 * u * u
     elif person.hair == "parted":
         line = person.hairline + 0.9 * (np.abs(u + 0.25)) ** 1.6 - 0.1
     elif person.hair == "long":
         line = person.hairline + 1.1 * np.abs(u - 0.1) ** 1.8
     else:
-        line = person.hairline + 0.35 * np.abs(u) ** 3 + 0.03 * np.sin(u * 13)
+        line = person.hairline + 0.35 * np.abs(u) ** 3 + 0.03 * smooth_noise(rng, (1, 12))
     # At the temples the hair comes forward by so much of the head's half width.
     inset = {"short": 0.03, "parted": 0.1, "fringe": 0.16, "long": 0.16, "hat": 0.02}[person.hair]
     bare = band(np.maximum(line - v, np.abs(x) - person.head_width + inset), 0.09) * face
@@ -85,7 +95,7 @@ def paint_beard(
     moustache = person.moustache * band(
         np.maximum(np.abs(v - lip - 0.12 * side) - 0.07, side - shape.mouth_width - 0.06), 0.08
     )
-    cover = np.maximum(beard, moustache) * np.clip(0.8 + 0.2 * grain, 0, 1)
+    cover: Plane = np.maximum(beard, moustache) * np.clip(0.8 + 0.2 * grain, 0, 1)
     return tone + cover * (person.hair_tone * (0.6 + 0.5 * light) - tone)
 
 
@@ -97,7 +107,7 @@ def paint_glasses(tone: Plane, u: Plane, v: Plane, person: Identity) -> Plane:
     x, y = (side - person.eye_distance - 0.01) / 0.3, (v - 0.03) / 0.2
     rim = ((np.abs(x) ** 3.2 + np.abs(y) ** 3.2) ** (1 / 3.2) - 1) * 0.2
     bridge = np.maximum(np.abs(v + 0.03 + 0.1 * u * u) - 0.02, side - 0.16)
-    arms = np.maximum(np.abs(v + 0.07) - 0.025, 0.72 - side)
+    arms = np.maximum(np.maximum(np.abs(v + 0.07) - 0.025, 0.32 + person.eye_distance - side), side - 1)
     frame = band(np.minimum(np.minimum(np.abs(rim) - 0.016, bridge), arms), 0.03)
     lens = band(rim, 0.03)
     if person.glasses == "dark":
@@ -122,21 +132,21 @@ def paint_occlusion(
         cover = band(np.maximum(np.abs(u - path) - 0.09, v - 0.9), 0.1) * (v < 0.95)
         return tone + 0.9 * cover * (person.hair_tone * (0.8 + 0.2 * np.sin(60 * (u - path))) - tone)
     if scene.occlusion == "watermark":
-        letters = np.clip(np.sin(px * 40 + 5 * np.sin(px * 13)) * np.sin(py * 34), 0, 1)
+        letters: Plane = np.clip(np.sin(px * 40 + 5 * np.sin(px * 13)) * np.sin(py * 34), 0, 1)
         return tone + 0.28 * letters * band(np.abs(py - 0.35) - 0.13, 0.03) * (0.9 - tone)
+    # Four fingers that come from below, their tips staggered: along the cheek, or folded under the chin.
     at_chin = scene.occlusion == "hand_chin"
-    for finger in range(4):
-        if at_chin:  # fingers lie across the chin, under the mouth
-            x, y = (u - side * 0.1), v - 1.34 - 0.15 * finger
-            turn = side * 0.35
-        else:  # fingers stand along the cheek
-            x, y = v - 0.55 - 0.06 * finger, u - side * (0.62 + 0.15 * finger)
-            turn = side * -0.15
-        along, over = x + turn * y, y - turn * x
-        distance = np.sqrt(np.clip(np.abs(along) - 0.5, 0, 9) ** 2 + over**2) - 0.085
+    lean = side * (0.75 if at_chin else 0.22)
+    for number, reach in enumerate((0.0, -0.1, -0.07, 0.08)):
+        middle = side * (0.18 if at_chin else 0.92) + 0.2 * (1.5 - number) * side
+        tip = (1.22 if at_chin else 0.42) + reach
+        below = np.maximum(tip + 0.09 - v, 0)
+        over = u - middle + lean * (v - tip)
+        distance = np.sqrt(over * over + below * below) - 0.1
         cover = band(distance, 0.04)
-        rounded = np.sqrt(np.clip(1 - (over / 0.1) ** 2, 0.08, 1))
-        tone = tone + cover * (person.skin_tone * 0.95 * (0.25 + 0.7 * rounded) - tone)
-        nail = bump(along * (side if at_chin else -1), over, (0.5, 0.0), (0.035, 0.04))
-        tone = tone + 0.15 * nail * cover
+        rounded = np.sqrt(np.clip(1 - (over / 0.105) ** 2, 0.06, 1))
+        lit = 0.45 + 0.5 * rounded + 0.25 * scene.light[0] * over / 0.1
+        tone = tone * (1 - 0.3 * np.exp(-0.5 * (np.maximum(distance, 0) / 0.05) ** 2))
+        knuckle = bump(over, v, (0, tip + 0.45), (0.09, 0.025))
+        tone = tone + cover * (person.skin_tone * lit * (1 - 0.15 * knuckle) - tone)
     return tone

@@ -35,7 +35,7 @@ class SyntheticSettings(Settings):
     seed
         The same settings give the same bytes.
     label_noise
-        Share of the pictures of a face whose label is that of another expression.
+        Share of the pictures of a face whose label is that of another expression; copies of them add a few.
     duplicates
         Share of the pictures that are the bytes of a Training picture; one in eight carries another label than it
         (none where `label_noise` is 0).
@@ -124,7 +124,7 @@ def _draw(plan: Plan, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]
             expression = FERPLUS_EMOTIONS[plan.expression[row]]
             intensities[row] = draw_intensities(expression, rng)
             strengths = dict(zip(ACTION_UNITS, intensities[row].tolist(), strict=True))
-            images[row] = draw_face(strengths, expression == "contempt", rng)
+            images[row] = draw_face(strengths, one_sided=expression == "contempt", rng=rng)
     return images, intensities
 
 
