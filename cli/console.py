@@ -52,8 +52,6 @@ class RunConsole(logging.Handler):
                 root.removeHandler(handler)
         root.addHandler(self)
         logging.getLogger("ferkit").setLevel(logging.INFO)
-        # MLflow has a handler of its own and tells of every table that it makes.
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show what a person wants to know of `record`."""

@@ -48,6 +48,7 @@ class Workspace:
             "AUTO_OPEN_DASHBOARD": "false",
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_LOGGING_LEVEL": "WARNING",
             "FERKIT_CHECKPOINTS": self.checkpoints,
             "FERKIT_CACHE": self.root / "weights",
             "GX_ANALYTICS_ENABLED": "false",

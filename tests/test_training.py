@@ -100,7 +100,8 @@ def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
     trained = train(
         backbone=backbone,
         head=PhaseSettings(epochs=1, learning_rate=0.01),
-        epochs=1, learning_rate=0.01,
+        epochs=1,
+        learning_rate=0.01,
     )
     assert list(trained.history["phase"]) == ["head", "network"]
     assert trained.trainable["head"] < trained.trainable["network"]

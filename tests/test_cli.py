@@ -1,0 +1,96 @@
+"""Commands that need no pipeline, as real processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def command(*arguments):
+    return [sys.executable, "-c", "from cli.app import main; main()", *arguments]
+
+
+def ferkit(*arguments, cwd=ROOT, **environment):
+    return subprocess.run(
+        command(*arguments), cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["run", "data", "backbones", "report", "ui"])
+def test_every_command_has_help_with_an_example(name):
+    done = ferkit(name, "--help")
+    assert done.returncode == 0
+    assert f"ferkit {name}" in done.stdout.replace("│", "") or name == "data"
+
+
+def test_no_command_shows_the_help():
+    done = ferkit()
+    assert "Train, judge, keep and serve" in done.stdout
+
+
+def test_backbones_lists_every_backbone_with_its_licence():
+    from ferkit.backbones import names
+
+    done = ferkit("backbones")
+    assert done.returncode == 0, done.stderr
+    for name in names():
+        assert f"\n{name}  " in "\n" + done.stdout
+    assert done.stdout.count("licence") >= len(names())
+
+
+def test_run_check_runs_nothing():
+    done = ferkit("run", "configs/quickstart.yaml", "--check")
+    assert done.returncode == 0, done.stderr
+    assert "a valid configuration" in done.stdout
+
+
+def test_data_describe_counts_and_draws(tmp_path):
+    done = ferkit(
+        "data", "describe", "configs/quickstart.yaml", "--set", "data.count=300", "--sheet", str(tmp_path / "s.png")
+    )
+    assert done.returncode == 0, done.stderr
+    assert "300 pictures, FER+ votes: yes" in done.stdout
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ui_serves_mlflow_and_says_where(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path)}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    server = subprocess.Popen(
+        command("ui", "--port", str(port)), cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert f"http://127.0.0.1:{port}" in server.stdout.readline()
+        answer = wait_for(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=5", server)
+        assert json.loads(answer)["experiments"]
+        taken = ferkit("ui", "--port", str(port), FERKIT_HOME=str(tmp_path), MLFLOW_TRACKING_URI="")
+        assert taken.returncode == 1
+        assert f"port {port} of 127.0.0.1 cannot be used" in taken.stderr
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(timeout=30)
+
+
+def wait_for(url, server, seconds=90):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read()
+        except OSError:
+            if time.monotonic() > deadline or server.poll() is not None:
+                raise
+            time.sleep(0.3)

@@ -1,0 +1,250 @@
+"""The pipeline as a person runs it: the `ferkit` command on a copy of the checkout, real ZenML and MLflow stores."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("cli", "configs", "ferkit", "materializers", "pipelines", "steps", "pyproject.toml")
+TINY = {
+    "name": "tiny",
+    "data": {"source": "synthetic", "count": 400},
+    "validation": {"minimum_class": 1},
+    "balancing": {"method": "random_over_sampler"},
+    "targets": [{"name": "fer"}, {"name": "ferplus"}],
+    "backbones": [
+        {"name": "fernet", "alias": "a", "width": 4},
+        {"name": "fernet", "alias": "b", "width": 4, "targets": ["fer"]},
+    ],
+    "training": {"epochs": 1, "learning_rate": 0.003},
+    "evaluation": {"bootstrap": 100},
+}
+TRAININGS = {"fine_tune_fer_a", "fine_tune_fer_b", "fine_tune_ferplus_a"}
+
+
+class Checkout:
+    """A copy of the project whose code a test may change."""
+
+    def __init__(self, root):
+        self.root = root
+        self.home = root / ".ferkit"
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, root / part)
+        self.config = root / "configs" / "tiny.yaml"
+        self.config.write_text(yaml.safe_dump(TINY))
+        kept = ("FERKIT", "ZENML", "MLFLOW", "MPLCONFIGDIR", "GX_")
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(kept)}
+        self.environment["PYTHONPATH"] = str(root)
+
+    def command(self, *arguments):
+        return [sys.executable, "-c", "from cli.app import main; main()", *map(str, arguments)]
+
+    def ferkit(self, *arguments, **environment):
+        return subprocess.run(
+            self.command(*arguments), cwd=self.root, env={**self.environment, **environment},
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=500,
+        )  # fmt: skip
+
+    def run(self, *arguments):
+        """Run the tiny configuration; the names of the steps that were executed, in order."""
+        done = self.ferkit("run", self.config, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.output = done.stdout
+        return re.findall(r"^\d\d:\d\d:\d\d  (\w+) \.\.\.$", done.stderr, flags=re.MULTILINE)
+
+    def ask(self, script):
+        """What `script`, run beside the checkout's ZenML store, writes as JSON on its last line."""
+        code = "from cli.workspace import Workspace\nWorkspace.open().set_environment()\n" + textwrap.dedent(script)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A checkout in which the tiny configuration ran once."""
+    made = Checkout(tmp_path_factory.mktemp("checkout"))
+    made.first = made.run()
+    made.first_output = made.output
+    return made
+
+
+def test_a_run_executes_every_step_and_prints_every_model(checkout):
+    assert len(checkout.first) == 16
+    assert set(checkout.first) >= {"ingest", "validate", "drop_non_faces", "report", *TRAININGS}
+    for model in ("fer/a", "fer/b", "fer/ensemble", "ferplus/a", "ferplus/ensemble"):
+        assert model in checkout.first_output
+    for subset in ("PublicTest", "PrivateTest", "no duplicates", "FER+ majority_7"):
+        assert subset in checkout.first_output
+    assert "16 of 16 steps executed" in checkout.first_output
+    report = re.search(r"report\s+(\S+report\.html)", checkout.first_output)
+    assert "PrivateTest" in Path(report[1]).read_text()
+    assert (Path(report[1]).parent / "report.md").exists()
+
+
+def test_all_state_lies_in_the_checkout(checkout):
+    assert {"zenml", "mlflow.db", "mlartifacts", "artifacts", "reports"} <= {
+        path.name for path in checkout.home.iterdir()
+    }
+    assert not list((checkout.home / "checkpoints").glob("*/state"))
+
+
+def test_every_artifact_has_a_name_a_hash_and_a_materializer_of_ours(checkout):
+    artifacts = checkout.ask(
+        """
+        import json
+        from zenml.client import Client
+        run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
+        found = []
+        for step in run.steps.values():
+            for versions in step.outputs.values():
+                for v in versions:
+                    shown = len(v.visualizations or [])
+                    found.append((v.name, v.materializer.import_path, v.content_hash, v.uri, shown))
+        print(json.dumps(found))
+        """
+    )
+    names = {name for name, *_ in artifacts}
+    assert names >= {
+        *("faces_ingested", "faces_validated", "faces_cleaned", "manifest", "fer_training_set", "fer_a_model"),
+        *("fer_b_history", "ferplus_a_validation", "ferplus_ensemble_evaluation", "fer_ensemble", "report", "results"),
+    }
+    for name, materializer, digest, uri, _ in artifacts:
+        assert name == "data_docs" or materializer.startswith("materializers."), (name, materializer)
+        assert name == "data_docs" or digest, name
+        assert not [path for path in Path(uri).rglob("*") if path.suffix in (".pkl", ".pickle")], name
+    shown = {name: count for name, *_, count in artifacts}
+    assert shown["faces_cleaned"]
+    assert shown["fer_a_evaluation"]
+    assert shown["report"]
+
+
+def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ferkit")
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    parent = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert sorted(run.info.run_name for run in children) == [
+        "fer/a", "fer/b", "fer/ensemble", "ferplus/a", "ferplus/ensemble",
+    ]  # fmt: skip
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    for run in (parent, *children):
+        assert {"ferkit.config", "ferkit.config_hash", "ferkit.data_hash", "ferkit.git_commit", "ferkit.seed"} <= set(
+            run.data.tags
+        )
+    network = next(run for run in children if run.info.run_name == "fer/a")
+    assert {"training.learning_rate", "backbone.width", "seed", "training_set_hash", "version.keras"} <= set(
+        network.data.params
+    )
+    assert len(client.get_metric_history(network.info.run_id, "val_accuracy")) == 1
+    assert {"pictures_per_second", "PrivateTest/accuracy", "PrivateTest/pictures"} <= set(network.data.metrics)
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"report", "validation", "cleaning", "balancing"} <= files
+    assert {file.path for file in client.list_artifacts(network.info.run_id)} >= {"evaluation", "training"}
+    assert network.info.artifact_uri.startswith((checkout.home / "mlartifacts").as_uri())
+
+
+def test_a_second_run_executes_nothing(checkout):
+    assert checkout.run() == []
+    assert "0 of 16 steps executed" in checkout.output
+    assert re.findall(r"(?m)^  PrivateTest .*$", checkout.output) == re.findall(
+        r"(?m)^  PrivateTest .*$", checkout.first_output
+    )
+
+
+def test_another_learning_rate_of_one_backbone_re_runs_that_and_what_follows(checkout):
+    executed = checkout.run("--set", "backbones.b.training.learning_rate=0.005")
+    assert set(executed) == {"fine_tune_fer_b", "evaluate_fer_b", "ensemble_fer", "evaluate_fer_ensemble", "report"}
+
+
+def test_a_changed_function_of_ferkit_re_runs_the_steps_that_reach_it(checkout):
+    path = checkout.root / "ferkit" / "ensemble.py"
+    path.write_text(path.read_text() + "\n\ndef _new() -> int:\n    return 1\n")
+    executed = set(checkout.run())
+    assert {"ensemble_fer", "ensemble_ferplus", "report"} <= executed
+    assert not executed & {"ingest", "validate", "drop_non_faces", "oversample_fer", *TRAININGS}
+
+
+def test_a_training_that_was_killed_goes_on(checkout):
+    changes = (
+        *("training.epochs=4", "seed=5", "targets=[{name: fer}]"),
+        "backbones=[{name: fernet, alias: c, width: 4}]",
+    )
+    arguments = ("run", checkout.config, *(word for change in changes for word in ("--set", change)))
+    running = subprocess.Popen(
+        checkout.command(*arguments), cwd=checkout.root, env=checkout.environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    progress = checkout.home / "checkpoints" / "fer-c" / "state" / "progress.json"
+    deadline = time.monotonic() + 240
+    while not progress.exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    done = checkout.ferkit(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"c goes on after epoch \d", done.stderr)
+    assert "fine_tune_fer_c ..." in done.stderr
+    assert "c network epoch 1/4" not in done.stderr
+
+
+def test_data_that_is_not_fit_stops_the_run_with_a_line_a_problem_and_trains_nothing(checkout):
+    done = checkout.ferkit(
+        "run", checkout.config, "--set", "validation.minimum_training=9999", "--set", "validation.maximum_constant=0"
+    )
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ferkit: ")]
+    assert lines[0] == "ferkit: Training pictures: 320, expected at least 9,999."
+    assert lines[1].startswith("ferkit: constant pictures: ")
+    assert lines[-1] == "ferkit: The data is not fit to train on; nothing was trained."
+    assert "Traceback" not in done.stderr
+    assert "epoch" not in done.stderr
+    assert "fine_tune_fer_a is skipped" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "configs/tiny.yml"), "configs/tiny.yml: no such file. Configurations in configs/: configs/fer2013"),
+        (("run", "configs/tiny.yaml", "--set", "trainig.epochs=1"), "trainig: unknown key; did you mean training?"),
+        (("run", "configs/fer2013.yaml"), "data: no fer2013.csv or icml_face_data.csv there. Run `ferkit data"),
+        (("run", "configs/tiny.yaml", "--set", "cleaning.exclude=no.csv"), "cleaning.exclude no.csv: cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_the_command_with_one_line(checkout, arguments, message):
+    done = checkout.ferkit(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("ferkit: ")
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_report_writes_the_last_run_and_names_the_runs_that_there_are(checkout, tmp_path):
+    done = checkout.ferkit("report", "--to", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "report.html").stat().st_size > 100_000
+    missing = checkout.ferkit("report", "no-such-run")
+    assert missing.returncode == 1
+    assert "no run 'no-such-run'; the last ones are tiny-" in missing.stderr
