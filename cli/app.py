@@ -1,14 +1,13 @@
 """The `ferkit` command."""
 
-import errno
 import os
 import sys
 
 import typer
 
 from cli import backbones, data, report, run, ui
+from cli.expected import expected_error
 from cli.workspace import Workspace
-from ferkit.errors import FerkitError
 
 __all__ = ["app", "main"]
 
@@ -32,14 +31,11 @@ def main() -> None:
     Workspace.open().set_environment()
     try:
         app()
-    except FerkitError as error:
-        _end(str(error), 1)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        told = expected_error(error)
+        if told is None:
             raise
-        _end(
-            f"the disk is full ({error.filename or error.strerror}): free some space and run the same command again.", 1
-        )
+        _end(str(told), 1)
 
 
 def _end(message: str, status: int) -> None:

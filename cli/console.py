@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
+from cli.expected import expected_error
 from ferkit.errors import FerkitError
 
 __all__ = ["RunConsole", "quiet_native_libraries"]
@@ -82,9 +83,10 @@ class RunConsole(logging.Handler):
         if not failed or not record.exc_info or record.exc_info[1] is None:
             return ""
         error = record.exc_info[1]
-        if isinstance(error, FerkitError):
-            self.failure = self.failure or error
-            return f"{failed[1]} failed: {error}"
+        known = expected_error(error)
+        if known:
+            self.failure = self.failure or known
+            return f"{failed[1]} failed: {known}"
         told = "".join(traceback.format_exception(error)).rstrip()
         self.failure = self.failure or FerkitError(
             f"step {failed[1]} failed with an error that ferkit does not know: {error!r}."

@@ -41,7 +41,9 @@ def ui(
             raise ConfigError(
                 f"port {port} of {host} cannot be used ({error.strerror}): try ferkit ui --port {port + 1}."
             ) from None
-    Console().print(f"MLflow's page: http://{host}:{port}  (Ctrl-C stops it)")
+    # Without this MLflow opens on its pages for language models.
+    address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
+    Console().print(f"MLflow's page: {address}  (Ctrl-C stops it)", soft_wrap=True)
     sys.stdout.flush()
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     os.execv(sys.executable, command)  # noqa: S606

@@ -102,7 +102,7 @@ def picture_statistics(images: NDArray[np.uint8]) -> Floats:
 
 def scaled_statistics(statistics: Floats, mean: Floats, scale: Floats) -> Floats:
     """Statistics in deviations from those of faces, bounded so that no odd picture can outweigh the rest."""
-    return np.clip((statistics - mean) / scale, -_STATISTICS_BOUND, _STATISTICS_BOUND)
+    return np.asarray(np.clip((statistics - mean) / scale, -_STATISTICS_BOUND, _STATISTICS_BOUND), dtype=np.float32)
 
 
 def _histogram(images: NDArray[np.uint8], bins: int) -> Floats:
@@ -123,7 +123,7 @@ def _logit(model: Mapping[str, Floats], member: int, pictures: Floats, statistic
 
     features = _convolve(pictures, *weights("conv1"), stride=2)
     features = _pool(_convolve(features, *weights("conv2")))
-    features = _convolve(features, *weights("conv3"))
+    features = _pool(_convolve(features, *weights("conv3")))
     hidden = np.concatenate([features.reshape(len(features), -1), statistics], axis=1)
     kernel, bias = weights("hidden")
     hidden = np.maximum(hidden @ kernel + bias, 0)

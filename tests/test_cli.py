@@ -20,7 +20,8 @@ def command(*arguments):
 
 def ferkit(*arguments, cwd=ROOT, **environment):
     return subprocess.run(
-        command(*arguments), cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120,
+        command(*arguments), cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )  # fmt: skip
 
@@ -69,8 +70,8 @@ def test_ui_serves_mlflow_and_says_where(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path)}
     environment.pop("MLFLOW_TRACKING_URI", None)
     server = subprocess.Popen(
-        command("ui", "--port", str(port)), cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, start_new_session=True,
+        command("ui", "--port", str(port)), cwd=ROOT, env=environment, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         assert f"http://127.0.0.1:{port}" in server.stdout.readline()

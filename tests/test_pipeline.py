@@ -248,3 +248,24 @@ def test_report_writes_the_last_run_and_names_the_runs_that_there_are(checkout, 
     missing = checkout.ferkit("report", "no-such-run")
     assert missing.returncode == 1
     assert "no run 'no-such-run'; the last ones are tiny-" in missing.stderr
+
+
+def test_a_full_disk_is_told_in_a_line_and_a_later_run_goes_on(checkout, tmp_path):
+    home = tmp_path / "small"
+    home.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "ferkit", home], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        done = checkout.ferkit("run", checkout.config, FERKIT_HOME=str(home))
+        assert done.returncode == 1
+        assert "ferkit: the disk is full" in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        subprocess.run(["mount", "-o", "remount,size=400m", home], check=True)
+        again = checkout.ferkit("run", checkout.config, FERKIT_HOME=str(home))
+        assert again.returncode == 0, again.stderr
+        assert "16 steps executed" in again.stdout
+    finally:
+        subprocess.run(["umount", "-l", home], check=True)

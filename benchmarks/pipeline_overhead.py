@@ -1,0 +1,80 @@
+"""What ZenML and MLflow cost: a run of the pipeline beside the same work called directly.
+
+    python benchmarks/pipeline_overhead.py CONFIG [--set KEY=VALUE ...] [--runs 3]
+
+Both sides are whole processes that read, validate, clean, balance, train and judge every network of CONFIG; they run in
+turn, each time from nothing. The goal is at most 1.05.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DIRECT = """
+import sys, tempfile
+from pathlib import Path
+from ferkit.balancing import oversample
+from ferkit.cleaning import drop_non_faces
+from ferkit.config import load_config
+from ferkit.ensemble import combine, fit_ensemble
+from ferkit.evaluation import evaluate
+from ferkit.member import train_member
+from ferkit.sources import load
+from ferkit.targets import labelled
+from ferkit.validation import validate
+
+config = load_config(Path(sys.argv[1]), sys.argv[2:])
+ingested = load(config.data)
+faces = drop_non_faces(validate(ingested, config.validation).faces, config.cleaning).faces
+for target in config.targets:
+    training_set = oversample(faces, target, config.balancing, config.seed)
+    said = {"PublicTest": {}, "PrivateTest": {}}
+    for entry in config.members(target.name):
+        member = train_member(
+            faces, training_set, target, entry.backbone, config.training_of(entry), config.seed,
+            workspace=Path(tempfile.mkdtemp()),
+        )
+        said["PublicTest"][entry.label] = member.validation
+        said["PrivateTest"][entry.label] = member.model.predict_split(faces, target, "PrivateTest")
+        both = [said[split][entry.label] for split in said]
+        evaluate(entry.label, both, ingested, target, config.evaluation, config.seed)
+    _, labels = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
+    votes = fit_ensemble(said["PublicTest"], labels, config.ensemble)
+    together = [combine(said[split], votes) for split in said]
+    evaluate("ensemble", together, ingested, target, config.evaluation, config.seed)
+"""
+
+
+def seconds(command: list[str], home: str) -> float:
+    begin = time.perf_counter()
+    environment = {**os.environ, "FERKIT_HOME": home, "PYTHONPATH": str(ROOT), "GX_ANALYTICS_ENABLED": "false"}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config")
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    through_flags = [word for override in args.overrides for word in ("--set", override)]
+    pairs = []
+    for _ in range(args.runs):
+        with tempfile.TemporaryDirectory() as home:
+            pipeline = [sys.executable, "-c", "from cli.app import main; main()", "run", args.config, *through_flags]
+            through = seconds(pipeline, home)
+            direct = seconds([sys.executable, "-c", DIRECT, args.config, *args.overrides], home)
+        pairs.append((through, direct))
+        print(f"pipeline {through:7.1f} s   direct {direct:7.1f} s   ratio {through / direct:.3f}", flush=True)
+    print(f"median ratio {statistics.median(through / direct for through, direct in pairs):.3f}")
+
+
+if __name__ == "__main__":
+    main()
