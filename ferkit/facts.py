@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ferkit.dataset import FaceDataset
 from ferkit.duplicates import duplicate_groups
@@ -11,38 +12,53 @@ __all__ = ["FACTS", "facts"]
 
 FACTS = (
     *("row", "split", "label", "emotion", "pixels", "darkest", "brightest", "spread"),
-    *("split_pictures", "class_pictures", "copies_in_split", "copies_in_other_splits", "labels_of_copies"),
-    *("votes", "ferplus_agrees"),
+    *("copies_in_split", "repeats_in_split", "copies_in_other_splits", "labels_of_copies"),
+    *("votes", "emotion_votes", "ferplus_agrees"),
 )
 
 
 def facts(faces: FaceDataset) -> pd.DataFrame:
-    """One line a picture with all that the expectations are about: the columns `FACTS`."""
+    """What is known of each picture.
+
+    Returns
+    -------
+    DataFrame
+        One line a picture, in the order of `faces`, with the columns `FACTS`. ``spread`` is the brightest less the
+        darkest pixel. ``repeats_in_split`` counts the earlier copies in the same split: 0 for the first of equal
+        pictures. ``ferplus_agrees`` means nothing where ``emotion_votes`` is 0. A split or an emotion that there is
+        not is ``unknown``.
+    """
     flat = faces.images.reshape(len(faces), -1)
     group = pd.Series(duplicate_groups(faces))
-    split = pd.Series(np.array(SPLITS, dtype=object)[faces.split])
+    split = pd.Series(_names(SPLITS, faces.split))
     copies = group.groupby(group).transform("size")
-    in_split = group.groupby([group, split]).transform("size")
+    of_group_and_split = group.groupby([group, split])
+    in_split = of_group_and_split.transform("size")
     table = pd.DataFrame(
         {
             "row": faces.row,
             "split": split,
             "label": faces.label,
-            "emotion": np.array([*FER_EMOTIONS, "unknown"], dtype=object)[np.clip(faces.label, -1, len(FER_EMOTIONS))],
+            "emotion": _names(FER_EMOTIONS, faces.label),
             "pixels": flat.shape[1],
             "darkest": flat.min(axis=1),
             "brightest": flat.max(axis=1),
             "spread": flat.max(axis=1).astype(int) - flat.min(axis=1),
             "copies_in_split": in_split - 1,
+            "repeats_in_split": of_group_and_split.cumcount(),
             "copies_in_other_splits": copies - in_split,
             "labels_of_copies": pd.Series(faces.label).groupby(group).transform("nunique"),
         }
     )
-    table["split_pictures"] = table.groupby("split")["row"].transform("size")
-    table["class_pictures"] = table.groupby(["split", "label"])["row"].transform("size")
-    table["votes"], table["ferplus_agrees"] = 0, False
+    table["votes"], table["emotion_votes"], table["ferplus_agrees"] = 0, 0, False
     if faces.votes is not None:
         emotions = faces.votes[:, : len(FERPLUS_EMOTIONS)]
-        table["votes"] = faces.votes.sum(axis=1)
+        table["votes"] = faces.votes.sum(axis=1, dtype=np.int64)
+        table["emotion_votes"] = emotions.sum(axis=1, dtype=np.int64)
         table["ferplus_agrees"] = FERPLUS_TO_FER[emotions.argmax(axis=1)] == faces.label
     return table[list(FACTS)]
+
+
+def _names(known: tuple[str, ...], index: NDArray[np.int8]) -> NDArray[np.object_]:
+    # The last name is that of every index out of range, -1 among them.
+    return np.array([*known, "unknown"], dtype=object)[np.clip(index, -1, len(known))]
