@@ -1,0 +1,138 @@
+"""The documentation is held to the code: settings and their defaults, links, commands."""
+
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from cli.app import app
+from ferkit import config as run
+from ferkit.augmentation import AugmentationSettings
+from ferkit.balancing import BalancingSettings
+from ferkit.cleaning import CleaningSettings
+from ferkit.ensemble import EnsembleSettings
+from ferkit.evaluation import EvaluationSettings
+from ferkit.schedule import PhaseSettings, TrainingSettings
+from ferkit.sources import Fer2013Settings, FolderSettings, SyntheticSettings
+from ferkit.targets import TargetSettings
+from ferkit.validation import ValidationSettings
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+SECTIONS = {
+    "Top level": run.RunConfig,
+    "data: fer2013": Fer2013Settings,
+    "data: folder": FolderSettings,
+    "data: synthetic": SyntheticSettings,
+    "validation": ValidationSettings,
+    "cleaning": CleaningSettings,
+    "balancing": BalancingSettings,
+    "targets": TargetSettings,
+    "backbones": run.BackboneEntry,
+    "training": TrainingSettings,
+    "training.head": PhaseSettings,
+    "training.augmentation": AugmentationSettings,
+    "ensemble": EnsembleSettings,
+    "evaluation": EvaluationSettings,
+    "resources": run.Resources,
+    "resources: a request": run.ResourceRequest,
+}
+
+
+def settings_in(annotation):
+    """Every settings class in a type annotation, and in the fields of those."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from settings_in(field.annotation)
+    for part in get_args(annotation):
+        yield from settings_in(part)
+
+
+def documented(heading):
+    """Keys and defaults in the tables below `heading`, up to the next one."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    body = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return {key: default.strip("`") for key, default in re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", body, re.MULTILINE)}
+
+
+def written(name, field):
+    """The default of a field as the documentation writes it."""
+    default = field.get_default(call_default_factory=True)
+    # A union is told apart by this key: it has to be there.
+    if field.is_required() or name == "source":
+        return "required"
+    if isinstance(default, BaseModel):
+        return "section"
+    if default == (TargetSettings(),):
+        return f"[{{name: {default[0].name}}}]"
+    if isinstance(default, tuple):
+        return f"[{', '.join(default)}]"
+    if default is None or isinstance(default, bool):
+        return {None: "null", True: "true", False: "false"}[default]
+    return str(default)
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(page):
+    """The `ferkit ...` lines of the indented blocks of a page, without what only a shell reads."""
+    for line in re.findall(r"^    (?:[A-Z_]+=\S+ )?(ferkit .+)$", (ROOT / page).read_text(), flags=re.MULTILINE):
+        yield shlex.split(line, comments=True)[1:]
+
+
+def parse(command, arguments, context=None):
+    """Parse a command line down to its last subcommand, and run nothing; a wrong word raises."""
+    parsed = command.make_context(command.name, list(arguments), parent=context)
+    rest = [*parsed._protected_args, *parsed.args]
+    if rest:
+        name, found, rest = command.resolve_command(parsed, rest)
+        return [name, *parse(found, rest, parsed)]
+    return []
+
+
+def test_every_settings_class_has_a_section():
+    assert set(settings_in(run.RunConfig)) == set(SECTIONS.values())
+
+
+@pytest.mark.parametrize(("heading", "settings"), SECTIONS.items(), ids=SECTIONS)
+def test_keys_and_defaults_are_those_of_the_code(heading, settings):
+    expected = {field.alias or name: written(name, field) for name, field in settings.model_fields.items()}
+    assert documented(heading) == expected
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md"])
+def test_commands_parse(page):
+    shown = list(commands(page))
+    assert shown
+    for arguments in shown:
+        assert parse(typer.main.get_command(app), arguments), arguments
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md"])
+def test_overrides_are_accepted(page):
+    """Every `ferkit run CONFIG --set ...` that is shown is a valid configuration."""
+    for arguments in commands(page):
+        if arguments[0] == "run" and arguments[1].endswith(".yaml"):
+            overrides = [value for flag, value in pairwise(arguments) if flag == "--set"]
+            run.load_config(ROOT / arguments[1], overrides)
