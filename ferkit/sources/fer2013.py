@@ -16,7 +16,7 @@ from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.settings import Settings
 from ferkit.sources.ferplus import read_votes
-from ferkit.sources.pixels import PixelError, parse_pixels
+from ferkit.sources.pixels import PixelError, excerpt, parse_pixels
 
 __all__ = ["FERPLUS_FILE", "Fer2013Settings", "load_fer2013", "source_files"]
 
@@ -24,6 +24,8 @@ FILES = ("fer2013.csv", "icml_face_data.csv")
 FERPLUS_FILE = "fer2013new.csv"
 
 _COLUMNS = ("emotion", "pixels", "usage")
+_EMOTIONS = {str(index).encode(): index for index in range(len(FER_EMOTIONS))}
+_USAGES = {name.encode(): index for index, name in enumerate(SPLITS)}
 # Lines are read this many bytes at a time: enough for numpy to be quick, and little beside the pictures themselves.
 _CHUNK = 2 << 20
 
@@ -57,8 +59,10 @@ def source_files(settings: Fer2013Settings) -> list[Path]:
     candidates = [path] if path.is_file() else [folder / name for folder in (path, path / "fer2013") for name in FILES]
     pictures = next((each for each in candidates if each.is_file()), None)
     if pictures is None:
+        is_file = path.suffix.lower() == ".csv"
+        problem = "no such file" if is_file else f"no {' or '.join(FILES)} there"
         raise DataError(
-            f"{path}: no {' or '.join(FILES)} there. Run `ferkit data download {path}`, or name their folder: "
+            f"{path}: {problem}. Run `ferkit data download {path.parent if is_file else path}`, or name their folder: "
             "--set data.path=FOLDER."
         )
     votes = next((each for each in (pictures.parent / FERPLUS_FILE, path / FERPLUS_FILE) if each.is_file()), None)
@@ -91,7 +95,9 @@ def load_fer2013(settings: Fer2013Settings) -> FaceDataset:
             try:
                 images.append(parse_pixels([row[1] for row in rows], SIZE * SIZE))
             except PixelError as error:
-                raise DataError(f"{_place(files[0], first + error.index)}: {error}.") from error
+                is_last = error.index == len(lines) - 1 and not file.read(1)
+                hint = "; it is the last line: if the file was cut short, fetch it again" if is_last else ""
+                raise DataError(f"{_place(files[0], first + error.index)}: {error}{hint}.") from error
     if not labels:
         raise DataError(f"{files[0]}: no rows after the header, expected 35,887 in the whole of FER-2013.")
     split = np.array(splits, dtype=np.int8)
@@ -140,19 +146,16 @@ def _fields(line: bytes, order: list[int], path: Path, row: int) -> list[bytes]:
 
 
 def _emotion(field: bytes, path: Path, row: int) -> int:
-    if field.isdigit() and int(field) < len(FER_EMOTIONS):
-        return int(field)
+    if field in _EMOTIONS:
+        return _EMOTIONS[field]
     known = ", ".join(f"{index} {name}" for index, name in enumerate(FER_EMOTIONS))
-    raise DataError(
-        f"{_place(path, row)}: unknown emotion {field.decode(errors='replace')!r}, expected one of {known}."
-    )
+    raise DataError(f"{_place(path, row)}: unknown emotion {excerpt(field)}, expected one of {known}.")
 
 
 def _split(field: bytes, path: Path, row: int) -> int:
-    name = field.decode(errors="replace")
-    if name in SPLITS:
-        return SPLITS.index(name)
-    raise DataError(f"{_place(path, row)}: unknown Usage {name!r}, expected one of {', '.join(SPLITS)}.")
+    if field in _USAGES:
+        return _USAGES[field]
+    raise DataError(f"{_place(path, row)}: unknown Usage {excerpt(field)}, expected one of {', '.join(SPLITS)}.")
 
 
 def _place(path: Path, row: int) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ferkit.errors import DataError
 from ferkit.labels import FERPLUS_VOTES, SPLITS
+from ferkit.sources.pixels import excerpt
 
 __all__ = ["read_votes"]
 
@@ -39,7 +40,8 @@ def read_votes(path: Path, split: NDArray[np.int8]) -> NDArray[np.uint8]:
     columns = {name.strip().lower(): name for name in table.columns}
     missing = [name for name in ("Usage", *FERPLUS_VOTES) if name.lower() not in columns]
     if missing:
-        raise DataError(f"{path}: columns {', '.join(missing)} are missing; found {', '.join(table.columns)}.")
+        found = excerpt(",".join(table.columns))
+        raise DataError(f"{path}: columns {', '.join(missing)} are missing; the header is {found}.")
     if len(table) != len(split):
         raise DataError(
             f"{path}: {len(table):,} rows, expected {len(split):,}, one for each row of FER-2013; one of the files was "
@@ -50,8 +52,8 @@ def read_votes(path: Path, split: NDArray[np.int8]) -> NDArray[np.uint8]:
     if (usage != expected).any():
         row = int(np.flatnonzero(usage != expected)[0])
         raise DataError(
-            f"{path} row {row} (line {row + 2}): Usage {usage[row]!r}, but FER-2013 has {expected[row]} there: the "
-            "files are not in the same order."
+            f"{path} row {row} (line {row + 2}): Usage {excerpt(usage[row])}, but FER-2013 has {expected[row]} there: "
+            "the files are not in the same order."
         )
     text = table[[columns[name.lower()] for name in FERPLUS_VOTES]]
     votes = text.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
@@ -59,7 +61,7 @@ def read_votes(path: Path, split: NDArray[np.int8]) -> NDArray[np.uint8]:
     if wrong.any():
         row, column = (int(each) for each in np.argwhere(wrong)[0])
         raise DataError(
-            f"{path} row {row} (line {row + 2}): {FERPLUS_VOTES[column]} has {text.iloc[row, column]!r} votes, "
+            f"{path} row {row} (line {row + 2}): {FERPLUS_VOTES[column]} has {excerpt(text.iloc[row, column])} votes, "
             f"expected a number 0..{_TAGGERS}."
         )
     return np.asarray(votes, dtype=np.uint8)

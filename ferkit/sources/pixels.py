@@ -5,11 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PixelError", "parse_pixels"]
+__all__ = ["PixelError", "excerpt", "parse_pixels"]
 
 _SPACE = ord(" ")
 _ZERO = np.uint8(ord("0"))
 _TEN, _HUNDRED = np.uint16(10), np.uint16(100)
+# More digits are no number that anyone meant, and Python refuses to read thousands of them.
+_DIGITS = 9
+_SHOWN = 30
 
 
 class PixelError(ValueError):
@@ -45,6 +48,12 @@ def parse_pixels(texts: Sequence[bytes], count: int) -> NDArray[np.uint8]:
     return values.reshape(len(texts), count)
 
 
+def excerpt(field: bytes | str) -> str:
+    """What stands in a field, in quotes, for a message: its beginning, as it may be a whole picture."""
+    text = field.decode(errors="replace") if isinstance(field, bytes) else field
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."
+
+
 def _parse_all(texts: Sequence[bytes], count: int) -> NDArray[np.uint8] | None:
     """All texts at once, from the three characters before each space; None unless all of it is plain."""
     # Three spaces in front, so that every number has three characters before its end.
@@ -72,6 +81,6 @@ def _parse_one(index: int, text: bytes, count: int) -> list[int]:
         side = round(count**0.5)
         raise PixelError(index, f"{len(words):,} pixels, expected {count:,} ({side}x{side})")
     for at, word in enumerate(words):
-        if not word.isdigit() or int(word) > 255:
-            raise PixelError(index, f"pixel {at} is {word.decode(errors='replace')!r}, expected a number 0..255")
+        if not word.isdigit() or len(word) > _DIGITS or int(word) > 255:
+            raise PixelError(index, f"pixel {at} is {excerpt(word)}, expected a number 0..255")
     return [int(word) for word in words]
