@@ -1,8 +1,9 @@
 """Folders of pictures, one an emotion, as FER-2013 is often passed on."""
 
 import hashlib
+from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,11 @@ from pydantic import Field
 
 from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError
-from ferkit.labels import FER_EMOTIONS, SPLITS
+from ferkit.labels import FER_EMOTIONS, SPLITS, Split
 from ferkit.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["FolderSettings", "folder_fingerprint", "load_folder"]
 
@@ -24,23 +28,34 @@ _SYNONYMS = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-_TRAINING, _EVALUATION = ("train", "training"), ("test", "validation", "val", "publictest", "privatetest")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm")
+_PARTS: dict[str, Split] = {
+    **dict.fromkeys(("train", "training"), "Training"),
+    **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
+    **dict.fromkeys(("test", "privatetest"), "PrivateTest"),
+}
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+
+
+# train, the emotion, the picture.
+_DEPTH = 3
 
 
 class FolderSettings(Settings):
-    """Where the pictures are.
+    """Where the pictures are, and which split they belong to.
 
-    ``train/<emotion>/*`` is Training. A file whose name starts with PublicTest or PrivateTest belongs to that split,
-    ``validation/`` is PublicTest, and ``test/`` is PrivateTest. Without any picture for PublicTest a part of Training
-    takes its place, because nothing may be chosen on PrivateTest.
+    ``train/<emotion>/*`` is Training, ``validation/<emotion>/*`` PublicTest, ``test/<emotion>/*`` PrivateTest; but a
+    file whose name starts with PublicTest or PrivateTest says its split itself, as in the copies of FER-2013 that have
+    both in ``test``. Without any picture for PublicTest a part of Training takes its place, because selection (early
+    stopping, the ensemble's weights) must not read PrivateTest. Case does not matter in the names of folders; emotions
+    may be called anger, happiness, sadness and the like, too. Hidden files and other suffixes are passed over.
 
     Attributes
     ----------
     path
         The folder that holds ``train`` and ``test``.
     validation_fraction
-        The part of each emotion's Training pictures that becomes PublicTest where there is none.
+        The part of each emotion's Training pictures, at least one of two or more, that becomes PublicTest where there
+        is none.
     seed
         Of that choice.
     """
@@ -52,12 +67,18 @@ class FolderSettings(Settings):
 
 
 def load_folder(settings: FolderSettings) -> FaceDataset:
-    """Read the pictures, grey and 48x48 whatever they were; `FaceDataset.row` counts the sorted paths.
+    """Read the pictures.
+
+    Returns
+    -------
+    FaceDataset
+        Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, upright where
+        a camera noted its orientation. ``row`` is the index in the sorted list of relative paths.
 
     Raises
     ------
     DataError
-        If a folder is missing or names no emotion, or a file is no picture.
+        If a folder is missing or names no emotion, a picture is in no emotion's folder, or a file is no picture.
     """
     files = _files(settings)
     label = np.array([_emotion(path) for path in files], dtype=np.int8)
@@ -72,7 +93,7 @@ def folder_fingerprint(settings: FolderSettings) -> str:
     """sha256 of the settings, and of the name and content of every picture, in hexadecimal."""
     digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}".encode())
     for path in _files(settings):
-        content = path.read_bytes()
+        content = _content(path)
         digest.update(f"{path.relative_to(settings.path).as_posix()} {len(content)} ".encode())
         digest.update(content)
     return digest.hexdigest()
@@ -82,16 +103,19 @@ def _files(settings: FolderSettings) -> list[Path]:
     root = settings.path
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, expected train/<emotion>/* and test/<emotion>/* in it.")
-    parts = [part for part in root.iterdir() if part.is_dir() and part.name.lower() in _TRAINING + _EVALUATION]
-    if not any(part.name.lower() in _TRAINING for part in parts):
+    parts = [part for part in root.iterdir() if part.is_dir() and part.name.lower() in _PARTS]
+    if not any(_PARTS[part.name.lower()] == "Training" for part in parts):
         found = ", ".join(sorted(part.name for part in root.iterdir())[:8]) or "nothing"
         raise DataError(f"{root}: no folder train with one folder an emotion in it; found {found}.")
     files = [
         path
         for part in parts
-        for path in part.glob("*/*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        for path in part.rglob("*")
+        if path.suffix.lower() in _SUFFIXES and not any(name.startswith(".") for name in path.relative_to(root).parts)
     ]
+    for path in files:
+        if len(path.relative_to(root).parts) != _DEPTH:
+            raise DataError(f"{path}: a picture out of place, expected {path.relative_to(root).parts[0]}/<emotion>/*.")
     if not files:
         raise DataError(f"{root}: no picture in train/<emotion>/; known suffixes are {', '.join(_SUFFIXES)}.")
     return sorted(files, key=lambda path: path.relative_to(root).as_posix())
@@ -108,13 +132,10 @@ def _emotion(path: Path) -> int:
 
 
 def _split(path: Path, root: Path) -> int:
-    part = path.relative_to(root).parts[0].lower()
     for split in ("PublicTest", "PrivateTest"):
         if path.name.lower().startswith(split.lower()):
             return SPLITS.index(split)
-    if part in _TRAINING:
-        return SPLITS.index("Training")
-    return SPLITS.index("PrivateTest" if part in ("test", "privatetest") else "PublicTest")
+    return SPLITS.index(_PARTS[path.relative_to(root).parts[0].lower()])
 
 
 def _hold_out(label: NDArray[np.int8], split: NDArray[np.int8], settings: FolderSettings) -> NDArray[np.int8]:
@@ -123,19 +144,37 @@ def _hold_out(label: NDArray[np.int8], split: NDArray[np.int8], settings: Folder
     generator = np.random.default_rng(settings.seed)
     for emotion in np.unique(label):
         training = np.flatnonzero((label == emotion) & (split == SPLITS.index("Training")))
-        count = round(len(training) * settings.validation_fraction)
+        count = max(round(len(training) * settings.validation_fraction), int(len(training) > 1))
         changed[generator.permutation(training)[:count]] = SPLITS.index("PublicTest")
     return changed
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it.") from error
+
+
 def _read(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as picture:
-            grey = picture.convert("L")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a whole picture ({error}); fetch it again or delete it.") from error
+        with Image.open(BytesIO(_content(path))) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            # Pillow would clip 16 bits to 8: every grey but the darkest would be white.
+            grey = _of_16_bits(picture) if picture.mode.startswith("I;16") else picture.convert("L")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = str(error).partition(" <")[0]
+        raise DataError(f"{path}: not a whole picture ({reason}); fetch it again or delete it.") from error
+    if picture.mode in ("I", "F"):
+        raise DataError(f"{path}: pixels of 32 bits, whose range nobody knows; expected 8 or 16: convert it.")
     if grey.size != (SIZE, SIZE):
         grey = grey.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
     return np.asarray(grey, dtype=np.uint8)
+
+
+def _of_16_bits(picture: "Image") -> "Image":
+    from PIL import Image
+
+    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))

@@ -1,0 +1,257 @@
+"""Image folders: real files in, a `FaceDataset` out."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from ferkit.dataset import SIZE
+from ferkit.errors import DataError
+from ferkit.labels import FER_EMOTIONS, SPLITS
+from ferkit.sources import fingerprint, load
+from ferkit.sources.folders import FolderSettings, folder_fingerprint, load_folder
+
+
+def _picture(seed: int, shape: tuple[int, ...] = (SIZE, SIZE)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def _write(path: Path, pixels: np.ndarray, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def _split_names(faces) -> list[str]:
+    return [SPLITS[index] for index in faces.split]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Ten Training pictures and one PrivateTest picture of each emotion."""
+    for index, emotion in enumerate(FER_EMOTIONS):
+        for number in range(10):
+            _write(tmp_path / "train" / emotion / f"Training_{number}.png", _picture(100 * index + number))
+        _write(tmp_path / "test" / emotion / "PrivateTest_9.png", _picture(100 * index + 99))
+    return tmp_path
+
+
+def test_pictures_keep_their_pixels_labels_and_places(root):
+    faces = load_folder(FolderSettings(path=root))
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
+    assert faces.row.tolist() == list(range(len(paths))) == list(range(77))
+    for index, path in enumerate(paths):
+        assert FER_EMOTIONS[faces.label[index]] == path.split("/")[1]
+        np.testing.assert_array_equal(faces.images[index], np.asarray(Image.open(root / path)))
+    assert faces.votes is None
+
+
+def test_names_of_files_say_the_split(tmp_path):
+    _write(tmp_path / "train/happy/Training_1.jpg", _picture(0))
+    _write(tmp_path / "train/happy/PublicTest_2.png", _picture(1))
+    _write(tmp_path / "test/happy/PrivateTest_3.png", _picture(2))
+    _write(tmp_path / "test/happy/publictest_4.png", _picture(3))
+    _write(tmp_path / "test/happy/im5.png", _picture(4))
+    faces = load_folder(FolderSettings(path=tmp_path))
+    # In the order of the paths: test/happy/{PrivateTest_3, im5, publictest_4}, train/happy/{PublicTest_2, Training_1}.
+    assert _split_names(faces) == ["PrivateTest", "PrivateTest", "PublicTest", "PublicTest", "Training"]
+
+
+@pytest.mark.parametrize("name", ["validation", "val", "Valid", "PublicTest"])
+def test_a_validation_folder_is_public_test(root, name):
+    _write(root / name / "sad" / "a.png", _picture(7))
+    faces = load_folder(FolderSettings(path=root))
+    assert faces.in_split("PublicTest").sum() == 1
+    assert faces.in_split("Training").sum() == 70
+
+
+def test_without_public_test_a_part_of_each_emotion_takes_its_place(root):
+    faces = load_folder(FolderSettings(path=root, validation_fraction=0.2))
+    for index in range(len(FER_EMOTIONS)):
+        assert [(faces.split[faces.label == index] == split).sum() for split in range(3)] == [8, 2, 1]
+    private = faces.of_split("PrivateTest")
+    np.testing.assert_array_equal(private.images, [_picture(100 * label + 99) for label in private.label.tolist()])
+
+
+def test_the_part_depends_on_the_seed_alone(root):
+    first, again, other = (load_folder(FolderSettings(path=root, seed=seed)) for seed in (3, 3, 4))
+    assert first.content_hash() == again.content_hash()
+    assert (first.split != other.split).any()
+    np.testing.assert_array_equal(first.images, other.images)
+
+
+def test_a_rare_emotion_gives_one_picture_and_a_single_picture_stays(tmp_path):
+    for emotion, count in (("happy", 3), ("disgust", 1)):
+        for number in range(count):
+            _write(tmp_path / "train" / emotion / f"{number}.png", _picture(number))
+    faces = load_folder(FolderSettings(path=tmp_path, validation_fraction=0.01))
+    happy = faces.label == FER_EMOTIONS.index("happy")
+    assert sorted(faces.split[happy]) == [0, 0, 1]
+    assert faces.split[~happy].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("folder", "emotion"),
+    [
+        ("Anger", "angry"),
+        ("ANGRY", "angry"),
+        ("happiness", "happy"),
+        ("sadness", "sad"),
+        ("Surprised", "surprise"),
+        ("fearful", "fear"),
+        ("disgusted", "disgust"),
+        ("Neutral", "neutral"),
+    ],
+)
+def test_names_of_emotions(tmp_path, folder, emotion):
+    _write(tmp_path / "Train" / folder / "a.png", _picture(0))
+    assert load_folder(FolderSettings(path=tmp_path)).label.tolist() == [FER_EMOTIONS.index(emotion)]
+
+
+def test_an_unknown_emotion_lists_the_known(root):
+    _write(root / "train/contempt/a.png", _picture(0))
+    with pytest.raises(DataError, match="unknown emotion 'contempt', expected one of angry, disgust, fear, happy, sad"):
+        load_folder(FolderSettings(path=root))
+
+
+def _one(tmp_path: Path, name: str, pixels: np.ndarray, **options: object) -> np.ndarray:
+    _write(tmp_path / "train/happy" / name, pixels, **options)
+    return load_folder(FolderSettings(path=tmp_path)).images[0]
+
+
+def test_colour_turns_grey(tmp_path):
+    pixels = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    pixels[:, :16, 0], pixels[:, 16:32, 1], pixels[:, 32:, 2] = 255, 255, 255
+    grey = _one(tmp_path, "a.png", pixels)
+    # ITU-R BT.601: .299, .587, .114 of 255.
+    assert grey[0, [0, 20, 40]].tolist() == [76, 150, 29]
+
+
+def test_any_size_becomes_48_by_48(tmp_path):
+    pixels = np.repeat(np.linspace(0, 255, 480).astype(np.uint8)[None], 200, axis=0)
+    grey = _one(tmp_path, "a.png", pixels)
+    assert grey.shape == (SIZE, SIZE)
+    assert (np.diff(grey[24].astype(int)) > 0).all()
+    assert grey[:, 24].std() == 0
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    eight = _picture(5)
+    np.testing.assert_array_equal(_one(tmp_path, "a.png", eight.astype(np.uint16) * 257), eight)
+
+
+def test_a_camera_turned_on_its_side(tmp_path):
+    pixels = np.zeros((SIZE, SIZE), dtype=np.uint8)
+    pixels[:24] = 255
+    exif = Image.Exif()
+    # 0x0112 is Orientation; 6: the top of the scene is the right side of the picture.
+    exif[0x0112] = 6
+    grey = _one(tmp_path, "a.jpg", pixels, exif=exif, quality=95)
+    assert grey[:, 36:].mean() > 250
+    assert grey[:, :12].mean() < 5
+
+
+def test_32_bit_pixels_are_refused(tmp_path):
+    _write(tmp_path / "train/happy/a.tif", _picture(0).astype(np.float32) / 255)
+    with pytest.raises(DataError, match=r"a\.tif: pixels of 32 bits"):
+        load_folder(FolderSettings(path=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a picture", "half"], ids=["empty", "text", "truncated"]
+)  # fmt: skip
+def test_a_corrupt_picture_is_named(root, content):
+    path = root / "train/fear/Training_3.png"
+    path.write_bytes(path.read_bytes()[:900] if content == "half" else content)
+    with pytest.raises(DataError) as caught:
+        load_folder(FolderSettings(path=root))
+    message = str(caught.value)
+    assert message.startswith(f"{path}: not a whole picture (")
+    assert message.endswith("fetch it again or delete it.")
+    assert "\n" not in message
+    assert "0x" not in message
+
+
+def test_a_link_to_nothing_is_named(root):
+    path = root / "train/fear/gone.png"
+    path.symlink_to(root / "nowhere.png")
+    for read in (load_folder, folder_fingerprint):
+        with pytest.raises(DataError, match=r"gone\.png: cannot be read \(No such file"):
+            read(FolderSettings(path=root))
+
+
+def test_what_is_no_picture_is_passed_over(root):
+    before = load_folder(FolderSettings(path=root)).content_hash()
+    (root / "train/happy/Thumbs.db").write_bytes(b"x")
+    (root / "train/happy/._Training_1.png").write_bytes(b"x")
+    (root / "train/happy/.ipynb_checkpoints").mkdir()
+    (root / "train/happy/.ipynb_checkpoints/Training_1.png").write_bytes(b"x")
+    (root / "notes/happy").mkdir(parents=True)
+    (root / "notes/happy/a.png").write_bytes(b"x")
+    (root / "LICENSE").write_text("x")
+    assert load_folder(FolderSettings(path=root)).content_hash() == before
+
+
+@pytest.mark.parametrize(("place", "part"), [("train/a.png", "train"), ("test/happy/more/a.png", "test")])
+def test_a_picture_out_of_place(root, place, part):
+    _write(root / place, _picture(0))
+    with pytest.raises(DataError, match=f"{place}: a picture out of place, expected {part}/<emotion>/"):
+        load_folder(FolderSettings(path=root))
+
+
+def test_folders_that_are_not_there(tmp_path):
+    with pytest.raises(DataError, match="no such folder, expected train/<emotion>/"):
+        load_folder(FolderSettings(path=tmp_path / "no"))
+    with pytest.raises(DataError, match="no folder train with one folder an emotion in it; found nothing"):
+        load_folder(FolderSettings(path=tmp_path))
+    (tmp_path / "archive").mkdir()
+    with pytest.raises(DataError, match="found archive"):
+        load_folder(FolderSettings(path=tmp_path))
+    (tmp_path / "train/happy").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"no picture in train/<emotion>/; known suffixes are \.png, \.jpg"):
+        load_folder(FolderSettings(path=tmp_path))
+
+
+def test_the_fingerprint_changes_with_what_is_read_and_with_nothing_else(root):
+    settings = FolderSettings(path=root)
+    before = folder_fingerprint(settings)
+    assert before == folder_fingerprint(settings) == fingerprint(settings)
+    (root / "train/happy/Thumbs.db").write_bytes(b"x")
+    assert folder_fingerprint(settings) == before
+    assert folder_fingerprint(FolderSettings(path=root, seed=1)) != before
+    moved = root / "train/happy/Training_4.png"
+    moved.rename(root / "train/happy/Training_40.png")
+    renamed = folder_fingerprint(settings)
+    assert renamed != before
+    (root / "train/happy/Training_40.png").rename(moved)
+    assert folder_fingerprint(settings) == before
+    _write(moved, _picture(999))
+    assert folder_fingerprint(settings) != before
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_folder_is(root, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "faces"
+    root.rename(elsewhere)
+    at_elsewhere = folder_fingerprint(FolderSettings(path=elsewhere))
+    elsewhere.rename(root)
+    assert folder_fingerprint(FolderSettings(path=root)) == at_elsewhere
+
+
+def test_a_configuration_reads_folders(root):
+    settings = FolderSettings(path=root)
+    assert load(settings).content_hash() == load_folder(settings).content_hash()
+
+
+@pytest.mark.parametrize("wrong", [{"validation_fraction": 0}, {"validation_fraction": 1}, {"seed": -1}, {"sed": 1}])
+def test_settings_are_strict(wrong):
+    with pytest.raises(ValidationError):
+        FolderSettings(path="x", **wrong)
+
+
+def test_importing_it_does_not_import_pillow():
+    program = "import sys, ferkit.sources.folders; sys.exit('PIL' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
