@@ -42,8 +42,8 @@ def run(
     * `ferkit run configs/fer2013.yaml --set backbones.vggface.training.batch_size=32`
     """
     settings = load_config(config, overrides or [])
+    hashes = fingerprint(settings.data), _exclude_hash(settings)
     if check:
-        fingerprint(settings.data)
         Console().print(f"{config}: a valid configuration; its data is there.")
         return
     # The environment is read when ZenML and MLflow are imported, and an error in a config should not wait for them.
@@ -51,7 +51,6 @@ def run(
 
     begin = time.monotonic()
     workspace = Workspace.open()
-    hashes = fingerprint(settings.data), _exclude_hash(settings)
     finished = start(settings, *hashes, workspace, quiet_native_libraries(workspace.root / "native.log"))
     folder, results = export(finished, workspace.root / "reports" / finished.name)
     console = Console(highlight=False)

@@ -114,8 +114,8 @@ class Checkpoint:
         except OSError as error:
             shutil.rmtree(new, ignore_errors=True)
             raise TrainingError(
-                f"the checkpoint in {self._state.parent} could not be written ({error}): free some space and run again, "
-                f"the training goes on after epoch {len(progress.history) - 1}."
+                f"the checkpoint in {self._state.parent} could not be written ({error}): free some space and run "
+                f"again, the training goes on after epoch {len(progress.history) - 1}."
             ) from error
         older = self._state.with_name("previous")
         if self._state.exists():

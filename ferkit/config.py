@@ -87,7 +87,9 @@ class RunConfig(Settings):
     Attributes
     ----------
     name
-        Name of the run, and of the MLflow experiment unless `experiment` says otherwise.
+        Name of the run.
+    experiment
+        Name of the MLflow experiment that the run belongs to.
     seed
         Of everything random; the same seed and the same data give the same run.
     data, validation, cleaning, balancing, targets, backbones, training, ensemble, evaluation, resources
@@ -244,6 +246,9 @@ def _problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -
             lines.append(f"{where}: unknown key{hint} Known: {', '.join(known)}.")
         elif problem["type"] == "missing":
             lines.append(f"{where}: missing.")
+        elif problem["type"] == "union_tag_not_found":
+            tags = ", ".join(sorted(tag for model in _at(root, problem["loc"]) for tag in _tags(model)))
+            lines.append(f"{where}.{problem['ctx']['discriminator'].strip(chr(39))}: missing, one of {tags}.")
         elif problem["type"] == "value_error":
             lines.append(f"{where}: {message}" if where else message)
         else:
@@ -253,13 +258,29 @@ def _problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -
 
 def _keys(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The keys that are known at `location` below `root`."""
-    models: list[type[BaseModel]] = [root]
+    return sorted({field.alias or name for model in _at(root, location) for name, field in model.model_fields.items()})
+
+
+def _at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """The settings classes that can stand at `location` below `root`."""
+    models = [root]
     for part in location:
-        fields = [model.model_fields[part] for model in models if isinstance(part, str) and part in model.model_fields]
+        tagged = [model for model in models if part in _tags(model)]
+        fields = [
+            field for model in models for name, field in model.model_fields.items() if part in (name, field.alias)
+        ]
         if fields:
-            models = [model for each in fields for model in _models(each.annotation)]
-        # A union's tag or a list's index narrows nothing that a person has to read.
-    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
+            models = [model for field in fields for model in _models(field.annotation)]
+        elif tagged:
+            models = tagged
+        # The index of a list narrows nothing.
+    return models
+
+
+def _tags(model: type[BaseModel]) -> set[str]:
+    """What tells `model` apart in a union: the default of its ``source``."""
+    field = model.model_fields.get("source")
+    return {str(field.default)} if field else set()
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

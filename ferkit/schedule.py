@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ferkit.augmentation import AugmentationSettings
 from ferkit.settings import Settings
@@ -72,6 +72,13 @@ class TrainingSettings(PhaseSettings):
     monitor: Literal["accuracy", "loss"] = "accuracy"
     patience: int = Field(10, ge=1)
     augmentation: AugmentationSettings = AugmentationSettings()
+
+    @field_validator("unfreeze")
+    @classmethod
+    def _share(cls, unfreeze: float | str) -> float | str:
+        if not isinstance(unfreeze, str) and not 0 <= unfreeze <= 1:
+            raise ValueError(f"{unfreeze:g} is no share: expected 0..1, all, none, or the name of a layer.")
+        return unfreeze
 
 
 def learning_rate(phase: PhaseSettings, epoch: float, factor: float = 1.0) -> float:

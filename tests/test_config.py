@@ -50,6 +50,12 @@ def test_shipped_configurations_are_the_three_that_the_readme_names():
         ({"ensemble": {"members": ["vggface"]}}, r"ensemble\.members \['vggface'\] are not among"),
         ({"data": {"source": "fer2014"}}, "'fer2013', 'folder', 'synthetic'"),
         ({"data": {"source": "fer2013", "pathh": "x"}}, r"data\.fer2013\.pathh: unknown key; did you mean path\?"),
+        (
+            {"data": {"source": "folder", "path": "x", "count": 3}},
+            r"data\.folder\.count: unknown key\. Known: path, seed",
+        ),
+        ({"data": {"count": 300}}, r"data\.source: missing, one of fer2013, folder, synthetic"),
+        ({"training": {"unfreeze": 7}}, r"training\.unfreeze"),
         ({"balancing": {"method": "smoot"}}, r"balancing\.method: .*'smote'"),
         ({"targets": [{"name": "fer"}, {"name": "fer"}]}, "each may occur once"),
         ({"resources": {"finetune": {}}}, r"resources\.finetune: unknown key; did you mean fine_tune\?"),

@@ -13,8 +13,8 @@ __all__ = ["ACTION_UNITS", "EXPRESSION_ACTION_UNITS", "draw_intensities"]
 # The AUs that any expression uses, in the order of the columns of an intensity array.
 ACTION_UNITS: Final = (1, 2, 4, 5, 6, 7, 9, 12, 14, 15, 16, 20, 23, 26)
 
-# Emotions in the order of ferkit.labels.FERPLUS_EMOTIONS. The combinations are EMFACS' prototypes (FACS
-# Investigator's Guide, 2002, table 10-2); contempt shows on one side of the face only.
+# Emotions in the order of ferkit.labels.FERPLUS_EMOTIONS. The combinations are those that FACS (Ekman, Friesen &
+# Hager, 2002) gives as prototypes of the emotions; contempt shows on one side of the face only.
 EXPRESSION_ACTION_UNITS: Final[dict[str, tuple[int, ...]]] = {
     "neutral": (),
     "happiness": (6, 12),

@@ -1,6 +1,6 @@
 """Where the parts of a face lie: a person's features, moved by the contracted action units.
 
-What each AU does is FACS' own description of its appearance changes (Ekman, Friesen & Hager, 2002, chapters 2-5).
+What each AU does follows FACS' descriptions of its appearance changes (Ekman, Friesen & Hager, 2002).
 Face coordinates: the origin midway between the eyes, x to the right of the picture, y down, 1 is half a head's width.
 """
 
