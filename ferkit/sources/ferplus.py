@@ -60,8 +60,9 @@ def read_votes(path: Path, split: NDArray[np.int8]) -> NDArray[np.uint8]:
     wrong = ~((votes >= 0) & (votes <= _TAGGERS) & (votes == np.floor(votes)))
     if wrong.any():
         row, column = (int(each) for each in np.argwhere(wrong)[0])
+        found = excerpt(str(text.iloc[row, column]))
         raise DataError(
-            f"{path} row {row} (line {row + 2}): {FERPLUS_VOTES[column]} has {excerpt(text.iloc[row, column])} votes, "
+            f"{path} row {row} (line {row + 2}): {FERPLUS_VOTES[column]} has {found} votes, "
             f"expected a number 0..{_TAGGERS}."
         )
     return np.asarray(votes, dtype=np.uint8)
