@@ -61,10 +61,7 @@ def test_neither_label_nor_votes_make_a_picture_another(faces):
     assert (duplicate_groups(other) == duplicate_groups(faces)).all()
 
 
-def test_no_pictures(faces):
-    nothing = faces.take(np.zeros(len(faces), dtype=bool))
-    assert duplicate_groups(nothing).tolist() == []
-    assert cross_split_duplicates(nothing, "Training").tolist() == []
+def test_a_split_without_pictures(faces):
     assert cross_split_duplicates(faces.of_split("Training"), "PublicTest").tolist() == []
 
 
