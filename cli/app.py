@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import backbones, data, report, run, ui
+from cli import backbones, dashboard, data, report, run, ui
 from cli.expected import expected_error
 from cli.workspace import Workspace
 
@@ -24,6 +24,7 @@ app.add_typer(data.app, name="data")
 backbones.register(app)
 report.register(app)
 ui.register(app)
+dashboard.register(app)
 
 
 def main() -> None:

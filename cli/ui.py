@@ -1,15 +1,14 @@
 """`ferkit ui`: MLflow's own page on the runs of this checkout."""
 
 import os
-import socket
 import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from cli.ports import require_free
 from cli.workspace import Workspace
-from ferkit.errors import ConfigError
 
 __all__ = ["register"]
 
@@ -32,15 +31,7 @@ def ui(
     if uri.startswith("http"):
         Console().print(f"MLFLOW_TRACKING_URI names a server, its page is {uri}")
         return
-    with socket.socket() as probe:
-        # As the server will: a port whose last connection is still closing is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"port {port} of {host} cannot be used ({error.strerror}): try ferkit ui --port {port + 1}."
-            ) from None
+    require_free(host, port, "ui")
     # Without this MLflow opens on its pages for language models.
     address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
     Console().print(f"MLflow's page: {address}  (Ctrl-C stops it)", soft_wrap=True)

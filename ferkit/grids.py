@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.balancing import TrainingSet
 from ferkit.contact_sheet import contact_sheet, to_png
 from ferkit.dataset import FaceDataset
 from ferkit.evaluation import Evaluation
 from ferkit.labels import Split, class_names
+from ferkit.training_set import TrainingSet
 
 __all__ = ["made_faces", "prediction_grid"]
 

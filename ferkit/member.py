@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from ferkit.backbones import BackboneSettings
-from ferkit.balancing import TrainingSet
 from ferkit.dataset import FaceDataset
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
 from ferkit.schedule import TrainingSettings
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training import EpochRecord, fine_tune
+from ferkit.training_set import TrainingSet
 
 __all__ = ["Member", "train_member"]
 

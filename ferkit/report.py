@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ferkit import plots
-from ferkit.balancing import TrainingSet
 from ferkit.calibration import reliability
 from ferkit.contact_sheet import contact_sheet, to_png
 from ferkit.dataset import FaceDataset
@@ -17,11 +16,12 @@ from ferkit.ensemble import Ensemble
 from ferkit.evaluation import Evaluation
 from ferkit.grids import made_faces, prediction_grid
 from ferkit.labels import FER_EMOTIONS, SPLITS, Target, class_names
-from ferkit.scores import EvaluationSettings, Scores
+from ferkit.report_tables import accuracy, first_rows, frame, percent, pictures, with_interval
+from ferkit.scores import EvaluationSettings
+from ferkit.training_set import TrainingSet
 
 __all__ = ["Report", "ReportContent", "build_report"]
 
-_MOST_ROWS = 20
 _MOST_DROPPED = 64
 _MOST_MADE = 32
 
@@ -130,33 +130,13 @@ def _of(content: ReportContent, target: Target) -> list[Evaluation]:
 
 def _chosen(evaluations: list[Evaluation]) -> Evaluation:
     """The best on PublicTest; on PrivateTest where PublicTest was not judged."""
-
-    def accuracy(each: Evaluation) -> float:
-        return next(iter(each.scores.values())).accuracy
-
-    return max(evaluations, key=accuracy)
-
-
-def _percent(value: float) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.1f} %"
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def _accuracy(scores: Scores) -> str:
-    return _with_interval(scores.accuracy, scores.accuracy_low, scores.accuracy_high)
-
-
-def _pictures(scores: Scores) -> str:
-    return f"{scores.count:,}" if scores.count == scores.available else f"{scores.count:,} of {scores.available:,}"
+    return max(evaluations, key=lambda each: next(iter(each.scores.values())).accuracy)
 
 
 def _headline(evaluations: list[Evaluation]) -> str:
     best = _chosen(evaluations)
     parts = [
-        f"{_accuracy(best.scores[subset])} on {subset} ({_pictures(best.scores[subset])} pictures)"
+        f"{accuracy(best.scores[subset])} on {subset} ({pictures(best.scores[subset])} pictures)"
         for subset in ("PublicTest", "PrivateTest", "PrivateTest, no duplicates")
         if subset in best.scores
     ]
@@ -175,13 +155,13 @@ def _results(content: ReportContent, target: Target) -> Section:
                 continue
             if each is chosen:
                 strong.add(len(rows))
-            macro_f1 = _with_interval(scores.macro_f1, scores.macro_f1_low, scores.macro_f1_high)
+            macro_f1 = with_interval(scores.macro_f1, scores.macro_f1_low, scores.macro_f1_high)
             calibration = (f"{scores.expected_calibration_error:.3f}", f"{scores.log_loss:.3f}")
-            rows.append((subset, _pictures(scores), each.model, _accuracy(scores), macro_f1, *calibration))
+            rows.append((subset, pictures(scores), each.model, accuracy(scores), macro_f1, *calibration))
     header = ("Subset", "Pictures", "Model", "Accuracy", "Macro-F1", "ECE", "Log loss")
     names = class_names(target)
     recalls = tuple(
-        (subset, each.model, *map(_percent, scores.recall))
+        (subset, each.model, *map(percent, scores.recall))
         for subset in ("PublicTest", "PrivateTest")
         for each in evaluations
         if (scores := each.scores.get(subset))
@@ -218,8 +198,8 @@ def _data(content: ReportContent) -> Section:
         "Data",
         (stages,),
         (
-            Section("Validation", (_frame(content.expectations),), folded=True),
-            Section(f"Quarantine: {len(content.quarantined):,} rows", _first_rows(content.quarantined), folded=True),
+            Section("Validation", (frame(content.expectations),), folded=True),
+            Section(f"Quarantine: {len(content.quarantined):,} rows", first_rows(content.quarantined), folded=True),
             _cleaning(content.manifest, first),
         ),
     )
@@ -231,7 +211,7 @@ def _cleaning(manifest: pd.DataFrame, faces: FaceDataset) -> Section:
     if not len(manifest):
         return Section(title)
     counts = manifest.groupby(["split", "reason", "dropped"], sort=True).size().rename("pictures").reset_index()
-    blocks: list[Table | Text | Picture] = [_frame(counts)]
+    blocks: list[Table | Text | Picture] = [frame(counts)]
     if len(dropped):
         # The least certain first: those are the ones that a person may want back.
         shown = dropped.sort_values(["score", "row"]).head(_MOST_DROPPED)
@@ -307,25 +287,3 @@ def _run(content: ReportContent) -> Section:
         (Table(("What", "Value"), facts),),
         (Section("Configuration", (Code(content.config, "yaml"),), folded=True),),
     )
-
-
-def _first_rows(table: pd.DataFrame) -> tuple[Table | Text, ...]:
-    if not len(table):
-        return (Text("None."),)
-    more = len(table) - _MOST_ROWS
-    return (_frame(table.head(_MOST_ROWS)), *((Text(f"And {more:,} more."),) if more > 0 else ()))
-
-
-def _frame(table: pd.DataFrame) -> Table:
-    return Table(
-        tuple(map(str, table.columns)),
-        tuple(tuple(map(_cell, line)) for line in table.itertuples(index=False)),
-    )
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.4g}"
-    return "" if value is None else str(value)

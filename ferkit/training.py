@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from ferkit.augmentation import build_augmentation
 from ferkit.backbones import BackboneSettings, build_network, restore_batch_norm_statistics, set_trainable
-from ferkit.balancing import TrainingSet
 from ferkit.checkpoint import Checkpoint, Progress
 from ferkit.errors import TrainingError
 from ferkit.model import predict
 from ferkit.schedule import PhaseSettings, TrainingSettings, learning_rate
+from ferkit.training_set import TrainingSet
 
 if TYPE_CHECKING:
     import keras

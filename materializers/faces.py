@@ -6,10 +6,10 @@ import numpy as np
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.metadata.metadata_types import MetadataType
 
-from ferkit.balancing import TrainingSet
 from ferkit.contact_sheet import contact_sheet, to_png
 from ferkit.dataset import FaceDataset
 from ferkit.labels import FER_EMOTIONS, SPLITS
+from ferkit.training_set import TrainingSet
 from materializers.store import StoreMaterializer
 
 __all__ = ["FaceDatasetMaterializer", "TrainingSetMaterializer"]

@@ -10,6 +10,7 @@ from ferkit.dataset import FaceDataset
 from materializers.faces import FaceDatasetMaterializer
 from materializers.tables import TableMaterializer
 from steps.caching import code_of
+from steps.figures import cleaning_figures
 from steps.tracking import log_files, log_metrics
 
 __all__ = ["drop_non_faces"]
@@ -27,6 +28,7 @@ def drop_non_faces(
 ) -> tuple[Annotated[FaceDataset, "faces_cleaned"], Annotated[pd.DataFrame, "manifest"]]:
     """Find and drop pictures without a face; `exclude_hash` is the hash of the manifest that overrules the finder."""
     result = cleaning.drop_non_faces(faces, settings)
-    log_files({"cleaning/manifest.csv": result.manifest.to_csv(index=False)})
+    manifest = result.manifest.to_csv(index=False)
+    log_files({"manifest.csv": manifest, **cleaning_figures(faces, result.manifest)}, folder="cleaning")
     log_metrics({"cleaning/dropped": len(faces) - len(result.faces)})
     return result.faces, result.manifest

@@ -1,17 +1,21 @@
 """Figures that the steps log, by the name of their file."""
 
+import pandas as pd
+
 from ferkit import plots
-from ferkit.balancing import TrainingSet
 from ferkit.calibration import reliability
+from ferkit.contact_sheet import contact_sheet, to_png
 from ferkit.dataset import FaceDataset
 from ferkit.evaluation import Evaluation
 from ferkit.grids import made_faces, prediction_grid
 from ferkit.labels import Target, class_names
 from ferkit.scores import EvaluationSettings
+from ferkit.training_set import TrainingSet
 
-__all__ = ["balancing_figures", "evaluation_figures"]
+__all__ = ["balancing_figures", "cleaning_figures", "evaluation_figures"]
 
 _MADE_SHOWN = 64
+_FOUND_SHOWN = 256
 
 
 def evaluation_figures(
@@ -33,6 +37,16 @@ def evaluation_figures(
             evaluation, faces, "PrivateTest", right=right, most=settings.grid, seed=seed
         )
     return figures
+
+
+def cleaning_figures(faces: FaceDataset, manifest: pd.DataFrame) -> dict[str, bytes]:
+    """What cleaning found, the highest score first, each with its row; nothing if it found nothing."""
+    if manifest.empty:
+        return {}
+    shown = manifest.sort_values("score", ascending=False, kind="stable").head(_FOUND_SHOWN)
+    place = pd.Series(range(len(faces)), index=faces.row)
+    captions = [f"{line.row}{'' if line.dropped else ' kept'}" for line in shown.itertuples()]
+    return {"found.png": to_png(contact_sheet(faces.images[place[shown["row"]].to_numpy()], captions))}
 
 
 def balancing_figures(training_set: TrainingSet, target: Target, seed: int) -> dict[str, bytes]:

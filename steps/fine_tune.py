@@ -8,13 +8,13 @@ import pandas as pd
 from zenml import step
 
 from ferkit.backbones import BackboneSettings
-from ferkit.balancing import TrainingSet
 from ferkit.dataset import FaceDataset
 from ferkit.member import train_member
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
 from ferkit.schedule import TrainingSettings
 from ferkit.targets import TargetSettings
+from ferkit.training_set import TrainingSet
 from materializers.models import FaceModelMaterializer, PredictionsMaterializer
 from materializers.tables import TableMaterializer
 from steps import tracking

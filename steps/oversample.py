@@ -8,6 +8,7 @@ from ferkit import balancing
 from ferkit.dataset import FaceDataset
 from ferkit.labels import class_names
 from ferkit.targets import TargetSettings
+from ferkit.training_set import TrainingSet
 from materializers.faces import TrainingSetMaterializer
 from steps.caching import code_of
 from steps.figures import balancing_figures
@@ -19,7 +20,7 @@ __all__ = ["oversample"]
 @step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=TrainingSetMaterializer)
 def oversample(
     faces: FaceDataset, target: TargetSettings, settings: balancing.BalancingSettings, seed: int
-) -> Annotated[balancing.TrainingSet, "{target}_training_set"]:
+) -> Annotated[TrainingSet, "{target}_training_set"]:
     """Repeat, make or weigh training pictures so that rare emotions are learned."""
     training_set = balancing.oversample(faces, target, settings, seed)
     figures = balancing_figures(training_set, target.name, seed)

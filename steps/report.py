@@ -5,12 +5,12 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from ferkit.balancing import TrainingSet
 from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble
 from ferkit.evaluation import Evaluation
 from ferkit.report import Report, ReportContent, build_report
+from ferkit.training_set import TrainingSet
 from materializers.reports import ReportMaterializer
 from materializers.tables import TableMaterializer
 from steps import tracking

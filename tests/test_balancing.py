@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from ferkit.balancing import BalancingSettings, TrainingSet, oversample
+from ferkit.balancing import BalancingSettings, oversample
 from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS
 from ferkit.targets import TargetSettings
+from ferkit.training_set import TrainingSet
 
 FER = TargetSettings()
 DISGUST = FER_EMOTIONS.index("disgust")

@@ -26,7 +26,7 @@ def ferkit(*arguments, cwd=ROOT, **environment):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["run", "data", "backbones", "report", "ui"])
+@pytest.mark.parametrize("name", ["run", "data", "backbones", "report", "ui", "dashboard"])
 def test_every_command_has_help_with_an_example(name):
     done = ferkit(name, "--help")
     assert done.returncode == 0

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ferkit import plots
-from ferkit.balancing import BalancingSettings, TrainingSet, oversample
+from ferkit.balancing import BalancingSettings, oversample
 from ferkit.calibration import reliability
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble
@@ -15,6 +15,7 @@ from ferkit.grids import made_faces, prediction_grid
 from ferkit.labels import FER_EMOTIONS
 from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings
+from ferkit.training_set import TrainingSet
 
 CELL = 3 * 48 + 2
 

@@ -1,0 +1,101 @@
+"""`TrainingSet`: what a network learns from, after balancing."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.dataset import SIZE
+from ferkit.errors import DataError
+
+__all__ = ["TrainingSet"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What a network is trained on; immutable.
+
+    Attributes
+    ----------
+    images : (U, 48, 48) uint8
+        Every picture once, in the dataset's order; pictures that balancing made come last.
+    targets : (U, classes) float32
+        Rows sum to one.
+    row : (U,) int64
+        Row of each picture in its source, -1 for a picture that balancing made.
+    indices : (M,) int64
+        The pictures that one epoch passes over; a repeated picture is a repeated index.
+    class_weight : (classes,) float32, optional
+        Weight of each class in the loss. An example weighs ``targets @ class_weight``, on average 1 over an epoch.
+    """
+
+    images: NDArray[np.uint8]
+    targets: NDArray[np.float32]
+    row: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    class_weight: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        count, classes = len(self.images), self.targets.shape[-1]
+        expected: dict[str, tuple[tuple[int, ...], type]] = {
+            "images": ((count, SIZE, SIZE), np.uint8),
+            "targets": ((count, classes), np.float32),
+            "row": ((count,), np.int64),
+            "indices": ((len(self.indices),), np.int64),
+            "class_weight": ((classes,), np.float32),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array is None and name == "class_weight":
+                continue
+            if array.shape != shape or array.dtype != dtype:
+                raise DataError(
+                    f"TrainingSet.{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
+                )
+            view = array.view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+        if len(self.indices) and not (self.indices.min() >= 0 and self.indices.max() < count):
+            raise DataError(
+                f"TrainingSet.indices from {self.indices.min()} to {self.indices.max()}, expected 0 to {count - 1}."
+            )
+        if not np.allclose(self.targets.sum(axis=1, dtype=np.float64), 1.0, atol=1e-4):
+            raise DataError("TrainingSet.targets: a row does not sum to 1, expected a distribution over the classes.")
+
+    def __len__(self) -> int:
+        """Examples in one epoch."""
+        return len(self.indices)
+
+    @property
+    def made(self) -> NDArray[np.bool_]:
+        """(U,) bool: which pictures balancing made."""
+        return np.asarray(self.row < 0)
+
+    @property
+    def label(self) -> NDArray[np.int8]:
+        """(U,) int8: the most probable class of each picture."""
+        return np.asarray(self.targets.argmax(axis=1), dtype=np.int8)
+
+    @property
+    def counts_before(self) -> NDArray[np.int64]:
+        """(classes,) int64: pictures of each class before balancing."""
+        return self._counts(self.label[~self.made])
+
+    @property
+    def counts_after(self) -> NDArray[np.int64]:
+        """(classes,) int64: examples of each class in one epoch."""
+        return self._counts(self.label[self.indices])
+
+    def _counts(self, label: NDArray[np.int8]) -> NDArray[np.int64]:
+        return np.bincount(label, minlength=self.targets.shape[1]).astype(np.int64)
+
+    def content_hash(self) -> str:
+        """sha256 over every array, in hexadecimal."""
+        digest = hashlib.sha256()
+        for name in ("images", "targets", "row", "indices", "class_weight"):
+            array = getattr(self, name)
+            digest.update(f"{name} {None if array is None else array.shape}".encode())
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
