@@ -94,8 +94,10 @@ def test_no_pictures_at_all(clean):
     [
         ("row", 3, 1002, "row numbers: 2 of 210 (rows 1002, 1002), expected each to occur once."),
         ("split", 4, 3, "unknown splits: 1 of 210 (row 1004), expected one of Training, PublicTest, PrivateTest."),
+        ("split", 4, 99, "unknown splits: 1 of 210 (row 1004), expected one of Training, PublicTest, PrivateTest."),
         ("split", 4, -1, "unknown splits: 1 of 210 (row 1004), expected one of Training, PublicTest, PrivateTest."),
         ("label", 150, 7, "labels out of range: 1 of 210 (row 1150), expected numbers 0..6."),
+        ("label", 150, 99, "labels out of range: 1 of 210 (row 1150), expected numbers 0..6."),
         ("label", 150, -1, "labels out of range: 1 of 210 (row 1150), expected numbers 0..6."),
         ("votes", (9, 0), 9, "pictures with too many FER+ votes: 1 of 210 (row 1009), expected at most 10 votes each."),
         ("votes", slice(8, 30), 0, "pictures without FER+ votes: 22 of 210 (rows 1008, 1009, 1010, 1011, 1012, ...), "
