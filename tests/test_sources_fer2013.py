@@ -165,6 +165,17 @@ def test_a_blank_line_that_is_not_at_the_end_is_a_row_that_is_missing(tmp_path, 
     assert "fer2013.csv row 2 (line 4): 1 fields, expected emotion, pixels, Usage" in _problem(tmp_path)
 
 
+def test_a_blank_line_that_ends_what_is_read_at_a_time_is_a_row_that_is_missing(tmp_path, pictures):
+    path = _write(tmp_path / "fer2013.csv", _rows(pictures))
+    whole = path.read_bytes()
+    # So long that the reader has enough for now, and finds out only later whether the file ends there.
+    blank = b" " * (2 << 20) + b"\n"
+    path.write_bytes(whole + blank + b"\n")
+    _check(_load(tmp_path), pictures)
+    path.write_bytes(whole + blank + whole.splitlines()[1])
+    assert "fer2013.csv row 6 (line 8): 1 fields" in _problem(tmp_path)
+
+
 def test_a_missing_file_says_how_to_get_it(tmp_path):
     line = _problem(tmp_path / "nowhere")
     assert line.startswith(f"{tmp_path / 'nowhere'}: no fer2013.csv or icml_face_data.csv there.")
@@ -453,8 +464,8 @@ def test_whatever_the_text_the_fast_way_never_says_otherwise_than_the_slow_one()
         # Mostly plain numbers, so that a good share of the texts is right.
         weights = np.where(np.arange(len(_ALPHABET)) < 4, 20.0, 1.0)
         texts = [
-            b" ".join(_ALPHABET[at] for at in rng.choice(len(_ALPHABET), size=count, p=weights / weights.sum()))
-            for _ in range(int(rng.integers(1, 4)))
+            b" ".join(_ALPHABET[at] for at in rng.choice(len(_ALPHABET), size=words, p=weights / weights.sum()))
+            for words in rng.choice([count, count + 1, count + 2], size=int(rng.integers(1, 4)), p=[0.9, 0.05, 0.05])
         ]
         try:
             slow, wrong = [_parse_one(index, text, count) for index, text in enumerate(texts)], -1
