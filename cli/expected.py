@@ -17,6 +17,8 @@ def expected_error(error: BaseException) -> FerkitError | None:
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
             return FerkitError(_FULL.format(where=f" ({seen.filename})" if seen.filename else ""))
+        if isinstance(seen, OSError) and seen.filename and seen.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return FerkitError(f"{seen.filename}: {seen.strerror}; change the permissions or name another place.")
         # SQLite, under ZenML's and MLflow's stores, has no error of its own for it.
         if "database or disk is full" in str(seen):
             return FerkitError(_FULL.format(where=" (a database)"))

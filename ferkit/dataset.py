@@ -66,6 +66,9 @@ class FaceDataset:
     def take(self, indices: ArrayLike) -> Self:
         """The pictures at `indices` (integers or a boolean mask), in that order."""
         at = np.asarray(indices)
+        if not at.size:
+            # An empty list is an array of floats.
+            at = at.astype(np.int64)
         votes = None if self.votes is None else self.votes[at]
         return type(self)(self.images[at], self.label[at], self.split[at], self.row[at], votes)
 
@@ -79,7 +82,7 @@ class FaceDataset:
 
     def picture_hashes(self) -> NDArray[np.str_]:
         """(N,) str: sha256 of each picture's 2,304 bytes, in hexadecimal. Equal hashes are exact duplicates."""
-        flat = np.ascontiguousarray(self.images).reshape(len(self), -1)
+        flat = np.ascontiguousarray(self.images).reshape(len(self), SIZE * SIZE)
         return np.array([hashlib.sha256(picture.tobytes()).hexdigest() for picture in flat], dtype="U64")
 
     def content_hash(self) -> str:

@@ -13,7 +13,7 @@ from ferkit.facts import facts
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.settings import Settings
 
-__all__ = ["ValidationResult", "ValidationSettings", "validate"]
+__all__ = ["UnfitDataError", "ValidationResult", "ValidationSettings", "validate"]
 
 Keep = Literal["keep", "quarantine"]
 
@@ -85,13 +85,27 @@ class ValidationResult:
     data_docs: str
 
 
+class UnfitDataError(DataError):
+    """Data that a fatal expectation speaks against.
+
+    Attributes
+    ----------
+    data_docs
+        The page on the results, as in `ValidationResult`.
+    """
+
+    def __init__(self, problems: list[str], data_docs: str) -> None:
+        super().__init__("\n".join([*problems, "The data is not fit to train on; nothing was trained."]))
+        self.data_docs = data_docs
+
+
 def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResult:
     """Hold `faces` to the expectations.
 
     Raises
     ------
-    DataError
-        If a fatal expectation fails: one line for each.
+    UnfitDataError
+        If a fatal expectation fails, or quarantine leaves too little: one line for each problem.
     """
     if not len(faces):
         raise DataError("the data has no pictures.")
@@ -99,7 +113,9 @@ def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResu
 
     outcome = check(facts(faces), settings, with_votes=faces.votes is not None)
     fatal = outcome.table[(outcome.table["severity"] == "fatal") & ~outcome.table["passed"]]
-    _stop([f"{line.subject}: {line.observed}, expected {line.expected}." for line in fatal.itertuples()])
+    if len(fatal):
+        lines = [f"{line.subject}: {line.observed}, expected {line.expected}." for line in fatal.itertuples()]
+        raise UnfitDataError(lines, outcome.data_docs)
     place = {int(row): at for at, row in enumerate(faces.row)}
     at = np.array([place[row] for row, _ in outcome.quarantine], dtype=np.int64)
     quarantined = pd.DataFrame(
@@ -111,7 +127,8 @@ def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResu
         }
     ).sort_values(["row", "reason"], ignore_index=True)
     left = faces.take(~np.isin(faces.row, quarantined["row"]))
-    _stop(_shortfalls(left, settings))
+    if problems := _shortfalls(left, settings):
+        raise UnfitDataError(problems, outcome.data_docs)
     return ValidationResult(left, quarantined, outcome.table, outcome.data_docs)
 
 
@@ -126,8 +143,3 @@ def _shortfalls(left: FaceDataset, settings: ValidationSettings) -> list[str]:
         for subject, count, least in counts
         if count < least
     ]
-
-
-def _stop(problems: list[str]) -> None:
-    if problems:
-        raise DataError("\n".join([*problems, "The data is not fit to train on; nothing was trained."]))

@@ -7,7 +7,7 @@ from zenml import step
 from zenml.types import HTMLString
 
 from ferkit.dataset import FaceDataset
-from ferkit.validation import ValidationSettings
+from ferkit.validation import UnfitDataError, ValidationSettings
 from ferkit.validation import validate as check
 from materializers.faces import FaceDatasetMaterializer
 from materializers.tables import TableMaterializer
@@ -35,13 +35,13 @@ def validate(
     Annotated[HTMLString, "data_docs"],
 ]:
     """Hold the data to the expectations of `settings`; quarantine rows that can be left out."""
-    result = check(faces, settings)
-    log_files(
-        {
-            "validation/data_docs.html": result.data_docs,
-            "validation/quarantined.csv": result.quarantined.to_csv(index=False),
-        }
-    )
+    try:
+        result = check(faces, settings)
+    except UnfitDataError as error:
+        log_files({"data_docs.html": error.data_docs}, folder="validation")
+        raise
+    quarantined = result.quarantined.to_csv(index=False)
+    log_files({"data_docs.html": result.data_docs, "quarantined.csv": quarantined}, folder="validation")
     log_metrics(
         {"validation/passed": result.expectations.passed.sum(), "validation/quarantined": len(result.quarantined)}
     )

@@ -66,3 +66,10 @@ def test_picture_hashes_are_equal_for_duplicates_only():
     hashes = faces().take([0, 1, 0]).picture_hashes()
     assert hashes[0] == hashes[2] != hashes[1]
     assert len(hashes[0]) == 64
+
+
+def test_no_pictures_are_a_dataset_too():
+    none = faces().take([])
+    assert len(none) == 0
+    assert none.picture_hashes().shape == (0,)
+    assert none.content_hash() == faces().take(np.zeros(6, dtype=bool)).content_hash()

@@ -29,6 +29,7 @@ TINY = {
     ],
     "training": {"epochs": 1, "learning_rate": 0.003},
     "evaluation": {"bootstrap": 100},
+    "resources": {"fine_tune": {"cpu_count": 1, "memory": "2GB"}, "report": {"gpu_count": 0}},
 }
 TRAININGS = {"fine_tune_fer_a", "fine_tune_fer_b", "fine_tune_ferplus_a"}
 
@@ -140,6 +141,22 @@ def test_every_artifact_has_a_name_a_hash_and_a_materializer_of_ours(checkout):
     assert shown["report"]
 
 
+def test_every_step_carries_the_resources_of_the_config(checkout):
+    asked = checkout.ask(
+        """
+        import json
+        from zenml.client import Client
+        run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
+        of = {name: step.config.resource_settings for name, step in run.steps.items()}
+        print(json.dumps({name: [each.cpu_count, each.gpu_count, each.memory] for name, each in of.items()}))
+        """
+    )
+    for name in TRAININGS:
+        assert asked[name] == [1, None, "2GB"]
+    assert asked["report"] == [None, 0, None]
+    assert asked["ingest"] == [None, None, None]
+
+
 def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
     client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("ferkit")
@@ -226,6 +243,12 @@ def test_data_that_is_not_fit_stops_the_run_with_a_line_a_problem_and_trains_not
     assert "Traceback" not in done.stderr
     assert "epoch" not in done.stderr
     assert "fine_tune_fer_a is skipped" in done.stderr
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ferkit")
+    failed = client.search_runs([experiment.experiment_id], "attributes.status = 'FAILED'")
+    assert [file.path for file in client.list_artifacts(failed[0].info.run_id, "validation")] == [
+        "validation/data_docs.html"
+    ]
 
 
 @pytest.mark.parametrize(
