@@ -17,21 +17,18 @@ STACK = "ferkit"
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder of all state."""
+    """The folder of all state, and MLflow's store: a file in it unless the environment named another."""
 
     root: Path
+    tracking_uri: str
 
     @classmethod
     def open(cls) -> "Workspace":
         """The workspace that the environment names, else the checkout's own; made if missing."""
         root = Path(os.environ.get("FERKIT_HOME") or CHECKOUT / ".ferkit").resolve()
         root.mkdir(parents=True, exist_ok=True)
-        return cls(root)
-
-    @property
-    def tracking_uri(self) -> str:
-        """MLflow's store."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
+        # Read once: ZenML changes the variable with every step.
+        return cls(root, os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}")
 
     @property
     def checkpoints(self) -> Path:
@@ -49,6 +46,7 @@ class Workspace:
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_LOGGING_LEVEL": "WARNING",
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
             "FERKIT_CHECKPOINTS": self.checkpoints,
             "FERKIT_CACHE": self.root / "weights",
             "GX_ANALYTICS_ENABLED": "false",

@@ -256,6 +256,7 @@ def test_a_file_cut_within_usage(tmp_path, pictures):
     path.write_bytes(path.read_bytes()[:-4])
     line = _problem(tmp_path)
     assert "row 5 (line 7): unknown Usage 'PrivateT', expected one of Training, PublicTest, PrivateTest" in line
+    assert "cut short: fetch it again" in line
 
 
 @pytest.mark.parametrize(
@@ -364,6 +365,7 @@ def test_votes_that_are_not_there(folder):
         (lambda lines: [lines[0].replace("contempt,", ""), *lines[1:]], "columns contempt are missing"),
         (lambda lines: [lines[0].replace("Usage", "split"), *lines[1:]], "columns Usage are missing"),
         (lambda lines: [*lines[:3], lines[3] + ",9", *lines[4:]], "no CSV with FER+ votes"),
+        (lambda lines: [lines[0], *(line + ",9" for line in lines[1:])], "rows have more fields than the header"),
         (lambda lines: ["a" * 5000, *lines[1:]], "are missing; the header is 'aaaa"),
     ],
 )
