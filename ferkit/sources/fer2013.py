@@ -28,6 +28,7 @@ _EMOTIONS = {str(index).encode(): index for index in range(len(FER_EMOTIONS))}
 _USAGES = {name.encode(): index for index, name in enumerate(SPLITS)}
 # Lines are read this many bytes at a time: enough for numpy to be quick, and little beside the pictures themselves.
 _CHUNK = 2 << 20
+_CUT_SHORT = "if it is the last line, the file was cut short: fetch it again"
 
 
 class Fer2013Settings(Settings):
@@ -138,10 +139,7 @@ def _fields(line: bytes, order: list[int], path: Path, row: int) -> list[bytes]:
     """Emotion, pixels and Usage of a line."""
     parts = line.split(b",")
     if len(parts) != len(order):
-        raise DataError(
-            f"{_place(path, row)}: {len(parts)} fields, expected emotion, pixels, Usage; "
-            "if it is the last line, the file was cut short: fetch it again."
-        )
+        raise DataError(f"{_place(path, row)}: {len(parts)} fields, expected emotion, pixels, Usage; {_CUT_SHORT}.")
     return [parts[at].strip().strip(b'"') for at in order]
 
 
@@ -155,7 +153,9 @@ def _emotion(field: bytes, path: Path, row: int) -> int:
 def _split(field: bytes, path: Path, row: int) -> int:
     if field in _USAGES:
         return _USAGES[field]
-    raise DataError(f"{_place(path, row)}: unknown Usage {excerpt(field)}, expected one of {', '.join(SPLITS)}.")
+    begins_one = field and any(name.startswith(field) for name in _USAGES)
+    hint = f"; {_CUT_SHORT}" if begins_one else ""
+    raise DataError(f"{_place(path, row)}: unknown Usage {excerpt(field)}, expected one of {', '.join(SPLITS)}{hint}.")
 
 
 def _place(path: Path, row: int) -> str:

@@ -42,6 +42,9 @@ def read_votes(path: Path, split: NDArray[np.int8]) -> NDArray[np.uint8]:
     if missing:
         found = excerpt(",".join(table.columns))
         raise DataError(f"{path}: columns {', '.join(missing)} are missing; the header is {found}.")
+    # pandas takes what every row has in front of the header's columns for an index, and shifts the rest.
+    if not isinstance(table.index, pd.RangeIndex):
+        raise DataError(f"{path}: the rows have more fields than the header; fetch the file again.")
     if len(table) != len(split):
         raise DataError(
             f"{path}: {len(table):,} rows, expected {len(split):,}, one for each row of FER-2013; one of the files was "
