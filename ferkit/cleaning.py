@@ -34,7 +34,7 @@ class CleaningSettings(Settings):
     threshold
         Score from which a picture counts as not a face. Lower finds more and drops more faces.
     ferplus_votes
-        Look for them in the FER+ votes too. Off by default: half of the pictures that FER+ calls not a face are faces
+        Look for them in the FER+ votes too. Off by default: 98 of the 176 pictures that FER+ calls not a face are faces
         that lie on the side, are far away or are cut.
     nf_votes
         NF votes, of ten, from which a picture counts as not a face.
