@@ -34,7 +34,8 @@ def wilson(hits: int, count: int) -> str:
     share, z2 = hits / count, 1.96**2
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = 1.96 / (1 + z2 / count) * np.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
-    return f"{hits:4} of {count:6,} = {100 * share:6.2f} % ({100 * max(0.0, centre - half):.2f} - {100 * (centre + half):.2f})"
+    low, high = 100 * max(0.0, centre - half), 100 * (centre + half)
+    return f"{hits:4} of {count:6,} = {100 * share:6.2f} % ({low:.2f} - {high:.2f})"
 
 
 def report(name: str, dropped: Mask, is_face: Mask) -> None:
