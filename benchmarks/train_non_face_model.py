@@ -1,7 +1,7 @@
 """Train the networks of `ferkit.nonface_score`.
 
     python benchmarks/train_non_face_model.py DATA              write ferkit/nonface_model.npz
-    python benchmarks/train_non_face_model.py DATA --folds 10   cross-validate: write benchmarks/non_faces_held_out.csv
+    python benchmarks/train_non_face_model.py DATA --folds 3    cross-validate: write benchmarks/non_faces_held_out.csv
 
 DATA is a folder with fer2013.csv. `non_faces.csv` beside this script says which of its pictures are not a face; all
 others are faces. Drawn pictures that are not a face and ferkit's synthetic faces are added. With --folds each picture
