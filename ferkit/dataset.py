@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ferkit.errors import DataError
+from ferkit.frozen_arrays import freeze_arrays
 from ferkit.labels import FERPLUS_VOTES, SPLITS, Split
 
 __all__ = ["SIZE", "FaceDataset"]
@@ -48,17 +48,7 @@ class FaceDataset:
             "row": ((count,), np.int64),
             "votes": ((count, len(FERPLUS_VOTES)), np.uint8),
         }
-        for name, (shape, dtype) in expected.items():
-            array = getattr(self, name)
-            if array is None and name == "votes":
-                continue
-            if array.shape != shape or array.dtype != dtype:
-                raise DataError(
-                    f"FaceDataset.{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
-                )
-            view = array.view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
+        freeze_arrays(self, expected, optional=("votes",))
 
     def __len__(self) -> int:
         return len(self.images)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.errors import DataError
+from ferkit.frozen_arrays import freeze_arrays
 from ferkit.labels import SPLITS, Split, Target, class_names
 
 __all__ = ["Predictions"]
@@ -49,15 +50,7 @@ class Predictions:
             "row": ((count,), np.int64),
             "probabilities": ((count, len(class_names(self.target))), np.float32),
         }
-        for name, (shape, dtype) in expected.items():
-            array = getattr(self, name)
-            if array.shape != shape or array.dtype != dtype:
-                raise DataError(
-                    f"Predictions.{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
-                )
-            view = array.view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
+        freeze_arrays(self, expected)
         if len(np.unique(self.row)) != count:
             raise DataError(f"predictions of {self.split}: a row occurs twice, expected each picture once.")
         wrong = ~(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ferkit.dataset import SIZE
 from ferkit.errors import DataError
+from ferkit.frozen_arrays import freeze_arrays
 
 __all__ = ["TrainingSet"]
 
@@ -45,17 +46,7 @@ class TrainingSet:
             "indices": ((len(self.indices),), np.int64),
             "class_weight": ((classes,), np.float32),
         }
-        for name, (shape, dtype) in expected.items():
-            array = getattr(self, name)
-            if array is None and name == "class_weight":
-                continue
-            if array.shape != shape or array.dtype != dtype:
-                raise DataError(
-                    f"TrainingSet.{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
-                )
-            view = array.view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
+        freeze_arrays(self, expected, optional=("class_weight",))
         if len(self.indices) and not (self.indices.min() >= 0 and self.indices.max() < count):
             raise DataError(
                 f"TrainingSet.indices from {self.indices.min()} to {self.indices.max()}, expected 0 to {count - 1}."
