@@ -24,7 +24,7 @@ from ferkit.cleaning import drop_non_faces
 from ferkit.config import load_config
 from ferkit.ensemble import combine, fit_ensemble
 from ferkit.evaluation import evaluate
-from ferkit.member import train_member
+from ferkit.training.member import train_member
 from ferkit.sources import load
 from ferkit.targets import labelled
 from ferkit.validation import validate

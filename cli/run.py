@@ -10,10 +10,10 @@ from rich.console import Console
 
 from cli.report import export, results_table
 from cli.workspace import Workspace
-from ferkit.checkpoint import remove_finished
 from ferkit.config import RunConfig, load_config
 from ferkit.errors import DataError
 from ferkit.sources import fingerprint
+from ferkit.training.checkpoint import remove_finished
 
 __all__ = ["register", "start"]
 

@@ -17,10 +17,10 @@ from ferkit.ensemble import EnsembleSettings
 from ferkit.errors import ConfigError
 from ferkit.evaluation import EvaluationSettings
 from ferkit.labels import Target
-from ferkit.schedule import TrainingSettings
 from ferkit.settings import Settings
 from ferkit.sources import SourceSettings
 from ferkit.targets import TargetSettings
+from ferkit.training.settings import TrainingSettings
 from ferkit.validation import ValidationSettings
 
 __all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "load_config"]

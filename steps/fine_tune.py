@@ -9,11 +9,11 @@ from zenml import step
 
 from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
-from ferkit.member import train_member
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
-from ferkit.schedule import TrainingSettings
 from ferkit.targets import TargetSettings
+from ferkit.training.member import train_member
+from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
 from materializers.models import FaceModelMaterializer, PredictionsMaterializer
 from materializers.tables import TableMaterializer

@@ -20,8 +20,8 @@ from ferkit.config import RunConfig
 from ferkit.ensemble import Ensemble
 from ferkit.evaluation import Evaluation
 from ferkit.report import Report
-from ferkit.schedule import TrainingSettings
-from ferkit.training import EpochRecord
+from ferkit.training.fine_tuning import EpochRecord
+from ferkit.training.settings import TrainingSettings
 
 __all__ = [
     "git_commit",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from ferkit.augmentation import AugmentationSettings, build_augmentation
+from ferkit.training.augmentation import AugmentationSettings, build_augmentation
 
 OFF = {"flip": 0, "rotation": 0, "shift": 0, "zoom": 0}
 STRONG = AugmentationSettings(
@@ -126,7 +126,7 @@ def test_erasing_fills_one_rectangle():
 def test_warp_is_exact_where_no_interpolation_is_needed(pictures):
     from keras import ops
 
-    from ferkit.augmentation_layer import warp
+    from ferkit.training.augmentation_layer import warp
 
     grey = pictures.astype(np.float32)
 

@@ -330,7 +330,9 @@ def test_keras_vggface_leaves_no_trace():
 
 
 def test_importing_the_registry_imports_no_keras():
-    code = "import sys, ferkit.backbones, ferkit.augmentation; print({'keras', 'tensorflow'} & set(sys.modules))"
+    code = (
+        "import sys, ferkit.backbones, ferkit.training.augmentation; print({'keras', 'tensorflow'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

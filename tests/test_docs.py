@@ -12,14 +12,14 @@ from pydantic import BaseModel
 
 from cli.app import app
 from ferkit import config as run
-from ferkit.augmentation import AugmentationSettings
 from ferkit.balancing import BalancingSettings
 from ferkit.cleaning import CleaningSettings
 from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
-from ferkit.schedule import PhaseSettings, TrainingSettings
 from ferkit.sources import Fer2013Settings, FolderSettings, SyntheticSettings
 from ferkit.targets import TargetSettings
+from ferkit.training.augmentation import AugmentationSettings
+from ferkit.training.settings import PhaseSettings, TrainingSettings
 from ferkit.validation import ValidationSettings
 
 ROOT = Path(__file__).parents[1]

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferkit.augmentation import AugmentationSettings
 from ferkit.backbones import BackboneSettings
 from ferkit.balancing import BalancingSettings, oversample
-from ferkit.checkpoint import Checkpoint, Progress
 from ferkit.dataset import FaceDataset
 from ferkit.errors import TrainingError
-from ferkit.member import train_member
 from ferkit.model import FaceModel
-from ferkit.schedule import PhaseSettings, TrainingSettings
 from ferkit.targets import TargetSettings, labelled
-from ferkit.training import fine_tune
+from ferkit.training.augmentation import AugmentationSettings
+from ferkit.training.checkpoint import Checkpoint, Progress
+from ferkit.training.fine_tuning import fine_tune
+from ferkit.training.member import train_member
+from ferkit.training.settings import PhaseSettings, TrainingSettings
 
 TARGET = TargetSettings()
 BACKBONE = BackboneSettings(name="fernet", width=4)
@@ -124,15 +124,15 @@ def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_pa
         """
         import os, signal, sys
         sys.path.insert(0, sys.argv[1])
-        import ferkit.checkpoint
+        import ferkit.training.checkpoint
         from test_training import train
         from pathlib import Path
-        save = ferkit.checkpoint.Checkpoint.save
+        save = ferkit.training.checkpoint.Checkpoint.save
         def save_then_die(self, progress, *args, **kwargs):
             save(self, progress, *args, **kwargs)
             if len(progress.history) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-        ferkit.checkpoint.Checkpoint.save = save_then_die
+        ferkit.training.checkpoint.Checkpoint.save = save_then_die
         train(Path(sys.argv[2]))
         """
     )

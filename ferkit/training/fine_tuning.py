@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ferkit.augmentation import build_augmentation
 from ferkit.backbones import BackboneSettings, build_network, restore_batch_norm_statistics, set_trainable
-from ferkit.checkpoint import Checkpoint, Progress
 from ferkit.errors import TrainingError
 from ferkit.model import predict
-from ferkit.schedule import PhaseSettings, TrainingSettings, learning_rate
+from ferkit.training.augmentation import build_augmentation
+from ferkit.training.checkpoint import Checkpoint, Progress
+from ferkit.training.settings import PhaseSettings, TrainingSettings, learning_rate
 from ferkit.training_set import TrainingSet
 
 if TYPE_CHECKING:

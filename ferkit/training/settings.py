@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from ferkit.augmentation import AugmentationSettings
 from ferkit.settings import Settings
+from ferkit.training.augmentation import AugmentationSettings
 
 __all__ = ["PhaseSettings", "TrainingSettings", "learning_rate"]
 

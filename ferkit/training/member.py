@@ -10,9 +10,9 @@ from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
-from ferkit.schedule import TrainingSettings
 from ferkit.targets import TargetSettings, labelled
-from ferkit.training import EpochRecord, fine_tune
+from ferkit.training.fine_tuning import EpochRecord, fine_tune
+from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
 
 __all__ = ["Member", "train_member"]

@@ -1,4 +1,4 @@
-"""The Keras layer behind `ferkit.augmentation`; apart from it, because importing this module imports Keras."""
+"""The Keras layer behind `ferkit.training.augmentation`; apart from it, because importing this module imports Keras."""
 
 import math
 from typing import Any

@@ -57,6 +57,6 @@ def build_augmentation(settings: AugmentationSettings, seed: int) -> "keras.laye
     It works in training (``training=True``, or inside ``fit``) and passes pictures through in inference. Each call
     draws anew; two layers with one seed draw the same.
     """
-    from ferkit.augmentation_layer import Augmentation
+    from ferkit.training.augmentation_layer import Augmentation
 
     return Augmentation(**settings.model_dump(), seed=seed)

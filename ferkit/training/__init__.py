@@ -1,0 +1,1 @@
+"""How a network learns: settings, augmentation, the epochs, checkpoints, and one member of a run."""
