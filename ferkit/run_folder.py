@@ -1,0 +1,315 @@
+"""The folder that ``python -m ferkit.training`` writes and ``ferkit import-run`` reads.
+
+::
+
+    config.yaml                               the run configuration, every default written out
+    run.json                                  RunRecord
+    training.log
+    trainings/TARGETS-LABEL/network.keras     TARGETS: names joined by "+"
+                           /history.csv       one line an epoch
+                           /member.json       MemberRecord; written last: a member without it is not finished
+                           /validation-TARGET.npz, test-TARGET.npz
+    ensembles/TARGET.json                     Ensemble
+    evaluations/TARGET.csv                    one line a model and set of pictures
+
+Each file is written beside its place and then moved there, so that a machine that is cut off leaves no half of one.
+"""
+
+import hashlib
+import io
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, ValidationError
+
+from ferkit.backbones import BackboneSettings
+from ferkit.ensemble import Ensemble
+from ferkit.errors import DataError
+from ferkit.labels import Split, Target
+from ferkit.predictions import Predictions
+from ferkit.provenance import Environment
+from ferkit.settings import Settings
+from ferkit.training.settings import TrainingSettings
+
+__all__ = ["MemberFolder", "MemberRecord", "RunFolder", "RunRecord"]
+
+_FILES: dict[Split, str] = {"PublicTest": "validation", "PrivateTest": "test", "Training": "training"}
+
+Record = TypeVar("Record", bound=Settings)
+
+
+class RunRecord(Settings):
+    """What a run was made from.
+
+    Attributes
+    ----------
+    name, seed
+        Of the configuration.
+    fingerprint
+        Hash of the data's files, see `ferkit.sources.fingerprint`.
+    data_hash
+        Hash of the faces as they were read.
+    environment
+        Of the process that last wrote here; each member has its own.
+    seconds
+        Spent in all processes that worked on this folder.
+    pictures_per_second
+        Of each training that is finished, by the name of its folder.
+    complete
+        Whether every training, ensemble and evaluation is there.
+    """
+
+    name: str
+    seed: int
+    fingerprint: str
+    data_hash: str
+    environment: Environment
+    seconds: float = 0.0
+    pictures_per_second: dict[str, float] = Field(default_factory=dict)
+    complete: bool = False
+
+
+class MemberRecord(Settings):
+    """What a member is.
+
+    Attributes
+    ----------
+    label
+        What the run calls it.
+    targets
+        What it was trained for, one head each.
+    key
+        Hash of everything that it was made from; a member with another key is trained again.
+    backbone, training, seed
+        The settings that it was trained with.
+    training_sets
+        Hash of what it learned from, by target.
+    numbers
+        As `ferkit.training.member.Member.numbers`.
+    environment
+        Where it was trained.
+    precision
+        Keras' policy in its training, such as ``mixed_bfloat16``.
+    seconds
+        From the first epoch, or the one it went on from, to the last.
+    """
+
+    label: str
+    targets: tuple[Target, ...]
+    key: str
+    backbone: BackboneSettings
+    training: TrainingSettings
+    seed: int
+    training_sets: dict[Target, str]
+    numbers: dict[str, float]
+    environment: Environment
+    precision: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MemberFolder:
+    """The files of one training."""
+
+    path: Path
+
+    @property
+    def network(self) -> Path:
+        """The trained network."""
+        return self.path / "network.keras"
+
+    def read_record(self) -> MemberRecord:
+        """What the member is.
+
+        Raises
+        ------
+        DataError
+            If it is not finished or its record is damaged.
+        """
+        return _read_record(self.path / "member.json", MemberRecord)
+
+    def finished(self, key: str) -> MemberRecord | None:
+        """The record of a member that was made from what `key` stands for; None if it has to be trained."""
+        try:
+            record = self.read_record()
+            for target in record.targets:
+                self.read_predictions(target, "PublicTest")
+            self.read_history()
+        except DataError:
+            return None
+        return record if record.key == key and zipfile.is_zipfile(self.network) else None
+
+    def write_record(self, record: MemberRecord) -> None:
+        """Say that the member is finished: to be called after its other files are written."""
+        _write(self.path / "member.json", record.model_dump_json(indent=1).encode())
+
+    def discard_record(self) -> None:
+        """Say that the member is not finished."""
+        (self.path / "member.json").unlink(missing_ok=True)
+
+    def read_history(self) -> pd.DataFrame:
+        """One line an epoch."""
+        file = self.path / "history.csv"
+        try:
+            history = pd.read_csv(file, float_precision="round_trip")
+        except FileNotFoundError:
+            raise _missing(file) from None
+        except (ValueError, OSError) as error:
+            raise _damaged(file, error) from error
+        if "epoch" not in history.columns or not len(history):
+            raise _damaged(file, "no epoch in it")
+        return history
+
+    def write_history(self, history: pd.DataFrame) -> None:
+        """Write the curves, whole or not at all."""
+        _write(self.path / "history.csv", history.to_csv(index=False).encode())
+
+    def read_predictions(self, target: Target, split: Split) -> Predictions:
+        """What the member says about the pictures of `split`."""
+        return _read_predictions(self.path / f"{_FILES[split]}-{target}.npz", target, split)
+
+    def write_predictions(self, predictions: Predictions) -> None:
+        """Write what the member says about the pictures of a split."""
+        _write_predictions(self.path / f"{_FILES[predictions.split]}-{predictions.target}.npz", predictions)
+
+    def has_predictions(self, target: Target, split: Split) -> bool:
+        """Whether they were written."""
+        return (self.path / f"{_FILES[split]}-{target}.npz").is_file()
+
+    def content_hash(self) -> str:
+        """sha256 over the files that an import reads.
+
+        Raises
+        ------
+        DataError
+            If one of them is missing.
+        """
+        record = self.read_record()
+        digest = hashlib.sha256()
+        names = ("member.json", "network.keras", "history.csv", *(f"validation-{name}.npz" for name in record.targets))
+        for name in names:
+            try:
+                with (self.path / name).open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+            except FileNotFoundError:
+                raise _missing(self.path / name) from None
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Everything that a run without ZenML and MLflow leaves behind."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        """What the run said."""
+        return self.path / "training.log"
+
+    @property
+    def trainings(self) -> Path:
+        """Where the members are."""
+        return self.path / "trainings"
+
+    def member(self, targets: Sequence[str], label: str) -> MemberFolder:
+        """Where the member `label` for `targets` is."""
+        return MemberFolder(self.trainings / f"{'+'.join(targets)}-{label}")
+
+    def write_config(self, text: str) -> None:
+        """Write the configuration."""
+        _write(self.config, text.encode())
+
+    def read_record(self) -> RunRecord:
+        """What the run was made from.
+
+        Raises
+        ------
+        DataError
+            If this is no folder of a run, or the record is damaged.
+        """
+        return _read_record(self.path / "run.json", RunRecord)
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write what the run was made from."""
+        _write(self.path / "run.json", record.model_dump_json(indent=1).encode())
+
+    def write_ensemble(self, ensemble: Ensemble) -> None:
+        """Write how the members vote."""
+        _write(self.path / "ensembles" / f"{ensemble.target}.json", ensemble.to_json().encode())
+
+    def read_ensemble(self, target: Target) -> Ensemble:
+        """How the members vote."""
+        file = self.path / "ensembles" / f"{target}.json"
+        try:
+            return Ensemble.from_json(file.read_text())
+        except FileNotFoundError:
+            raise _missing(file) from None
+
+    def write_evaluations(self, target: Target, table: pd.DataFrame) -> None:
+        """Write the scores of every model of `target`."""
+        _write(self.path / "evaluations" / f"{target}.csv", table.to_csv(index=False).encode())
+
+    def read_evaluations(self, target: Target) -> pd.DataFrame:
+        """The scores of every model of `target`."""
+        file = self.path / "evaluations" / f"{target}.csv"
+        try:
+            return pd.read_csv(file, float_precision="round_trip")
+        except FileNotFoundError:
+            raise _missing(file) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as part:
+        part.write(content)
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(path)
+
+
+def _write_predictions(path: Path, predictions: Predictions) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, row=predictions.row, probabilities=predictions.probabilities)
+    _write(path, buffer.getvalue())
+
+
+def _read_predictions(path: Path, target: Target, split: Split) -> Predictions:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Predictions(target, split, stored["row"], stored["probabilities"])
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, DataError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_record(path: Path, kind: type[Record]) -> Record:
+    try:
+        return kind.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _damaged(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _missing(path: Path) -> DataError:
+    return DataError(f"{path}: missing; run `python -m ferkit.training` on the same configuration and folder again.")
+
+
+def _damaged(path: Path, reason: object) -> DataError:
+    return DataError(f"{path}: damaged ({' '.join(str(reason).split())}); copy it again, or delete it and train again.")
