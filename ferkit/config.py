@@ -4,8 +4,9 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,10 +21,12 @@ from ferkit.labels import Target
 from ferkit.settings import Settings
 from ferkit.sources import SourceSettings
 from ferkit.targets import TargetSettings
+from ferkit.training.distillation import DistillationSettings
 from ferkit.training.settings import TrainingSettings
 from ferkit.validation import ValidationSettings
+from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
-__all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "load_config"]
+__all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "Training", "load_config"]
 
 
 class ResourceRequest(Settings):
@@ -69,16 +72,47 @@ class BackboneEntry(BackboneSettings):
         What its fine-tuning needs, in place of ``resources.fine_tune``.
     targets
         Names of the targets it is trained for; all of the run's if empty.
+    joint
+        One training with a head for each of its targets, in place of one training a target. It follows the balancing
+        of the first. FER+ labels are further annotation for FER: say so beside a number that they helped to reach.
+    teacher
+        ``ensemble``: a student, trained after the ensemble on what that says about Training, see `distillation`. It has
+        no vote.
     """
 
     training: dict[str, Any] = Field(default_factory=dict)
     resources: ResourceRequest | None = None
     targets: tuple[str, ...] | None = None
+    joint: bool = False
+    teacher: Literal["ensemble"] | None = None
 
     @property
     def backbone(self) -> BackboneSettings:
         """The network alone."""
         return BackboneSettings(**{name: getattr(self, name) for name in BackboneSettings.model_fields})
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run: a backbone, and the targets that it has heads for."""
+
+    entry: BackboneEntry
+    targets: tuple[TargetSettings, ...]
+
+    @property
+    def label(self) -> str:
+        """What the run calls the network."""
+        return self.entry.label
+
+    @property
+    def names(self) -> tuple[Target, ...]:
+        """Names of the targets."""
+        return tuple(target.name for target in self.targets)
+
+    @property
+    def name(self) -> str:
+        """What artifacts, folders and MLflow's runs are called after: ``fer+ferplus-fernet``."""
+        return f"{'+'.join(self.names)}-{self.label}"
 
 
 class RunConfig(Settings):
@@ -92,7 +126,8 @@ class RunConfig(Settings):
         Name of the MLflow experiment that the run belongs to.
     seed
         Of everything random; the same seed and the same data give the same run.
-    data, validation, cleaning, balancing, targets, backbones, training, ensemble, evaluation, resources
+    data, validation, cleaning, balancing, targets, backbones, training, distillation, ensemble, prediction, evaluation,
+    resources
         The sections; each is described where it is read, in ``ferkit``.
     """
 
@@ -106,7 +141,9 @@ class RunConfig(Settings):
     targets: tuple[TargetSettings, ...] = Field((TargetSettings(),), min_length=1)
     backbones: tuple[BackboneEntry, ...] = Field(min_length=1)
     training: TrainingSettings = TrainingSettings()
+    distillation: DistillationSettings = DistillationSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
+    prediction: TestTimeAugmentation = NO_VIEWS
     evaluation: EvaluationSettings = EvaluationSettings()
     resources: Resources = Resources()
 
@@ -123,6 +160,8 @@ class RunConfig(Settings):
         for entry in self.backbones:
             if unknown := set(entry.targets or ()) - set(names):
                 raise ValueError(f"backbone {entry.label}: targets {sorted(unknown)} are not among this run's {names}.")
+            if entry.joint and len(self.targets_of(entry)) < 2:
+                raise ValueError(f"backbone {entry.label}: joint training needs two targets, it has {names}.")
             self.training_of(entry)
         for name in names:
             if not self.members(name):
@@ -132,12 +171,29 @@ class RunConfig(Settings):
         return self
 
     def members(self, target: str) -> tuple[BackboneEntry, ...]:
-        """The backbones that are trained for `target`."""
-        return tuple(entry for entry in self.backbones if entry.targets is None or target in entry.targets)
+        """The backbones that are trained for `target` and vote on it."""
+        return tuple(entry for entry in self._for(target) if entry.teacher is None)
 
-    def trained(self) -> list[tuple[Target, str]]:
-        """Target and label of each training, in the order in which they run."""
-        return [(target.name, entry.label) for target in self.targets for entry in self.members(target.name)]
+    def students(self, target: str) -> tuple[BackboneEntry, ...]:
+        """The backbones that learn `target` from its ensemble."""
+        return tuple(entry for entry in self._for(target) if entry.teacher is not None)
+
+    def targets_of(self, entry: BackboneEntry) -> tuple[TargetSettings, ...]:
+        """The targets that `entry` is trained for."""
+        return tuple(each for each in self.targets if entry.targets is None or each.name in entry.targets)
+
+    def trained(self) -> list[Training]:
+        """Each training, members before students, in the order in which they run."""
+        found: dict[tuple[str, ...], Training] = {}
+        for pick in (self.members, self.students):
+            for target in self.targets:
+                for entry in pick(target.name):
+                    training = Training(entry, self.targets_of(entry) if entry.joint else (target,))
+                    found.setdefault((entry.label, *training.names), training)
+        return list(found.values())
+
+    def _for(self, target: str) -> tuple[BackboneEntry, ...]:
+        return tuple(entry for entry in self.backbones if entry.targets is None or target in entry.targets)
 
     def training_of(self, entry: BackboneEntry) -> TrainingSettings:
         """The run's training settings with what `entry` does otherwise."""

@@ -17,11 +17,14 @@ from ferkit.errors import DataError
 from ferkit.labels import Split, Target, class_names
 from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings, labelled
+from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["FaceModel"]
+__all__ = ["FaceModel", "predict"]
+
+_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,8 @@ class FaceModel:
     target
         Which classes it tells apart.
     file
-        The network as .keras: (B, 48, 48, 1) uint8 to (B, classes) float32 that sum to one.
+        The network as .keras: (B, 48, 48, 1) uint8 to (B, classes) float32 that sum to one, or to a dictionary of them
+        by target.
     """
 
     name: str
@@ -67,14 +71,16 @@ class FaceModel:
 
         return keras.models.load_model(self.file, compile=False, safe_mode=True)
 
-    def predict(self, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
-        """Probabilities (N, classes) float32 of pictures (N, 48, 48) uint8."""
-        return predict(self.network, images, batch_size)
+    def predict(self, images: NDArray[np.uint8], views: TestTimeAugmentation = NO_VIEWS) -> NDArray[np.float32]:
+        """Probabilities (N, classes) float32 of pictures (N, 48, 48) uint8, averaged over `views` of each."""
+        return predict(self.network, images, self.target, views)
 
-    def predict_split(self, faces: FaceDataset, target: TargetSettings, split: Split) -> Predictions:
+    def predict_split(
+        self, faces: FaceDataset, target: TargetSettings, split: Split, views: TestTimeAugmentation = NO_VIEWS
+    ) -> Predictions:
         """What it says about the pictures of `split` that have a label for `target`."""
         pictures, _ = labelled(faces.of_split(split), target.name, target.protocol)
-        return Predictions(target.name, split, pictures.row, self.predict(pictures.images))
+        return Predictions(target.name, split, pictures.row, self.predict(pictures.images, views))
 
     def copy_to(self, folder: Path) -> None:
         """Write the network and its description into `folder`, where `read` finds them."""
@@ -96,9 +102,19 @@ class FaceModel:
         return digest.hexdigest()
 
 
-def predict(network: "keras.Model", images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
-    """Probabilities (N, classes) float32 that `network` gives pictures (N, 48, 48) uint8."""
+def predict(
+    network: "keras.Model", images: NDArray[np.uint8], target: Target, views: TestTimeAugmentation = NO_VIEWS
+) -> NDArray[np.float32]:
+    """Probabilities (N, classes) float32 that `network` gives pictures (N, 48, 48) uint8, averaged over their views.
+
+    Of a network with a head for each target, those of `target`.
+    """
     if not len(images):
-        return np.zeros((0, network.output_shape[-1]), dtype=np.float32)
-    probabilities = network.predict(images[..., None], batch_size=batch_size, verbose=0)
-    return np.asarray(probabilities, dtype=np.float32)
+        return np.zeros((0, len(class_names(target))), dtype=np.float32)
+    total: NDArray[np.float32] | float = 0.0
+    count = 0
+    for view in views.of(images):
+        said = network.predict(view[..., None], batch_size=_BATCH, verbose=0)
+        total = total + (said[target] if isinstance(said, dict) else said)
+        count += 1
+    return np.asarray(total / count, dtype=np.float32)

@@ -9,7 +9,9 @@
                            /history.csv       one line an epoch
                            /member.json       MemberRecord; written last: a member without it is not finished
                            /validation-TARGET.npz, test-TARGET.npz
+    checkpoints/                              trainings that are not finished
     ensembles/TARGET.json                     Ensemble
+             /teacher-TARGET-KEY.npz          what it says about the training pictures, for students
     evaluations/TARGET.csv                    one line a model and set of pictures
 
 Each file is written beside its place and then moved there, so that a machine that is cut off leaves no half of one.
@@ -36,10 +38,11 @@ from ferkit.predictions import Predictions
 from ferkit.provenance import Environment
 from ferkit.settings import Settings
 from ferkit.training.settings import TrainingSettings
+from ferkit.views import TestTimeAugmentation
 
 __all__ = ["MemberFolder", "MemberRecord", "RunFolder", "RunRecord"]
 
-_FILES: dict[Split, str] = {"PublicTest": "validation", "PrivateTest": "test", "Training": "training"}
+_FILES: dict[Split, str] = {"PublicTest": "validation", "PrivateTest": "test"}
 
 Record = TypeVar("Record", bound=Settings)
 
@@ -96,6 +99,8 @@ class MemberRecord(Settings):
         Where it was trained.
     precision
         Keras' policy in its training, such as ``mixed_bfloat16``.
+    prediction
+        The views of each picture that its predictions are averaged over.
     seconds
         From the first epoch, or the one it went on from, to the last.
     """
@@ -110,6 +115,7 @@ class MemberRecord(Settings):
     numbers: dict[str, float]
     environment: Environment
     precision: str
+    prediction: TestTimeAugmentation
     seconds: float
 
 
@@ -149,9 +155,11 @@ class MemberFolder:
         """Say that the member is finished: to be called after its other files are written."""
         _write(self.path / "member.json", record.model_dump_json(indent=1).encode())
 
-    def discard_record(self) -> None:
-        """Say that the member is not finished."""
+    def discard(self) -> None:
+        """Say that the member is not finished, and that nothing is known of it on PrivateTest."""
         (self.path / "member.json").unlink(missing_ok=True)
+        for file in self.path.glob(f"{_FILES['PrivateTest']}-*.npz"):
+            file.unlink()
 
     def read_history(self) -> pd.DataFrame:
         """One line an epoch."""
@@ -223,6 +231,11 @@ class RunFolder:
         """Where the members are."""
         return self.path / "trainings"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Where trainings keep what they go on from."""
+        return self.path / "checkpoints"
+
     def member(self, targets: Sequence[str], label: str) -> MemberFolder:
         """Where the member `label` for `targets` is."""
         return MemberFolder(self.trainings / f"{'+'.join(targets)}-{label}")
@@ -256,6 +269,18 @@ class RunFolder:
             return Ensemble.from_json(file.read_text())
         except FileNotFoundError:
             raise _missing(file) from None
+
+    def read_teacher(self, target: Target, key: str) -> Predictions | None:
+        """What the ensemble of `key` says about the training pictures, None if it was not asked yet."""
+        file = self._teacher(target, key)
+        return _read_predictions(file, target, "Training") if file.exists() else None
+
+    def write_teacher(self, predictions: Predictions, key: str) -> None:
+        """Write what the ensemble of `key` says about the training pictures."""
+        _write_predictions(self._teacher(predictions.target, key), predictions)
+
+    def _teacher(self, target: Target, key: str) -> Path:
+        return self.path / "ensembles" / f"teacher-{target}-{key[:16]}.npz"
 
     def write_evaluations(self, target: Target, table: pd.DataFrame) -> None:
         """Write the scores of every model of `target`."""

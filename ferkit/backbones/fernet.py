@@ -1,4 +1,4 @@
-"""fernet: a VGG-style network for 48x48 grey faces, trained from scratch."""
+"""fernet: networks for 48x48 grey faces, trained from scratch."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,21 +7,27 @@ from ferkit.backbones.registry import Head, Preprocessing, register
 if TYPE_CHECKING:
     from ferkit.backbones.settings import BackboneSettings
 
-__all__ = ["fernet"]
+__all__ = ["fernet", "fernet_se"]
 
 _DEFAULT_WIDTH = 32
 _BLOCK_DROPOUT = 0.2
+# Channels over units of the bottleneck of squeeze-and-excitation, as in the paper.
+_REDUCTION = 16
+_FEWEST_UNITS = 4
+_FAMILY: dict[str, Any] = {
+    "input_size": 48,
+    "min_size": 16,
+    "preprocessing": Preprocessing("grey, about -2..2", mean=(128.0,), scale=1 / 64),
+    "head": Head(dropout=0.5),
+    "default_width": _DEFAULT_WIDTH,
+}
 
 
 @register(
     "fernet",
     summary="VGG-style, 4 blocks of two 3x3 convolutions with BatchNorm, from scratch",
-    input_size=48,
-    min_size=16,
-    preprocessing=Preprocessing("grey, about -2..2", mean=(128.0,), scale=1 / 64),
-    head=Head(dropout=0.5),
     parameters=1_174_560,
-    default_width=_DEFAULT_WIDTH,
+    **_FAMILY,
 )
 def fernet(size: int, settings: "BackboneSettings") -> Any:
     """Four blocks of (convolution, BatchNorm, ReLU) twice, `width`, 2, 4 and 8 times `width` channels.
@@ -29,19 +35,72 @@ def fernet(size: int, settings: "BackboneSettings") -> Any:
     A maximum pool and a dropout lie between the blocks, so that 48x48 pictures end as a 6x6 map.
     """
     import keras
+
+    picture = x = keras.Input((size, size, 1))
+    for block, width in enumerate(_widths(settings), start=1):
+        x = _between(x, block)
+        for number in (1, 2):
+            x = _activated(_convolved(x, width, f"conv{block}_{number}"), f"conv{block}_{number}")
+    return keras.Model(picture, x)
+
+
+@register(
+    "fernet_se",
+    summary="fernet with residual blocks and squeeze-and-excitation, from scratch",
+    parameters=1_231_040,
+    **_FAMILY,
+)
+def fernet_se(size: int, settings: "BackboneSettings") -> Any:
+    """fernet, each block a residual one whose channels are weighted by what the whole map holds.
+
+    Residual: He et al., CVPR 2016, figure 2, the shortcut a 1x1 convolution with BatchNorm. Squeeze-and-excitation: Hu
+    et al., CVPR 2018, figure 3, reduction 16.
+    """
+    import keras
     from keras import layers
 
-    width = settings.width or _DEFAULT_WIDTH
     picture = x = keras.Input((size, size, 1))
-    for block, factor in enumerate((1, 2, 4, 8), start=1):
-        if block > 1:
-            x = layers.MaxPooling2D(name=f"pool{block - 1}")(x)
-            x = layers.Dropout(_BLOCK_DROPOUT, name=f"drop{block - 1}")(x)
-        for number in (1, 2):
-            name = f"conv{block}_{number}"
-            x = layers.Conv2D(
-                factor * width, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
-            )(x)
-            x = layers.BatchNormalization(name=f"{name}_bn")(x)
-            x = layers.Activation("relu", name=f"{name}_relu")(x)
+    for block, width in enumerate(_widths(settings), start=1):
+        x = _between(x, block)
+        shortcut = _convolved(x, width, f"shortcut{block}", kernel=1)
+        x = _activated(_convolved(x, width, f"conv{block}_1"), f"conv{block}_1")
+        x = _excited(_convolved(x, width, f"conv{block}_2"), width, f"se{block}")
+        x = _activated(layers.Add(name=f"add{block}")([x, shortcut]), f"add{block}")
     return keras.Model(picture, x)
+
+
+def _widths(settings: "BackboneSettings") -> list[int]:
+    return [factor * (settings.width or _DEFAULT_WIDTH) for factor in (1, 2, 4, 8)]
+
+
+def _between(x: Any, block: int) -> Any:
+    """What lies before a block that is not the first."""
+    from keras import layers
+
+    if block == 1:
+        return x
+    x = layers.MaxPooling2D(name=f"pool{block - 1}")(x)
+    return layers.Dropout(_BLOCK_DROPOUT, name=f"drop{block - 1}")(x)
+
+
+def _convolved(x: Any, width: int, name: str, kernel: int = 3) -> Any:
+    from keras import layers
+
+    x = layers.Conv2D(width, kernel, padding="same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
+    return layers.BatchNormalization(name=f"{name}_bn")(x)
+
+
+def _activated(x: Any, name: str) -> Any:
+    from keras import layers
+
+    return layers.Activation("relu", name=f"{name}_relu")(x)
+
+
+def _excited(x: Any, width: int, name: str) -> Any:
+    from keras import layers
+
+    squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+    units = max(_FEWEST_UNITS, width // _REDUCTION)
+    squeezed = layers.Dense(units, activation="relu", name=f"{name}_reduce")(squeezed)
+    gate = layers.Dense(width, activation="sigmoid", name=f"{name}_gate")(squeezed)
+    return layers.Multiply(name=f"{name}_scale")([x, gate])

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ferkit.backbones.settings import BackboneSettings
@@ -20,15 +21,15 @@ PREPROCESSED = "preprocessing"
 PROBABILITIES = "probabilities"
 
 
-def build_network(settings: BackboneSettings, classes: int, *, seed: int) -> "keras.Model":
+def build_network(settings: BackboneSettings, heads: Mapping[str, int], *, seed: int) -> "keras.Model":
     """Build the network that `settings` describe, pretrained weights loaded.
 
     Parameters
     ----------
     settings
         The backbone, its input size, weights and head.
-    classes
-        Number of probabilities.
+    heads
+        Number of classes of each target.
     seed
         Of random weights and dropout. Sets the global seeds of Python, NumPy and the Keras backend, because
         keras-vggface and keras.applications draw their weights from those.
@@ -36,7 +37,8 @@ def build_network(settings: BackboneSettings, classes: int, *, seed: int) -> "ke
     Returns
     -------
     keras.Model
-        ``picture`` (B, 48, 48, 1) uint8 to ``probabilities`` (B, classes) float32 that sum to one. The picture is
+        ``picture`` (B, 48, 48, 1) uint8 to probabilities (B, classes) float32 that sum to one, with more than one head
+        to a dictionary of them by target. The layers of the heads are called ``probabilities_<target>``. The picture is
         resized (bilinear) and normalised inside, on the device. The layer ``backbone`` is a model of its own. The
         network can be saved as .keras and loaded in safe mode.
 
@@ -65,8 +67,8 @@ def build_network(settings: BackboneSettings, classes: int, *, seed: int) -> "ke
         x = keras.ops.cast(x, "float32")
         x = keras.layers.Resizing(side, side, interpolation="bilinear", dtype="float32", name="resize")(x)
     x = GreyToChannels(card.preprocessing.mean, card.preprocessing.scale, name=PREPROCESSED)(x)
-    x = _head(backbone(x), settings, classes, seed)
-    return keras.Model(picture, x, name=settings.label)
+    outputs = _heads(backbone(x), settings, heads, seed)
+    return keras.Model(picture, outputs if len(heads) > 1 else outputs.popitem()[1], name=settings.label)
 
 
 def _number_unnamed_layers(trunk: "keras.Model") -> None:
@@ -83,7 +85,7 @@ def _number_unnamed_layers(trunk: "keras.Model") -> None:
             layer.name = f"{stem}_{counts[stem]}"
 
 
-def _head(features: Any, settings: BackboneSettings, classes: int, seed: int) -> Any:
+def _heads(features: Any, settings: BackboneSettings, heads: Mapping[str, int], seed: int) -> dict[str, Any]:
     from keras import layers
 
     head = settings.card.head
@@ -100,7 +102,10 @@ def _head(features: Any, settings: BackboneSettings, classes: int, seed: int) ->
     if not hidden:
         x = layers.Dropout(rate, seed=seed + 1, name="dropout_1")(x)
     # float32 also under mixed precision, so that probabilities sum to one.
-    return layers.Dense(classes, activation="softmax", dtype="float32", name=PROBABILITIES)(x)
+    return {
+        target: layers.Dense(classes, activation="softmax", dtype="float32", name=f"{PROBABILITIES}_{target}")(x)
+        for target, classes in heads.items()
+    }
 
 
 def _load_pretrained(backbone: "keras.Model", settings: BackboneSettings) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferkit.errors import TrainingError
+from ferkit.training.settings import PhaseSettings
 
 if TYPE_CHECKING:
     import keras
@@ -53,6 +55,17 @@ class Progress:
         """Start the bookkeeping of the next phase; the best value so far stays the one to beat."""
         self.phase, self.epoch, self.waited, self.rate_factor = self.phase + 1, 0, 0, 1.0
 
+    def account(self, value: float, phase: PhaseSettings) -> bool:
+        """Note an epoch of `phase` and the monitored value after it; whether that is the best so far."""
+        self.epoch += 1
+        if value > self.best:
+            self.best, self.best_epoch, self.waited = value, len(self.history), 0
+            return True
+        self.waited += 1
+        if phase.schedule == "plateau" and self.waited % phase.plateau_patience == 0:
+            self.rate_factor *= phase.plateau_factor
+        return False
+
 
 class Checkpoint:
     """A folder that holds one training's state; each state is written beside the last and then takes its place.
@@ -87,16 +100,17 @@ class Checkpoint:
             return None
         return Progress(**record)
 
-    def restore(self, trainer: "keras.Model") -> None:
-        """Put weights and optimizer of the last whole epoch into the compiled `trainer`."""
-        _read(self._state / "last.npz", _state_of(trainer))
+    def restore(self, state: list[Any]) -> None:
+        """Put the values after the last whole epoch into the variables `state`."""
+        for variable, value in zip(state, _read(self._state / "last.npz"), strict=True):
+            variable.assign(value)
 
     def restore_best(self, network: "keras.Model") -> None:
         """Put the best weights so far into `network`."""
-        _read(self._state / "best.npz", network.weights)
+        network.set_weights(_read(self._state / "best.npz"))
 
-    def save(self, progress: Progress, trainer: "keras.Model", network: "keras.Model", *, improved: bool) -> None:
-        """Write the state after a whole epoch; `improved` says that `network` has the best weights so far.
+    def save(self, progress: Progress, state: list[Any], best: list[NDArray[np.float32]] | None) -> None:
+        """Write the values of the variables `state` after a whole epoch, and the weights `best` if they are new.
 
         Raises
         ------
@@ -105,9 +119,9 @@ class Checkpoint:
         """
         new = Path(tempfile.mkdtemp(prefix="state-", dir=self._state.parent))
         try:
-            _write(new / "last.npz", _state_of(trainer))
-            if improved:
-                _write(new / "best.npz", network.weights)
+            _write(new / "last.npz", state)
+            if best is not None:
+                _write(new / "best.npz", best)
             else:
                 shutil.copyfile(self._state / "best.npz", new / "best.npz")
             (new / "progress.json").write_text(json.dumps({"key": self._key, **asdict(progress)}))
@@ -134,18 +148,13 @@ def remove_finished(root: Path) -> None:
         shutil.rmtree(mark.parent, ignore_errors=True)
 
 
-def _state_of(trainer: "keras.Model") -> list[Any]:
-    return [*trainer.weights, *trainer.optimizer.variables]
-
-
-def _write(path: Path, variables: list[Any]) -> None:
-    """Store arrays in the order of `variables`; not as .h5, since HDF5 crashes on closing a file on a full disk."""
+def _write(path: Path, values: list[Any]) -> None:
+    """Store arrays or variables in their order; not as .h5: HDF5 crashes on closing a file on a full disk."""
     from keras import ops
 
-    np.savez(path, **{f"{index:05d}": ops.convert_to_numpy(each) for index, each in enumerate(variables)})
+    np.savez(path, **{f"{index:05d}": ops.convert_to_numpy(each) for index, each in enumerate(values)})
 
 
-def _read(path: Path, variables: list[Any]) -> None:
+def _read(path: Path) -> list[Any]:
     with np.load(path, allow_pickle=False) as stored:
-        for name, variable in zip(sorted(stored.files), variables, strict=True):
-            variable.assign(stored[name])
+        return [stored[name] for name in sorted(stored.files)]

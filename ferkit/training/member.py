@@ -1,6 +1,6 @@
-"""One member of a run: a backbone, trained for a target to a file."""
+"""One member of a run: a backbone, trained for one target or for several together, to a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +8,16 @@ import pandas as pd
 
 from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
+from ferkit.labels import Target
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings, labelled
-from ferkit.training.fine_tuning import EpochRecord, fine_tune
+from ferkit.training.epochs import EpochRecord
+from ferkit.training.examples import join
+from ferkit.training.fine_tuning import fine_tune
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
+from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 __all__ = ["Member", "train_member"]
 
@@ -24,60 +28,68 @@ class Member:
 
     Attributes
     ----------
-    model
-        The network of the best epoch.
+    models
+        The network of the best epoch, for each target. All are the same file.
     history
-        One line an epoch, see `ferkit.training.Trained`.
+        One line an epoch, see `ferkit.training.fine_tuning.Trained`.
     validation
-        What the model says about PublicTest.
+        What the network says about PublicTest, for each target.
     numbers
         best_epoch, pictures_per_second, and ``trainable_parameters/<phase>``.
     """
 
-    model: FaceModel
+    models: dict[Target, FaceModel]
     history: pd.DataFrame
-    validation: Predictions
+    validation: dict[Target, Predictions]
     numbers: dict[str, float]
 
 
 def train_member(
     faces: FaceDataset,
-    training_set: TrainingSet,
-    target: TargetSettings,
+    training_sets: Mapping[Target, TrainingSet],
+    targets: Sequence[TargetSettings],
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
     *,
     workspace: Path,
+    views: TestTimeAugmentation = NO_VIEWS,
     on_epoch: Callable[[EpochRecord], None] = lambda _record: None,
 ) -> Member:
-    """Fine-tune `backbone` for `target`, PublicTest of `faces` choosing the epoch.
+    """Fine-tune `backbone`, with a head for each of `targets`, PublicTest of `faces` choosing the epoch.
 
     Parameters
     ----------
+    training_sets
+        One for each target.
     workspace
         Folder for checkpoints and the trained network; a training that was killed goes on from what it finds there.
+    views
+        How `Member.validation` looks at each picture.
 
     Raises
     ------
-    TrainingError, WeightsError, DataError
-        As `ferkit.training.fine_tune`, `ferkit.backbones.build_network` and `ferkit.targets.labelled` do.
+    TrainingError, WeightsError, DataError, ConfigError
+        As `ferkit.training.fine_tuning.fine_tune`, `ferkit.backbones.build_network`, `ferkit.targets.labelled` and
+        `ferkit.training.examples.join` do.
     """
-    validation = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
-    folder = workspace / f"{target.name}-{backbone.label}"
+    public = {each.name: labelled(faces.of_split("PublicTest"), each.name, each.protocol) for each in targets}
+    folder = workspace / f"{'+'.join(public)}-{backbone.label}"
     trained = fine_tune(
-        training_set,
-        (validation[0].images, validation[1]),
+        join({name: training_sets[name] for name in public}),
+        {name: (pictures.images, labels) for name, (pictures, labels) in public.items()},
         backbone,
         settings,
         seed,
         checkpoint=folder,
         on_epoch=on_epoch,
     )
-    model = FaceModel.save(trained.network, backbone.label, target.name, folder / "network.keras")
+    file = folder / "network.keras"
+    models = {name: FaceModel.save(trained.network, backbone.label, name, file) for name in public}
     numbers = {
         "best_epoch": float(trained.best_epoch),
         "pictures_per_second": trained.pictures_per_second,
         **{f"trainable_parameters/{phase}": float(count) for phase, count in trained.trainable.items()},
     }
-    return Member(model, trained.history, model.predict_split(faces, target, "PublicTest"), numbers)
+    validation = {each.name: models[each.name].predict_split(faces, each, "PublicTest", views) for each in targets}
+    return Member(models, trained.history, validation, numbers)

@@ -7,6 +7,8 @@ from pydantic import Field, field_validator
 
 from ferkit.settings import Settings
 from ferkit.training.augmentation import AugmentationSettings
+from ferkit.training.execution import ExecutionSettings
+from ferkit.training.mixing import MixingSettings
 
 __all__ = ["PhaseSettings", "TrainingSettings", "learning_rate"]
 
@@ -51,10 +53,17 @@ class TrainingSettings(PhaseSettings):
         ``sgd`` is Nesterov's; `weight_decay` is decoupled (Loshchilov and Hutter, ICLR 2019) under each.
     label_smoothing
         Share of each label that is spread over all classes (Szegedy et al., CVPR 2016, section 7).
+    mixing
+        Mixup and cutmix.
+    average
+        Momentum of a moving average of the weights, 0 for none; 0.999 averages over about the last thousand steps. The
+        average is what PublicTest judges, and what is kept (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992).
     monitor
         What PublicTest says about the network: ``accuracy`` (larger is better) or ``loss``. It chooses the best epoch.
     patience
         A phase ends after this many epochs without improvement.
+    execution
+        How it runs on its device.
     """
 
     epochs: int = Field(20, ge=0)
@@ -72,6 +81,9 @@ class TrainingSettings(PhaseSettings):
     monitor: Literal["accuracy", "loss"] = "accuracy"
     patience: int = Field(10, ge=1)
     augmentation: AugmentationSettings = AugmentationSettings()
+    mixing: MixingSettings = MixingSettings()
+    average: float = Field(0.0, ge=0, lt=1)
+    execution: ExecutionSettings = ExecutionSettings()
 
     @field_validator("unfreeze")
     @classmethod

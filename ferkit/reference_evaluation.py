@@ -1,0 +1,123 @@
+"""Judging the reference models on the official splits, from the shipped weights alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ferkit.dataset import FaceDataset
+from ferkit.errors import DataError
+from ferkit.evaluation import evaluate
+from ferkit.labels import Split, Target
+from ferkit.predictions import Predictions
+from ferkit.reference_answers import KeptAnswers
+from ferkit.reference_model import Answers, Reference
+from ferkit.scores import EvaluationSettings
+from ferkit.targets import labelled
+
+__all__ = ["ReferenceEvaluation", "evaluate_reference"]
+
+_SPLITS: tuple[Split, ...] = ("PublicTest", "PrivateTest")
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceEvaluation:
+    """What came of judging the reference models.
+
+    Attributes
+    ----------
+    scores
+        As `Evaluation.to_table`, with a column ``role``: member, ensemble or student. Members are judged as they are,
+        the ensemble and the student with their temperature.
+    answers
+        Of the ensemble and the student, to every picture that was asked.
+    """
+
+    scores: pd.DataFrame
+    answers: KeptAnswers
+
+
+def evaluate_reference(
+    reference: Reference,
+    faces: FaceDataset,
+    settings: EvaluationSettings,
+    seed: int,
+    *,
+    limit: int | None = None,
+    on_pictures: Callable[[str, int, int], None] = lambda _network, _done, _all: None,
+) -> ReferenceEvaluation:
+    """Ask every network about PublicTest and PrivateTest, once, and judge it, the ensemble and the student.
+
+    Parameters
+    ----------
+    faces
+        FER-2013, with the votes of FER+ where a target needs them. Of a sample, only duplicates within it are known.
+    seed
+        Of the bootstrap.
+    limit
+        At most this many pictures of each split, evenly spaced.
+    on_pictures
+        Called with the network that is being asked, how many pictures it has answered, and how many it will.
+
+    Raises
+    ------
+    DataError
+        If a split is empty, or there are no FER+ votes where they are needed.
+    """
+    asked = {split: _some(faces.of_split(split), limit) for split in _SPLITS}
+    if empty := [split for split, pictures in asked.items() if not len(pictures)]:
+        raise DataError(f"no picture of {' or '.join(empty)} in this data: the reference is judged on both.")
+    said: dict[Split, dict[str, Answers]] = {split: {} for split in _SPLITS}
+    for name in reference.card.networks:
+        views = reference.card.student_views if name in reference.card.students else reference.card.views
+        report = _Progress(name, sum(map(len, asked.values())), on_pictures)
+        for split, pictures in asked.items():
+            said[split][name] = reference.ask(name, pictures.images, views, report)
+    tables, classes = [], {}
+    for target, model, role, probabilities in _models(reference, said):
+        protocol = reference.card.targets[target].settings
+        predictions = []
+        for split, pictures in asked.items():
+            kept, _ = labelled(pictures, target, protocol.protocol)
+            chosen = np.isin(pictures.row, kept.row)
+            predictions.append(Predictions(target, split, kept.row, probabilities[split][chosen]))
+        table = evaluate(model, predictions, faces, protocol, settings, seed).to_table()
+        # FER+ is what the second target is for.
+        tables.append(table[~table["subset"].str.contains("FER+", regex=False)].assign(role=role))
+        if role != "member":
+            classes[f"{target} {role}"] = np.concatenate([probabilities[split].argmax(axis=1) for split in _SPLITS])
+    hashes = np.concatenate([pictures.picture_hashes() for pictures in asked.values()])
+    return ReferenceEvaluation(pd.concat(tables, ignore_index=True), KeptAnswers.of(hashes, classes))
+
+
+class _Progress:
+    """Counts what one network has answered."""
+
+    def __init__(self, network: str, total: int, tell: Callable[[str, int, int], None]) -> None:
+        self._network, self._total, self._tell, self._done = network, total, tell, 0
+
+    def __call__(self, pictures: int) -> None:
+        self._done += pictures
+        self._tell(self._network, self._done, self._total)
+
+
+def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:
+    if limit is None or limit >= len(faces):
+        return faces
+    return faces.take(np.linspace(0, len(faces) - 1, limit).round().astype(np.int64))
+
+
+def _models(
+    reference: Reference, said: Mapping[Split, Mapping[str, Answers]]
+) -> Iterator[tuple[Target, str, str, dict[Split, NDArray[np.float32]]]]:
+    """Target, name, role and probabilities by split of everything that is judged."""
+    for target, card in reference.card.targets.items():
+        for name in card.ensemble.weights:
+            label = reference.card.networks[name].label
+            yield target, label, "member", {split: answers[name][target] for split, answers in said.items()}
+        for role, single in (("ensemble", False), ("student", True)):
+            if card.vote(single=single):
+                votes = {split: reference.vote(answers, target, single=single) for split, answers in said.items()}
+                yield target, role, role, votes

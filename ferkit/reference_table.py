@@ -1,0 +1,109 @@
+"""The published table of the reference models, as text and in the pages that show it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ferkit.errors import DataError
+from ferkit.labels import Target, class_names
+
+__all__ = [
+    "BEGIN",
+    "END",
+    "SCORES",
+    "markdown_table",
+    "missing_pictures",
+    "published_table",
+    "read_scores",
+    "update_page",
+]
+
+SCORES = "scores.csv"
+BEGIN, END = "<!-- reference -->", "<!-- /reference -->"
+
+# Pictures that FER-2013 with FER+ has under the protocol that the name says; "Facts" in docs/data.md counts them.
+_OFFICIAL = {
+    ("FER-2013", "PublicTest"): 3589,
+    ("FER-2013", "PrivateTest"): 3589,
+    ("FER+ majority", "PublicTest"): 3199,
+    ("FER+ majority", "PrivateTest"): 3153,
+}
+_HEADINGS: dict[Target, str] = {"fer": "FER-2013's labels", "ferplus": "FER+'s labels"}
+
+
+def published_table(scores: pd.DataFrame) -> str:
+    """Markdown: for each target one line a model and set of pictures, ensemble and student first."""
+    parts = []
+    for target in scores["target"].unique():
+        lines = scores[scores["target"] == target]
+        labels = lines["labels"].iloc[0]
+        order = lines["role"].map({"ensemble": 0, "student": 1, "member": 2})
+        rows = [_row(line) for line in lines.assign(order=order).sort_values("order", kind="stable").to_dict("records")]
+        parts += [
+            f"**{_HEADINGS[target]}** (`{target}`, {len(class_names(target))} classes; labels: {labels})",
+            markdown_table(
+                ("model", "pictures of", "count", "accuracy (95 % interval)", "macro-F1", "ECE", "log loss"), rows
+            ),
+        ]
+    if short := missing_pictures(scores):
+        parts.insert(0, f"Not the whole of FER-2013: {short}.")
+    return "\n\n".join(parts)
+
+
+def missing_pictures(scores: pd.DataFrame) -> str:
+    """Which sets are smaller than the official ones; empty if none is."""
+    found = {(line["labels"], line["subset"]): line["pictures"] for line in scores.to_dict("records")}
+    return ", ".join(
+        f"{found[key]:,} pictures of {key[1]} ({key[0]}) instead of {count:,}"
+        for key, count in _OFFICIAL.items()
+        if key in found and found[key] != count
+    )
+
+
+def read_scores(folder: Path) -> pd.DataFrame:
+    """The scores that were published with the reference models in `folder`.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    try:
+        return pd.read_csv(folder / SCORES, float_precision="round_trip")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / SCORES}: no scores there ({error}); export the reference again.") from error
+
+
+def update_page(page: Path, text: str) -> None:
+    """Put `text` between the markers of a Markdown page; the rest of it stays.
+
+    Raises
+    ------
+    DataError
+        If the page, or one of its markers, is missing.
+    """
+    try:
+        before, begin, rest = page.read_text().partition(BEGIN)
+    except OSError as error:
+        raise DataError(f"{page}: {error.strerror}, expected a page with the lines {BEGIN} and {END}.") from error
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise DataError(f"{page}: expected the lines {BEGIN} and {END}, between which the table goes; add them.")
+    page.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose first two columns are text and the others numbers."""
+    rule = ["---" if index < 2 else "---:" for index in range(len(header))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def _row(line: dict[str, object]) -> tuple[str, ...]:
+    accuracy, low, high = (f"{100 * float(line[f'accuracy{end}']):.2f}" for end in ("", "_low", "_high"))  # type: ignore[arg-type]
+    count = f"{line['pictures']:,}"
+    if line["pictures"] != line["available"]:
+        count += f" of {line['available']:,}"
+    name = f"**{line['model']}**" if line["role"] != "member" else str(line["model"])
+    others = (f"{line[key]:.4f}" for key in ("macro_f1", "expected_calibration_error", "log_loss"))
+    return name, str(line["subset"]), count, f"{accuracy} % ({low}..{high})", *others

@@ -1,0 +1,63 @@
+"""Distillation: a student learns from what an ensemble says about the training pictures."""
+
+import numpy as np
+from pydantic import Field
+
+from ferkit.errors import DataError
+from ferkit.predictions import Predictions
+from ferkit.settings import Settings
+from ferkit.training_set import TrainingSet
+
+__all__ = ["DistillationSettings", "distil"]
+
+
+class DistillationSettings(Settings):
+    """What the students of a run learn from.
+
+    Attributes
+    ----------
+    weight
+        Share of the teacher's probabilities in a student's labels; the rest is the label itself.
+    temperature
+        The teacher's probabilities are raised to 1 / temperature and normalised: above 1 it is less sure (Hinton et al.
+        2015, arXiv:1503.02531, section 2).
+    """
+
+    weight: float = Field(0.7, gt=0, le=1)
+    temperature: float = Field(1.0, gt=0)
+
+
+def distil(training_set: TrainingSet, teacher: Predictions, settings: DistillationSettings) -> TrainingSet:
+    """The training set with the teacher's opinion in its labels.
+
+    Cross-entropy is linear in the labels, so that this is the usual sum of two losses, at the student's temperature of
+    one. Pictures that balancing made keep their labels: the teacher has not seen them.
+
+    Raises
+    ------
+    DataError
+        If the teacher says nothing about a picture, or speaks of other classes.
+    """
+    if teacher.probabilities.shape[1] != training_set.targets.shape[1]:
+        raise DataError(
+            f"distillation: the teacher has {teacher.probabilities.shape[1]} classes, the training set "
+            f"{training_set.targets.shape[1]}."
+        )
+    place = {int(row): index for index, row in enumerate(teacher.row)}
+    known = np.flatnonzero(~training_set.made)
+    if missing := [int(row) for row in training_set.row[known] if int(row) not in place]:
+        raise DataError(
+            f"distillation: the teacher says nothing about {len(missing)} training pictures, such as row {missing[0]}."
+        )
+    said = teacher.probabilities[[place[int(row)] for row in training_set.row[known]]].astype(np.float64)
+    soft = said ** (1 / settings.temperature)
+    soft /= soft.sum(axis=1, keepdims=True)
+    targets = training_set.targets.astype(np.float64)
+    targets[known] += settings.weight * (soft - targets[known])
+    return TrainingSet(
+        training_set.images,
+        targets.astype(np.float32),
+        training_set.row,
+        training_set.indices,
+        training_set.class_weight,
+    )

@@ -1,0 +1,210 @@
+"""The epochs of one training: order, learning rate, judgement."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.errors import TrainingError
+from ferkit.labels import Target
+from ferkit.model import predict
+from ferkit.training.checkpoint import Progress
+from ferkit.training.examples import Examples
+from ferkit.training.execution import batch_multiple, compile_arguments
+from ferkit.training.settings import PhaseSettings, TrainingSettings, learning_rate
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["EpochRecord", "Epochs", "Validation"]
+
+_LOG = logging.getLogger(__name__)
+
+EpochRecord = dict[str, Any]
+Validation = Mapping[Target, tuple[NDArray[np.uint8], NDArray[np.float32]]]
+
+_PROGRESS_SECONDS = 20.0
+
+
+class Epochs:
+    """A network that learns one epoch at a time.
+
+    Parameters
+    ----------
+    network
+        With a head for each target of `examples`.
+    examples, validation
+        What it learns from, and what judges it.
+    settings
+        How it learns.
+    seed
+        Of order, dropout and augmentation.
+    label
+        What the run calls the network.
+    """
+
+    def __init__(
+        self,
+        network: "keras.Model",
+        examples: Examples,
+        validation: Validation,
+        settings: TrainingSettings,
+        seed: int,
+        label: str,
+    ) -> None:
+        from ferkit.training.trainer import Trainer
+
+        self.network, self.settings = network, settings
+        self._label, self._seed, self._validation = label, seed, validation
+        self._indices = examples.indices
+        self._trainer = Trainer(network, examples, settings, seed)
+
+    def compile(self, phase: PhaseSettings) -> None:
+        """Give the trainer a fresh optimizer for `phase`."""
+        import keras
+
+        settings = self.settings
+        common: dict[str, Any] = {"weight_decay": settings.weight_decay or None}
+        if settings.average:
+            common |= {"use_ema": True, "ema_momentum": settings.average}
+        optimizer = {
+            "adamw": lambda: keras.optimizers.AdamW(phase.learning_rate, **common),
+            "adam": lambda: keras.optimizers.Adam(phase.learning_rate, **common),
+            "sgd": lambda: keras.optimizers.SGD(phase.learning_rate, settings.momentum, nesterov=True, **common),
+        }[settings.optimizer]()
+        # A learning rate of one step is not worth decaying biases and BatchNorm for.
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        # At the end of each `fit`, which here is an epoch, Keras would go on from the average.
+        optimizer.finalize_variable_values = lambda _variables: None
+        self._trainer.compile(optimizer, **compile_arguments(settings.execution))
+        self._trainer.optimizer.build(self._trainer.trainable_variables)
+
+    @property
+    def state(self) -> list[Any]:
+        """Every variable that the next epoch depends on."""
+        return [*self.network.weights, *self._trainer.optimizer.variables]
+
+    def run(
+        self, name: str, phase: PhaseSettings, progress: Progress
+    ) -> tuple[EpochRecord, list[NDArray[np.float32]] | None]:
+        """Train one epoch, judge it, and write it into `progress`; the record, and the weights if they are the best."""
+        order = self._order(progress)
+        self._reseed(progress)
+        begin = time.perf_counter()
+        fitted = self._trainer.fit(
+            order,
+            batch_size=self.settings.batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=[_pace(self._label, name, phase, progress, len(order), self.settings.batch_size)],
+        )
+        seconds = time.perf_counter() - begin
+        loss, accuracy = (float(fitted.history[key][0]) for key in ("loss", "accuracy"))
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"{self._label}, phase {name}, epoch {progress.epoch}: the loss is {loss}; lower "
+                f"training.{'head.' if name == 'head' else ''}learning_rate, now {phase.learning_rate}."
+            )
+        with self._averaged():
+            judged = self._judge()
+            better = -judged["val_loss"] if self.settings.monitor == "loss" else judged["val_accuracy"]
+            improved = progress.account(better, phase)
+            best = self.network.get_weights() if improved else None
+        progress.seconds += seconds
+        progress.pictures += len(order)
+        record: EpochRecord = {
+            "epoch": len(progress.history),
+            "phase": name,
+            "loss": loss,
+            "accuracy": accuracy,
+            **judged,
+            "learning_rate": float(self._trainer.optimizer.learning_rate),
+            "pictures_per_second": len(order) / seconds,
+        }
+        progress.history.append(record)
+        _LOG.info(
+            "%s %s epoch %d/%d: loss %.4f, PublicTest loss %.4f, accuracy %s%s (%.0f pictures/s)",
+            self._label, name, progress.epoch, phase.epochs, loss, judged["val_loss"], _accuracies(judged),
+            ", the best so far" if improved else "", len(order) / seconds,
+        )  # fmt: skip
+        return record, best
+
+    def _order(self, progress: Progress) -> NDArray[np.int32]:
+        """The examples of an epoch; a few occur again where the last batch could not be shared among the devices."""
+        order = np.random.default_rng([self._seed, progress.phase, progress.epoch]).permutation(self._indices)
+        missing = -len(order) % batch_multiple(self.settings.execution)
+        return np.asarray(np.concatenate([order, order[:missing]]), dtype=np.int32)
+
+    def _reseed(self, progress: Progress) -> None:
+        """Set every random state of dropout, augmentation and mixing from (seed, phase, epoch)."""
+        weights = {id(each) for each in self._trainer.weights}
+        states = [each for each in self._trainer.variables if id(each) not in weights and "seed" in each.path]
+        for number, state in enumerate(states):
+            fresh = np.random.SeedSequence([self._seed, progress.phase, progress.epoch, number])
+            state.assign(fresh.generate_state(2).astype(state.dtype))
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Within this the network has its averaged weights, if it keeps an average."""
+        if not self.settings.average:
+            yield
+            return
+        import keras
+
+        swap = keras.callbacks.SwapEMAWeights()
+        swap.set_model(self._trainer)
+        swap.on_test_begin()
+        try:
+            yield
+        finally:
+            swap.on_test_end()
+
+    def _judge(self) -> dict[str, float]:
+        """Cross-entropy and accuracy on the validation pictures: of each head, and on average."""
+        losses, accuracies = {}, {}
+        for target, (images, labels) in self._validation.items():
+            probabilities = predict(self.network, images, target)
+            losses[target] = float(-(labels * np.log(np.clip(probabilities, 1e-7, 1.0))).sum(axis=1).mean())
+            accuracies[target] = float((probabilities.argmax(axis=1) == labels.argmax(axis=1)).mean())
+        judged = {
+            "val_loss": float(np.mean([*losses.values()])),
+            "val_accuracy": float(np.mean([*accuracies.values()])),
+        }
+        if len(accuracies) > 1:
+            judged |= {f"val_accuracy/{target}": value for target, value in accuracies.items()}
+        return judged
+
+
+def _accuracies(judged: Mapping[str, float]) -> str:
+    each = [f"{key.rpartition('/')[2]} {value:.4f}" for key, value in judged.items() if key.startswith("val_accuracy/")]
+    return ", ".join(each) or f"{judged['val_accuracy']:.4f}"
+
+
+def _pace(label: str, name: str, phase: PhaseSettings, progress: Progress, pictures: int, batch_size: int) -> Any:
+    """Callback that sets the learning rate of each step and now and then says how far the epoch is."""
+    import keras
+
+    steps = -(-pictures // batch_size)
+
+    class Pace(keras.callbacks.Callback):  # type: ignore[misc]
+        spoke = time.monotonic()
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            # Half way on, so that neither warm-up nor cosine has a step with a rate of zero.
+            at = progress.epoch + (batch + 0.5 * self.model.steps_per_execution) / steps
+            self.model.optimizer.learning_rate = learning_rate(phase, at, progress.rate_factor)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if time.monotonic() - self.spoke >= _PROGRESS_SECONDS:
+                self.spoke = time.monotonic()
+                loss = (logs or {}).get("loss", float("nan"))
+                _LOG.info(
+                    "%s %s epoch %d/%d: step %d/%d, loss %.4f",
+                    label, name, progress.epoch + 1, phase.epochs, batch + 1, steps, loss,
+                )  # fmt: skip
+
+    return Pace()

@@ -1,0 +1,90 @@
+"""`Examples`: the training sets of one or more targets as the arrays that one network learns from."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.errors import ConfigError
+from ferkit.labels import Target
+from ferkit.training_set import TrainingSet
+
+__all__ = ["Examples", "join"]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a network with a head for each target is trained on.
+
+    Attributes
+    ----------
+    images : (U, 48, 48) uint8
+        Every picture once.
+    labels : (U, classes) float32 a target
+        Label distribution times its weight in the loss; a row of zeros where the picture has no label for the target.
+    indices : (M,) int64
+        The pictures that one epoch passes over.
+    """
+
+    images: NDArray[np.uint8]
+    labels: dict[Target, NDArray[np.float32]]
+    indices: NDArray[np.int64]
+
+    @property
+    def heads(self) -> dict[Target, int]:
+        """Number of classes of each target, the first of which balancing followed."""
+        return {target: labels.shape[1] for target, labels in self.labels.items()}
+
+    def content_hash(self) -> str:
+        """sha256 over every array, in hexadecimal."""
+        digest = hashlib.sha256()
+        for name, array in {"images": self.images, **self.labels, "indices": self.indices}.items():
+            digest.update(f"{name} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:
+    """Put the training sets of several targets together, a picture that occurs in more than one counted once.
+
+    An epoch passes over the first set's indices, with their repetitions, and once over each picture that only a later
+    set has.
+
+    Raises
+    ------
+    ConfigError
+        If a later set holds pictures that balancing made: no other target has a label for them.
+    """
+    (first, leading), *others = training_sets.items()
+    images, indices = leading.images, leading.indices
+    labels = {first: _weighted(leading)}
+    place = {int(row): index for index, row in enumerate(leading.row) if row >= 0}
+    for target, other in others:
+        if other.made.any():
+            raise ConfigError(
+                f"a network that learns {', '.join(training_sets)} together cannot learn pictures that balancing made "
+                f"for {target}: use balancing.method none or random_over_sampler."
+            )
+        new = np.array([index for index, row in enumerate(other.row) if int(row) not in place], dtype=np.int64)
+        for index in new:
+            place[int(other.row[index])] = len(place) + int(leading.made.sum())
+        images = np.concatenate([images, other.images[new]])
+        indices = np.concatenate([indices, np.arange(len(images) - len(new), len(images))])
+        at = np.array([place[int(row)] for row in other.row], dtype=np.int64)
+        labels = {known: _padded(array, len(images)) for known, array in labels.items()}
+        labels[target] = np.zeros((len(images), other.targets.shape[1]), dtype=np.float32)
+        labels[target][at] = _weighted(other)
+    return Examples(images, labels, indices)
+
+
+def _weighted(training_set: TrainingSet) -> NDArray[np.float32]:
+    if training_set.class_weight is None:
+        return training_set.targets
+    weight = training_set.targets @ training_set.class_weight
+    return np.asarray(training_set.targets * weight[:, None], dtype=np.float32)
+
+
+def _padded(array: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return np.concatenate([array, np.zeros((count - len(array), array.shape[1]), dtype=np.float32)])

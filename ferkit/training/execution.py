@@ -1,0 +1,145 @@
+"""How a training runs on its device: precision, compilation, steps at a time, number of devices."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ferkit.errors import ConfigError
+from ferkit.settings import Settings
+
+__all__ = ["ExecutionSettings", "accelerated", "batch_multiple", "compile_arguments", "execution", "use_precision"]
+
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+
+# With a step of a millisecond, the call from Python costs as much as the work.
+_STEPS_ON_ACCELERATOR = 16
+
+
+class ExecutionSettings(Settings):
+    """How fast, on what; all of it changes results by no more than rounding.
+
+    Attributes
+    ----------
+    precision
+        ``auto`` is ``mixed_bfloat16`` on a GPU or TPU and ``float32`` on a CPU. A CPU with AVX512_BF16 or AMX trains
+        plain convolutions faster in ``mixed_bfloat16``, depthwise ones slower.
+    compile
+        XLA. ``auto``: on a GPU or TPU, and always under JAX, which has nothing else.
+    steps_per_execution
+        Training steps for each call from Python; ``auto`` is 16 on a GPU or TPU and 1 on a CPU.
+    devices
+        Devices of this machine that share each batch; ``all`` of them, or a number. Under JAX through
+        ``keras.distribution``, under TensorFlow through ``tf.distribute``.
+    """
+
+    precision: Precision = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    steps_per_execution: Literal["auto"] | int = Field("auto")
+    devices: Literal["all"] | int = Field(1)
+
+
+@contextmanager
+def execution(settings: ExecutionSettings) -> Iterator[None]:
+    """Build, compile and fit within this: precision and distribution are those of `settings`.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer devices, or the Keras backend cannot share a batch among them.
+    """
+    with use_precision(settings.precision), _distribution(settings.devices):
+        yield
+
+
+@contextmanager
+def use_precision(precision: Precision) -> Iterator[None]:
+    """Layers made within compute in `precision`."""
+    import keras
+
+    if precision == "auto":
+        precision = "mixed_bfloat16" if accelerated() else "float32"
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def compile_arguments(settings: ExecutionSettings) -> dict[str, Any]:
+    """Arguments of ``keras.Model.compile``."""
+    import keras
+
+    fast = accelerated()
+    steps = settings.steps_per_execution
+    jit = {"auto": fast or keras.backend.backend() == "jax", "on": True, "off": False}[settings.compile]
+    return {
+        "jit_compile": jit,
+        "steps_per_execution": (_STEPS_ON_ACCELERATOR if fast else 1) if steps == "auto" else steps,
+    }
+
+
+def accelerated() -> bool:
+    """Whether Keras computes on a GPU or TPU."""
+    return any(kind.upper() != "CPU" for kind, _ in _devices())
+
+
+def batch_multiple(settings: ExecutionSettings) -> int:
+    """What each batch has to be divisible by: the number of devices."""
+    return len(_chosen(settings.devices)) if settings.devices != 1 else 1
+
+
+@contextmanager
+def _distribution(devices: Literal["all"] | int) -> Iterator[None]:
+    """Share each batch among `devices`."""
+    if devices == 1:
+        yield
+        return
+    import keras
+
+    chosen = _chosen(devices)
+    backend = keras.backend.backend()
+    if backend == "jax":
+        before = keras.distribution.distribution()
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=chosen))
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(before)
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.distribute.MirroredStrategy([name.upper() for name in chosen]).scope():
+            yield
+    else:
+        raise ConfigError(
+            f"training.execution.devices {devices}: the Keras backend {backend} uses one device; train with "
+            "KERAS_BACKEND=jax or tensorflow, or set it to 1."
+        )
+
+
+def _chosen(devices: Literal["all"] | int) -> list[str]:
+    """Names of the devices that share a batch: accelerators if there are any."""
+    known = _devices()
+    fast = [name for kind, name in known if kind.upper() != "CPU"] or [name for _, name in known]
+    if devices == "all":
+        return fast
+    if len(fast) < devices:
+        raise ConfigError(
+            f"training.execution.devices {devices}: this machine has {len(fast)} ({', '.join(fast)}); lower it, or "
+            "set it to all."
+        )
+    return fast[:devices]
+
+
+def _devices() -> list[tuple[str, str]]:
+    """Kind and name of every device that the Keras backend sees."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [("GPU", f"gpu:{index}") for index in range(torch.cuda.device_count())] or [("CPU", "cpu:0")]
+    return [(name.split(":")[0], name) for name in keras.distribution.list_devices()]

@@ -1,0 +1,102 @@
+"""`Trainer`: the network with everything around it that only training needs, all of it on the device.
+
+Importing this module imports Keras.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ferkit.training.augmentation import build_augmentation
+from ferkit.training.examples import Examples
+from ferkit.training.mixing_layer import Mixing
+from ferkit.training.settings import TrainingSettings
+
+__all__ = ["Trainer"]
+
+
+class _OnDevice(keras.layers.Layer):  # type: ignore[misc]
+    """All training pictures and labels, kept on the device; takes indices (B,) and returns those examples.
+
+    A step then sends some hundred bytes to the device and not its pictures: FER-2013 is 66 MB as uint8.
+    """
+
+    def __init__(self, examples: Examples) -> None:
+        super().__init__(dtype="float32", trainable=False)
+        self._images = self._constant(examples.images[..., None])
+        self._labels = [self._constant(labels) for labels in examples.labels.values()]
+
+    def _constant(self, array: Any) -> Any:
+        def values(*_: Any, **__: Any) -> Any:
+            return ops.convert_to_tensor(array)
+
+        return self.add_weight(shape=array.shape, dtype=str(array.dtype), initializer=values, trainable=False)
+
+    def call(self, indices: Any) -> tuple[Any, list[Any]]:
+        """(B, 48, 48, 1) uint8 and, for each target, (B, classes) float32."""
+        return ops.take(self._images, indices, axis=0), [ops.take(each, indices, axis=0) for each in self._labels]
+
+    def compute_output_spec(self, indices: Any) -> Any:
+        """Shapes are known; the number of examples is not."""
+        count = indices.shape[0]
+        return (
+            keras.KerasTensor((count, *self._images.shape[1:]), dtype="uint8"),
+            [keras.KerasTensor((count, each.shape[1]), dtype="float32") for each in self._labels],
+        )
+
+
+class Trainer(keras.Model):  # type: ignore[misc]
+    """Indices of examples in, the loss out: gather, augment, mix, predict, compare.
+
+    Parameters
+    ----------
+    network
+        With one head for each target of `examples`.
+    examples
+        What it learns from.
+    settings
+        Augmentation, mixing, label smoothing.
+    seed
+        Of augmentation and mixing.
+    """
+
+    def __init__(self, network: keras.Model, examples: Examples, settings: TrainingSettings, seed: int) -> None:
+        indices = keras.Input((), dtype="int32")
+        pictures, labels = _OnDevice(examples)(indices)
+        pictures = build_augmentation(settings.augmentation, seed)(pictures)
+        if settings.mixing.on:
+            pictures, labels = Mixing(settings.mixing, seed + 1)(pictures, labels)
+        said = network(pictures)
+        outputs = [said[target] for target in examples.labels] if isinstance(said, dict) else [said]
+        super().__init__(indices, [outputs, labels])
+        self._smoothing = settings.label_smoothing
+        self._accuracy = keras.metrics.Mean(name="accuracy")
+
+    def compute_loss(
+        self,
+        x: Any = None,  # noqa: ARG002
+        y: Any = None,  # noqa: ARG002
+        y_pred: Any = None,
+        sample_weight: Any = None,  # noqa: ARG002
+        training: bool = True,  # noqa: ARG002
+    ) -> Any:
+        """Cross-entropy of each head with its labels, averaged over the batch, summed over the heads.
+
+        The rows of labels sum to the weight of their example, which smoothing keeps.
+        """
+        loss = 0.0
+        for probabilities, labels in zip(*y_pred, strict=True):
+            weight = ops.sum(labels, axis=-1, keepdims=True)
+            smooth = (1 - self._smoothing) * labels + self._smoothing * weight / labels.shape[-1]
+            logarithm = ops.log(ops.clip(probabilities, np.finfo(np.float32).tiny, 1.0))
+            loss = loss - ops.mean(ops.sum(smooth * logarithm, axis=-1))
+        return loss
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
+        """Share of examples whose largest probability is at the largest label, of the first head."""
+        probabilities, labels = y_pred[0][0], y_pred[1][0]
+        hit = ops.cast(ops.argmax(probabilities, axis=-1) == ops.argmax(labels, axis=-1), "float32")
+        self._accuracy.update_state(hit, sample_weight=ops.cast(ops.sum(labels, axis=-1) > 0, "float32"))
+        return self.get_metrics_result()
