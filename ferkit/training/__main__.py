@@ -121,6 +121,8 @@ def _log_to(folder: Path) -> None:
         new.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
         logger.addHandler(new)
     logger.setLevel(logging.INFO)
+    # It warns that every network is compiled anew, as every network is another.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _results(table: pd.DataFrame, folder: Path) -> str:

@@ -248,8 +248,6 @@ def _train(run: _Run, training: _Training) -> None:
     name = folder.path.name
     record = _finished(run, training)
     if record is None:
-        if run.out_of_time:
-            raise OutOfTimeError(f"the time limit has passed before {name}")
         _LOG.info("%s ...", name)
         _fine_tune(run, training)
     elif record.prediction != run.views:
