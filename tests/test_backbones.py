@@ -26,7 +26,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (6, 48, 48, 1), dtype=np.ui
 @cache
 def network(name, **settings):
     """With random weights, at 48 pixels; shared, so tests that change its weights build their own."""
-    return build_network(BackboneSettings(name=name, weights="none", input_size=48, **settings), 7, seed=3)
+    return build_network(BackboneSettings(name=name, weights="none", input_size=48, **settings), {"fer": 7}, seed=3)
 
 
 def probabilities(of):
@@ -57,7 +57,7 @@ def test_card_and_network_agree(name):
     [("vggface", 15_045_959, 330_247), ("vggface2", 29_862_855, 6_301_703), ("vggface2_senet", 32_393_847, 6_301_703)],
 )
 def test_parameters_of_the_study(name, total, head):
-    built = build_network(BackboneSettings(name=name, weights="none"), 7, seed=3)
+    built = build_network(BackboneSettings(name=name, weights="none"), {"fer": 7}, seed=3)
     shape = (None, 7, 7, 512) if name == "vggface" else (None, 2048)
     assert built.get_layer("backbone").output_shape == shape
     assert built.get_layer("backbone").input_shape == (None, 224, 224, 3)
@@ -77,7 +77,7 @@ def test_saved_network_loads_in_safe_mode_and_says_the_same(tmp_path, name):
 
 def test_seed_decides_the_weights():
     settings = BackboneSettings(name="fernet", width=8)
-    first, again, other = (build_network(settings, 7, seed=seed).get_weights() for seed in (1, 1, 2))
+    first, again, other = (build_network(settings, {"fer": 7}, seed=seed).get_weights() for seed in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
 
@@ -85,7 +85,8 @@ def test_seed_decides_the_weights():
 @pytest.mark.parametrize("name", ["fernet", "mobilenet_vggface2", "vggface2"])
 def test_a_network_has_one_config_however_many_were_built_before(name):
     first, second = (
-        build_network(BackboneSettings(name=name, weights="none", input_size=48), 7, seed=3).to_json() for _ in range(2)
+        build_network(BackboneSettings(name=name, weights="none", input_size=48), {"fer": 7}, seed=3).to_json()
+        for _ in range(2)
     )
     assert first == second
 
@@ -110,7 +111,7 @@ def test_preprocessing(name, mean):
 def test_preprocessing_resizes_first():
     import keras
 
-    built = build_network(BackboneSettings(name="vggface", weights="none", input_size=96), 7, seed=3)
+    built = build_network(BackboneSettings(name="vggface", weights="none", input_size=96), {"fer": 7}, seed=3)
     front = keras.Model(built.input, built.get_layer("preprocessing").output)
     ramp = np.broadcast_to(np.arange(48, dtype=np.uint8)[:, None] * 5, (1, 48, 48))[..., None]
     out = front.predict(ramp, verbose=0)[0, :, 5, 0] + 93.5940
@@ -120,9 +121,9 @@ def test_preprocessing_resizes_first():
 def test_head_is_a_setting():
     built = build_network(BackboneSettings(name="fernet", width=8, hidden=(32, 16), dropout=0.2), 8, seed=3)
     layers = [layer.name for layer in built.layers]
-    assert layers[-5:] == ["dropout_1", "dense_1", "dropout_2", "dense_2", "probabilities"]
+    assert layers[-5:] == ["dropout_1", "dense_1", "dropout_2", "dense_2", "probabilities_fer"]
     assert built.get_layer("dropout_2").rate == 0.2
-    assert [built.get_layer(name).units for name in ("dense_1", "dense_2", "probabilities")] == [32, 16, 8]
+    assert [built.get_layer(name).units for name in ("dense_1", "dense_2", "probabilities_fer")] == [32, 16, 8]
 
 
 def test_fernet_learns_toy_faces():
@@ -134,7 +135,7 @@ def test_fernet_learns_toy_faces():
     pictures = rng.integers(0, 100, (64, 48, 48, 1), dtype=np.uint8)
     for picture, below in zip(pictures, label, strict=True):
         picture[24 * below : 24 * below + 24] += 100
-    built = build_network(BackboneSettings(name="fernet", width=8, dropout=0), 2, seed=3)
+    built = build_network(BackboneSettings(name="fernet", width=8, dropout=0), {"fer": 2}, seed=3)
     built.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = built.fit(pictures, label, batch_size=16, epochs=4, verbose=0).history
     assert history["accuracy"][-1] > 0.9
@@ -148,7 +149,7 @@ def trainable_layers(built):
 
 
 def test_how_much_learns():
-    built = build_network(BackboneSettings(name="fernet", width=8), 7, seed=3)
+    built = build_network(BackboneSettings(name="fernet", width=8), {"fer": 7}, seed=3)
     convolutions = [f"conv{block}_{number}" for block in (1, 2, 3, 4) for number in (1, 2)]
     assert set_trainable(built, "none") == 64 * 7 + 7
     assert trainable_layers(built) == []
@@ -177,7 +178,7 @@ def test_a_layer_may_be_named_as_keras_vggface_names_it():
 def test_frozen_batch_norm_keeps_its_statistics_in_training(batch_norm):
     import keras
 
-    built = build_network(BackboneSettings(name="fernet", width=8), 7, seed=3)
+    built = build_network(BackboneSettings(name="fernet", width=8), {"fer": 7}, seed=3)
     set_trainable(built, "all", batch_norm=batch_norm)
     statistics = built.get_layer("backbone").get_layer("conv2_1_bn").moving_mean
     before = keras.ops.convert_to_numpy(statistics).copy()
@@ -205,7 +206,9 @@ def folded_mobilenet():
     """As the published file is: scale and shift hold everything, mean 0, variance 1 - epsilon."""
     import keras
 
-    built = build_network(BackboneSettings(name="mobilenet_vggface2", weights="none", input_size=48), 7, seed=3)
+    built = build_network(
+        BackboneSettings(name="mobilenet_vggface2", weights="none", input_size=48), {"fer": 7}, seed=3
+    )
     rng = np.random.default_rng(1)
     for layer in built.get_layer("backbone").layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -278,7 +281,7 @@ def test_published_layout(tmp_path, monkeypatch, name):
     else:
         monkeypatch.setenv("FERKIT_WEIGHTS", str(tmp_path))
         settings = BackboneSettings(name=name, input_size=48)
-    backbone = build_network(settings, 7, seed=3).get_layer("backbone")
+    backbone = build_network(settings, {"fer": 7}, seed=3).get_layer("backbone")
     assert backbone.count_params() == get(name).parameters
     for layer in backbone.layers:
         if layer.weights:
@@ -286,7 +289,7 @@ def test_published_layout(tmp_path, monkeypatch, name):
                 np.testing.assert_array_equal(variable, value)
     other = "vggface2" if name == "vggface" else "vggface"
     with pytest.raises(WeightsError, match=rf"{file.name}.*{other}"):
-        build_network(BackboneSettings(name=other, input_size=48, weights=file), 7, seed=3)
+        build_network(BackboneSettings(name=other, input_size=48, weights=file), {"fer": 7}, seed=3)
 
 
 def test_published_efficientnet_sees_pictures_as_it_did_in_training(tmp_path):
@@ -298,7 +301,7 @@ def test_published_efficientnet_sees_pictures_as_it_did_in_training(tmp_path):
         network("efficientnet_b3").get_layer("backbone"), file, lambda name: name.replace("normalization", "norm_9")
     )
     settings = BackboneSettings(name="efficientnet_b3", input_size=48, weights=file)
-    backbone = build_network(settings, 7, seed=3).get_layer("backbone")
+    backbone = build_network(settings, {"fer": 7}, seed=3).get_layer("backbone")
     (normalization,) = (layer for layer in backbone.layers if isinstance(layer, keras.layers.Normalization))
     (stored,) = (value for name, value in values.items() if name.startswith("normalization"))
     mean, variance = stored[0].ravel(), stored[1].ravel()
@@ -312,7 +315,7 @@ def test_missing_weights_end_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("FERKIT_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("FERKIT_CACHE", str(tmp_path / "cache"))
     with pytest.raises(WeightsError, match=r"Put mobilenet_vggface2\.weights\.h5 .*human-models.*\(FERKIT_WEIGHTS\)"):
-        build_network(BackboneSettings(name="mobilenet_vggface2"), 7, seed=3)
+        build_network(BackboneSettings(name="mobilenet_vggface2"), {"fer": 7}, seed=3)
 
 
 def test_keras_vggface_leaves_no_trace():
@@ -389,7 +392,7 @@ def test_a_backbone_of_ones_own(monkeypatch):
         picture = keras.Input((size, size, 1))
         return keras.Model(picture, keras.layers.Conv2D(4, 3)(picture))
 
-    built = build_network(BackboneSettings(name="tinynet"), 7, seed=3)
+    built = build_network(BackboneSettings(name="tinynet"), {"fer": 7}, seed=3)
     assert built.get_layer("backbone").count_params() == 40
     assert probabilities(built).shape == (6, 7)
     with pytest.raises(ConfigError, match="'tinynet' is registered already: one convolution"):

@@ -131,14 +131,14 @@ def test_report(folder):
 def test_model(folder, tmp_path):
     from ferkit.backbones import BackboneSettings, build_network
 
-    network = build_network(BackboneSettings(name="fernet", width=4), 7, seed=0)
+    network = build_network(BackboneSettings(name="fernet", width=4), {"fer": 7}, seed=0)
     data = FaceModel.save(network, "a", "fer", tmp_path / "network.keras")
     again, _ = through(FaceModelMaterializer, data, folder)
     pictures = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
     np.testing.assert_allclose(again.predict(pictures), data.predict(pictures), atol=1e-6)
     second = FaceModel.save(network, "a", "fer", tmp_path / "again.keras")
     assert second.content_hash() == data.content_hash(), "the date in the archive is no content"
-    other = build_network(BackboneSettings(name="fernet", width=4), 7, seed=1)
+    other = build_network(BackboneSettings(name="fernet", width=4), {"fer": 7}, seed=1)
     assert FaceModel.save(other, "a", "fer", tmp_path / "other.keras").content_hash() != data.content_hash()
 
 

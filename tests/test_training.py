@@ -17,6 +17,7 @@ from ferkit.model import FaceModel
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.checkpoint import Checkpoint, Progress
+from ferkit.training.examples import join
 from ferkit.training.fine_tuning import fine_tune
 from ferkit.training.member import train_member
 from ferkit.training.settings import PhaseSettings, TrainingSettings
@@ -53,8 +54,8 @@ def train(tmp_path=None, faces=None, backbone=BACKBONE, **change):
     faces = faces or marked_faces()
     public = faces.of_split("PublicTest")
     return fine_tune(
-        oversample(faces, TARGET, BalancingSettings(), 0),
-        (public.images, labelled(public, "fer")[1]),
+        join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}),
+        {"fer": (public.images, labelled(public, "fer")[1])},
         backbone,
         settings(**change),
         seed=3,
@@ -93,7 +94,7 @@ def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
     from ferkit.backbones import build_network
 
     weights = tmp_path / "trunk.h5"
-    source = build_network(BACKBONE, 7, seed=0)
+    source = build_network(BACKBONE, {"fer": 7}, seed=0)
     source.get_layer("backbone").save_weights(tmp_path / "trunk.weights.h5")
     weights = tmp_path / "trunk.weights.h5"
     backbone = BackboneSettings(name="fernet", width=4, weights=weights)
@@ -119,7 +120,7 @@ def test_no_epoch_is_an_error():
 
 
 def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_path):
-    undisturbed = train(tmp_path / "whole")
+    undisturbed = train(tmp_path / "whole", average=0.9)
     script = textwrap.dedent(
         """
         import os, signal, sys
@@ -133,7 +134,7 @@ def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_pa
             if len(progress.history) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
         ferkit.training.checkpoint.Checkpoint.save = save_then_die
-        train(Path(sys.argv[2]))
+        train(Path(sys.argv[2]), average=0.9)
         """
     )
     here = str(Path(__file__).parent)
@@ -142,7 +143,7 @@ def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_pa
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
     assert list((tmp_path / "killed").rglob("last.npz"))
-    resumed = train(tmp_path / "killed")
+    resumed = train(tmp_path / "killed", average=0.9)
     assert len(resumed.history) == 3
     for one, other in zip(undisturbed.network.get_weights(), resumed.network.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -177,9 +178,8 @@ def test_a_full_disk_keeps_the_last_whole_state_and_says_what_to_do(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        trained.network.compile("sgd", "mse")
         with pytest.raises(TrainingError, match="free some space and run again"):
-            store.save(progress, trained.network, trained.network, improved=True)
+            store.save(progress, trained.network.weights, trained.network.get_weights())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, old_handler)
@@ -189,17 +189,17 @@ def test_a_full_disk_keeps_the_last_whole_state_and_says_what_to_do(tmp_path):
 
 def test_a_member_is_a_model_file_with_what_it_says_about_public_test(tmp_path):
     faces = marked_faces()
-    member = train_member(
-        faces, oversample(faces, TARGET, BalancingSettings(), 0), TARGET, BACKBONE, settings(), 3, workspace=tmp_path
-    )
-    assert member.validation.split == "PublicTest"
-    assert member.validation.row.tolist() == faces.of_split("PublicTest").row.tolist()
+    balanced = {"fer": oversample(faces, TARGET, BalancingSettings(), 0)}
+    member = train_member(faces, balanced, [TARGET], BACKBONE, settings(), 3, workspace=tmp_path)
+    model, validation = member.models["fer"], member.validation["fer"]
+    assert validation.split == "PublicTest"
+    assert validation.row.tolist() == faces.of_split("PublicTest").row.tolist()
     (tmp_path / "copy").mkdir()
-    member.model.copy_to(tmp_path / "copy")
+    model.copy_to(tmp_path / "copy")
     again = FaceModel.read(tmp_path / "copy")
-    assert again.content_hash() == member.model.content_hash()
+    assert again.content_hash() == model.content_hash()
     public = faces.of_split("PublicTest").images
-    np.testing.assert_allclose(again.predict(public), member.validation.probabilities, atol=1e-6)
+    np.testing.assert_allclose(again.predict(public), validation.probabilities, atol=1e-6)
 
 
 def test_a_model_file_that_was_cut_short_is_refused(tmp_path):

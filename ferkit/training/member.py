@@ -84,8 +84,8 @@ def train_member(
         checkpoint=folder,
         on_epoch=on_epoch,
     )
-    file = folder / "network.keras"
-    models = {name: FaceModel.save(trained.network, backbone.label, name, file) for name in public}
+    trained.network.save(file := folder / "network.keras")
+    models = {name: FaceModel(backbone.label, name, file) for name in public}
     numbers = {
         "best_epoch": float(trained.best_epoch),
         "pictures_per_second": trained.pictures_per_second,
