@@ -1,0 +1,72 @@
+"""Floating-point operations of a network, counted from its layers, and how many the device can do.
+
+A multiplication and an addition count as two. Counted are convolutions and dense layers, without their biases: the rest
+(BatchNorm, activations, pooling, augmentation) is a few per cent of them. Training is three times the forward pass:
+the gradients of a layer's input and of its weights are as much work as the layer itself each.
+"""
+
+import math
+import time
+from typing import Any
+
+__all__ = ["TRAINING", "forward_operations", "matrix_peak"]
+
+# Operations of a training step, in forward passes.
+TRAINING = 3
+
+
+def forward_operations(network: Any) -> int:
+    """Operations of a forward pass of one picture through a Keras network, models inside it included."""
+    import keras
+
+    total = 0
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            total += forward_operations(layer)
+        elif layer.trainable_weights and max(len(weight.shape) for weight in layer.trainable_weights) > 1:
+            total += _layer_operations(layer)
+    return total
+
+
+def _layer_operations(layer: Any) -> int:
+    """Of one layer that multiplies by a kernel."""
+    from keras import layers
+
+    places = math.prod(side for side in layer.output.shape[1:-1])
+    if isinstance(layer, layers.SeparableConv2D):
+        into = math.prod(layer.depthwise_kernel.shape), math.prod(layer.pointwise_kernel.shape)
+        return 2 * places * sum(into)
+    if isinstance(layer, layers.DepthwiseConv2D | layers.Conv2D | layers.Dense):
+        # A kernel of a grouped convolution holds the channels of one group only: its size is right as it is.
+        return 2 * places * math.prod(layer.kernel.shape)
+    raise TypeError(f"{type(layer).__name__} {layer.name}: floating_point.py does not know how to count it")
+
+
+def matrix_peak(dtype: str, side: int, *, seconds: float = 1.0) -> float:
+    """Operations a second of square matrix products, the fastest of the tries that fit into about `seconds`.
+
+    Under the Keras backend, on its device. The same chain of products runs each time, so that a device that answers
+    before it has finished has to finish.
+    """
+    import numpy as np
+    from keras import ops
+
+    chain = 8
+    # Orthogonal on average: a chain of products neither grows nor vanishes.
+    random = np.random.default_rng(0).standard_normal((side, side)).astype("float32") / math.sqrt(side)
+    factor = ops.cast(ops.convert_to_tensor(random), dtype)
+
+    def products() -> float:
+        start = time.perf_counter()
+        product = factor
+        for _ in range(chain):
+            product = ops.matmul(product, factor)
+        ops.convert_to_numpy(ops.cast(product[0, 0], "float32"))
+        return time.perf_counter() - start
+
+    products()
+    end = time.perf_counter() + seconds
+    best = products()
+    while time.perf_counter() < end:
+        best = min(best, products())
+    return 2 * side**3 * chain / best
