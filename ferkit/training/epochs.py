@@ -92,6 +92,8 @@ class Epochs:
         self, name: str, phase: PhaseSettings, progress: Progress
     ) -> tuple[EpochRecord, list[NDArray[np.float32]] | None]:
         """Train one epoch, judge it, and write it into `progress`; the record, and the weights if they are the best."""
+        from keras.ops import convert_to_numpy
+
         order = self._order(progress)
         self._reseed(progress)
         begin = time.perf_counter()
@@ -122,7 +124,7 @@ class Epochs:
             "loss": loss,
             "accuracy": accuracy,
             **judged,
-            "learning_rate": float(self._trainer.optimizer.learning_rate),
+            "learning_rate": float(convert_to_numpy(self._trainer.optimizer.learning_rate)),
             "pictures_per_second": len(order) / seconds,
         }
         progress.history.append(record)

@@ -47,6 +47,24 @@ class _OnDevice(keras.layers.Layer):  # type: ignore[misc]
         )
 
 
+class _CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
+    """Categorical cross-entropy for labels whose rows sum to the weight of their example, which smoothing keeps.
+
+    As Keras' own class it knows how to average over a batch that several devices share.
+    """
+
+    def __init__(self, smoothing: float) -> None:
+        super().__init__(name="cross_entropy")
+        self._smoothing = smoothing
+
+    def call(self, labels: Any, probabilities: Any) -> Any:
+        """(B,) from (B, classes)."""
+        weight = ops.sum(labels, axis=-1, keepdims=True)
+        smooth = (1 - self._smoothing) * labels + self._smoothing * weight / labels.shape[-1]
+        logarithm = ops.log(ops.clip(probabilities, np.finfo(np.float32).tiny, 1.0))
+        return -ops.sum(smooth * logarithm, axis=-1)
+
+
 class Trainer(keras.Model):  # type: ignore[misc]
     """Indices of examples in, the loss out: gather, augment, mix, predict, compare.
 
@@ -71,7 +89,7 @@ class Trainer(keras.Model):  # type: ignore[misc]
         said = network(pictures)
         outputs = [said[target] for target in examples.labels] if isinstance(said, dict) else [said]
         super().__init__(indices, [outputs, labels])
-        self._smoothing = settings.label_smoothing
+        self._cross_entropy = _CrossEntropy(settings.label_smoothing)
         self._accuracy = keras.metrics.Mean(name="accuracy")
 
     def compute_loss(
@@ -82,17 +100,8 @@ class Trainer(keras.Model):  # type: ignore[misc]
         sample_weight: Any = None,  # noqa: ARG002
         training: bool = True,  # noqa: ARG002
     ) -> Any:
-        """Cross-entropy of each head with its labels, averaged over the batch, summed over the heads.
-
-        The rows of labels sum to the weight of their example, which smoothing keeps.
-        """
-        loss = 0.0
-        for probabilities, labels in zip(*y_pred, strict=True):
-            weight = ops.sum(labels, axis=-1, keepdims=True)
-            smooth = (1 - self._smoothing) * labels + self._smoothing * weight / labels.shape[-1]
-            logarithm = ops.log(ops.clip(probabilities, np.finfo(np.float32).tiny, 1.0))
-            loss = loss - ops.mean(ops.sum(smooth * logarithm, axis=-1))
-        return loss
+        """Cross-entropy of each head with its labels, averaged over the batch, summed over the heads."""
+        return sum(self._cross_entropy(labels, probabilities) for probabilities, labels in zip(*y_pred, strict=True))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
         """Share of examples whose largest probability is at the largest label, of the first head."""

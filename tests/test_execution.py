@@ -1,0 +1,108 @@
+"""How a training runs on its device changes no result by more than rounding."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_recipe import examples, validation
+from test_training import BACKBONE, TARGET, marked_faces, settings
+
+from ferkit.errors import ConfigError
+from ferkit.training.execution import ExecutionSettings, execution, use_precision
+from ferkit.training.fine_tuning import fine_tune
+
+
+def train(**chosen):
+    faces = marked_faces()
+    return fine_tune(
+        examples(faces, TARGET),
+        validation(faces, TARGET),
+        BACKBONE,
+        settings(epochs=2, execution=ExecutionSettings(**chosen)),
+        3,
+    )
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return train(compile="off")
+
+
+def test_xla_learns_the_same(plain):
+    # TensorFlow draws other random numbers under XLA.
+    np.testing.assert_allclose(train(compile="on").history["loss"], plain.history["loss"], rtol=0.1)
+
+
+def test_several_steps_at_a_time_learn_the_same(plain):
+    # The rate is that of the middle of the steps, which is what differs; the schedule of the test is constant.
+    np.testing.assert_allclose(train(steps_per_execution=4).history["loss"], plain.history["loss"], rtol=1e-3)
+
+
+def test_a_network_trained_in_bfloat16_predicts_in_float32(plain):
+    trained = train(precision="mixed_bfloat16")
+    assert {layer.compute_dtype for layer in trained.network.get_layer("backbone").layers} == {"float32"}
+    assert trained.history["loss"].iloc[0] != plain.history["loss"].iloc[0]
+    np.testing.assert_allclose(trained.history["loss"], plain.history["loss"], rtol=0.1)
+
+
+def test_the_policy_is_that_of_before_afterwards():
+    import keras
+
+    with use_precision("mixed_bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_more_devices_than_there_are_is_a_line():
+    with (
+        pytest.raises(ConfigError, match=r"devices 64: this machine has \d+ .*; lower it"),
+        execution(ExecutionSettings(devices=64)),
+    ):
+        pass
+
+
+TWO_DEVICES = """
+    import os, sys
+    sys.path.insert(0, sys.argv[1])
+    if os.environ["KERAS_BACKEND"] == "tensorflow":
+        import tensorflow as tf
+        one = tf.config.LogicalDeviceConfiguration()
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
+    from test_execution import train
+    from ferkit.training.execution import ExecutionSettings, batch_multiple
+    assert batch_multiple(ExecutionSettings(devices="all")) == 2
+    both, one = train(devices="all"), train()
+    print(*both.history["loss"], *one.history["loss"])
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "tensorflow",
+        pytest.param(
+            "jax", marks=pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+        ),
+    ],
+)
+def test_two_devices_share_a_batch_and_learn_the_same(backend):
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(TWO_DEVICES), str(Path(__file__).parent)],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    losses = np.array(ran.stdout.split()[-4:], dtype=float)
+    # TensorFlow's BatchNorm sees each device's share of a batch alone; JAX's sees the whole.
+    np.testing.assert_allclose(losses[:2], losses[2:], rtol=0.1 if backend == "tensorflow" else 0.02)
