@@ -21,7 +21,6 @@ import hashlib
 import io
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -37,10 +36,11 @@ from ferkit.labels import Split, Target
 from ferkit.predictions import Predictions
 from ferkit.provenance import Environment
 from ferkit.settings import Settings
+from ferkit.training.distillation import DistillationSettings
 from ferkit.training.settings import TrainingSettings
 from ferkit.views import TestTimeAugmentation
 
-__all__ = ["MemberFolder", "MemberRecord", "RunFolder", "RunRecord"]
+__all__ = ["Adoption", "MemberFolder", "MemberRecord", "RunFolder", "RunRecord"]
 
 _FILES: dict[Split, str] = {"PublicTest": "validation", "PrivateTest": "test"}
 
@@ -92,7 +92,9 @@ class MemberRecord(Settings):
     backbone, training, seed
         The settings that it was trained with.
     training_sets
-        Hash of what it learned from, by target.
+        Hash of the balanced training split, by target.
+    distillation
+        How it learned from the ensemble, None if it did not.
     numbers
         As `ferkit.training.member.Member.numbers`.
     environment
@@ -112,11 +114,31 @@ class MemberRecord(Settings):
     training: TrainingSettings
     seed: int
     training_sets: dict[Target, str]
+    distillation: DistillationSettings | None = None
     numbers: dict[str, float]
     environment: Environment
     precision: str
     prediction: TestTimeAugmentation
     seconds: float
+
+
+class Adoption(Settings):
+    """Members that were trained elsewhere, as a pipeline has to know of them.
+
+    Attributes
+    ----------
+    folder
+        The run folder.
+    hashes
+        Content hash of each member, by the name of its folder.
+    """
+
+    folder: Path
+    hashes: dict[str, str]
+
+    def place(self, name: str) -> dict[str, str]:
+        """Folder and content hash of the member `name`."""
+        return {"folder": str(RunFolder(self.folder).member(name).path), "folder_hash": self.hashes[name]}
 
 
 @dataclass(frozen=True)
@@ -150,6 +172,10 @@ class MemberFolder:
         except DataError:
             return None
         return record if record.key == key and zipfile.is_zipfile(self.network) else None
+
+    def has_record(self) -> bool:
+        """Whether a member was finished here, made from whatever."""
+        return (self.path / "member.json").is_file()
 
     def write_record(self, record: MemberRecord) -> None:
         """Say that the member is finished: to be called after its other files are written."""
@@ -236,9 +262,9 @@ class RunFolder:
         """Where trainings keep what they go on from."""
         return self.path / "checkpoints"
 
-    def member(self, targets: Sequence[str], label: str) -> MemberFolder:
-        """Where the member `label` for `targets` is."""
-        return MemberFolder(self.trainings / f"{'+'.join(targets)}-{label}")
+    def member(self, name: str) -> MemberFolder:
+        """Where the training `name` (`ferkit.config.Training.name`) put its member."""
+        return MemberFolder(self.trainings / name)
 
     def write_config(self, text: str) -> None:
         """Write the configuration."""

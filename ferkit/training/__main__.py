@@ -13,7 +13,8 @@ import pandas as pd
 
 from ferkit.config import RunConfig, load_config
 from ferkit.errors import ConfigError, FerkitError
-from ferkit.training.standalone import OutOfTimeError, read_data, train_run
+from ferkit.training.run_members import OutOfTimeError, read_data
+from ferkit.training.standalone import train_run
 
 __all__ = ["main"]
 

@@ -1,0 +1,74 @@
+"""`ferkit import-run`: what a machine without ZenML and MLflow trained, into both."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from cli.run import exclude_hash_of, run_and_tell
+from ferkit.config import RunConfig, load_config
+from ferkit.errors import DataError
+from ferkit.run_folder import Adoption, RunFolder
+from ferkit.sources import fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["register"]
+
+_KEYS = ["model", "target", "subset"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("import-run")(import_run)
+
+
+def import_run(
+    folder: Annotated[Path, typer.Argument(help="What `python -m ferkit.training ... --out FOLDER` wrote.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as data.path; may be repeated."),
+    ] = None,
+) -> None:
+    """Run the pipeline with members that were trained elsewhere, in place of training them here.
+
+    Everything else happens as in `ferkit run`: ensemble, evaluation and report are made anew, and MLflow gets the
+    curves, the numbers and the models. A second import changes nothing. Example:
+
+    * `ferkit import-run runs/h100 --set data.path=data`
+    """
+    run_folder = RunFolder(folder.resolve())
+    record = run_folder.read_record()
+    settings = load_config(run_folder.config, overrides or [])
+    data_hash = fingerprint(settings.data)
+    if data_hash != record.fingerprint:
+        raise DataError(
+            f"{folder}: trained on data with the hash {record.fingerprint}, the data of this configuration has "
+            f"{data_hash}: name the same files with --set data.path=FOLDER."
+        )
+    adoption, origin = _members(run_folder, settings)
+    results = run_and_tell(settings, data_hash, exclude_hash_of(settings), adoption, origin)
+    Console(highlight=False).print(_compared(run_folder, settings, results), soft_wrap=True)
+
+
+def _members(folder: RunFolder, config: RunConfig) -> tuple[Adoption, str]:
+    """The members that the run needs, and where they were trained."""
+    members = {each.name: folder.member(each.name) for each in config.trained()}
+    hashes = {name: member.content_hash() for name, member in members.items()}
+    places = {
+        f"{each.environment.device} ({each.environment.backend})"
+        for each in (member.read_record() for member in members.values())
+    }
+    return Adoption(folder=folder.path, hashes=hashes), ", ".join(sorted(places))
+
+
+def _compared(folder: RunFolder, config: RunConfig, results: "pd.DataFrame") -> str:
+    """How far the numbers are from those that the folder has of the machine that trained."""
+    distances = []
+    for target in config.targets:
+        there = folder.read_evaluations(target.name).set_index(_KEYS)["accuracy"]
+        here = results[results["target"] == target.name].set_index(_KEYS)["accuracy"]
+        distances.append((there - here).abs().max())
+    return f"scores  differ from those in {folder.path / 'evaluations'} by at most {max(distances):.4f} in accuracy"

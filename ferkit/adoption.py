@@ -1,0 +1,102 @@
+"""A member that was trained elsewhere (`ferkit.training.standalone`) takes the place of training it here."""
+
+import logging
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ferkit.backbones import BackboneSettings
+from ferkit.dataset import FaceDataset
+from ferkit.errors import DataError
+from ferkit.labels import Target
+from ferkit.model import FaceModel
+from ferkit.run_folder import MemberFolder, MemberRecord
+from ferkit.targets import TargetSettings, labelled
+from ferkit.training.member import Member
+from ferkit.training.settings import TrainingSettings
+from ferkit.training_set import TrainingSet
+
+__all__ = ["adopt"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def adopt(
+    folder: MemberFolder,
+    faces: FaceDataset,
+    training_sets: Mapping[Target, TrainingSet],
+    targets: Sequence[TargetSettings],
+    backbone: BackboneSettings,
+    settings: TrainingSettings,
+    seed: int,
+) -> tuple[Member, MemberRecord]:
+    """Read what `ferkit.training.member.train_member` would have returned, were the member trained here.
+
+    Parameters
+    ----------
+    folder
+        Of the member.
+    faces, training_sets, targets, backbone, settings, seed
+        What `train_member` would be called with; the member has to be made from the same.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or the member was made from something else.
+    """
+    record = folder.read_record()
+    expected = {
+        "seed": seed,
+        "targets": [target.name for target in targets],
+        "backbone": backbone.model_dump(mode="json"),
+        "training": settings.model_dump(mode="json"),
+    }
+    found = record.model_dump(mode="json", include=set(expected))
+    if differences := list(_differences(found, expected)):
+        raise DataError(
+            f"{folder.path}: trained with {'; '.join(differences)}: import it with the configuration that it was "
+            "trained with, or train it again."
+        )
+    for name, training_set in training_sets.items():
+        if record.training_sets.get(name) != training_set.content_hash():
+            _LOG.warning(
+                "%s learned %s from a training set with the hash %s, this machine makes %s of the same data and "
+                "settings: versions of numpy, scikit-learn or imbalanced-learn differ.",
+                record.label, name, record.training_sets.get(name), training_set.content_hash(),
+            )  # fmt: skip
+    models = {target.name: FaceModel(record.label, target.name, folder.network) for target in targets}
+    _check_archive(folder)
+    validation = {target.name: folder.read_predictions(target.name, "PublicTest") for target in targets}
+    for target in targets:
+        pictures, _ = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
+        if not np.array_equal(validation[target.name].row, pictures.row):
+            raise DataError(
+                f"{folder.path}: predicts {len(validation[target.name])} pictures of PublicTest for {target.name}, "
+                f"this run has {len(pictures)}, or others: the data was cleaned or labelled otherwise."
+            )
+    return Member(models, folder.read_history(), validation, record.numbers), record
+
+
+def _check_archive(folder: MemberFolder) -> None:
+    """Read the network's archive through: one flipped bit would be found only when it has to predict, or never."""
+    try:
+        with zipfile.ZipFile(folder.network) as archive:
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        damaged = str(error)
+    if damaged:
+        raise DataError(f"{folder.network}: damaged ({damaged}); copy it again.")
+
+
+def _differences(found: Mapping[str, Any], expected: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What `found` has otherwise than `expected`, a text each."""
+    texts: list[str] = []
+    for key in sorted({*found, *expected}):
+        ours, theirs = expected.get(key), found.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            texts += _differences(theirs, ours, f"{prefix}{key}.")
+        elif ours != theirs:
+            texts.append(f"{prefix}{key} {theirs}, this run has {ours}")
+    return texts

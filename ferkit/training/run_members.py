@@ -1,0 +1,262 @@
+"""The networks of a run without ZenML: which are finished, training those that are not, asking them."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ferkit import balancing
+from ferkit.cleaning import drop_non_faces
+from ferkit.config import RunConfig, Training
+from ferkit.dataset import FaceDataset
+from ferkit.ensemble import Ensemble
+from ferkit.errors import TrainingError
+from ferkit.labels import Split, Target
+from ferkit.model import FaceModel
+from ferkit.predictions import Predictions
+from ferkit.provenance import Environment
+from ferkit.quarantine import without_quarantined
+from ferkit.run_folder import MemberFolder, MemberRecord, RunFolder
+from ferkit.sources import fingerprint, load
+from ferkit.targets import TargetSettings
+from ferkit.training.checkpoint import remove_finished
+from ferkit.training.distillation import distil
+from ferkit.training.epochs import EpochRecord
+from ferkit.training.execution import use_precision
+from ferkit.training.member import train_member
+from ferkit.training.teacher import teach
+from ferkit.training_set import TrainingSet
+
+__all__ = ["OutOfTimeError", "RunData", "RunMembers", "read_data"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class OutOfTimeError(TrainingError):
+    """The time limit has passed; what is done is kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """The data of a run, as far as no seed is needed for it.
+
+    Attributes
+    ----------
+    fingerprint
+        Hash of the data's files.
+    ingested
+        The faces as they were read.
+    faces
+        What quarantine and cleaning left.
+    """
+
+    fingerprint: str
+    ingested: FaceDataset
+    faces: FaceDataset
+
+
+def read_data(config: RunConfig) -> RunData:
+    """Read and clean the data that `config` names.
+
+    Raises
+    ------
+    DataError
+        As `ferkit.sources.load` and `ferkit.cleaning.drop_non_faces` do.
+    """
+    ingested = load(config.data)
+    cleaned = drop_non_faces(without_quarantined(ingested, config.validation), config.cleaning)
+    return RunData(fingerprint(config.data), ingested, cleaned.faces)
+
+
+@dataclass
+class RunMembers:
+    """The networks of one run.
+
+    Attributes
+    ----------
+    config, data, folder, environment
+        What the run is made from, and where its files are.
+    deadline : seconds of `time.monotonic`
+        A training stops after the epoch that passes it; never if None.
+    ensembles
+        Of each target; students need that of theirs.
+    """
+
+    config: RunConfig
+    data: RunData
+    folder: RunFolder
+    environment: Environment
+    deadline: float | None = None
+    ensembles: dict[Target, Ensemble] = field(default_factory=dict)
+    _balanced: dict[Target, TrainingSet] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
+
+    def files(self, training: Training) -> MemberFolder:
+        """Where the files of a training are."""
+        return self.folder.member(training.name)
+
+    def finished(self, training: Training) -> MemberRecord | None:
+        """The record of a network that was made from this very run's settings and data, None if there is none."""
+        return self.files(training).finished(self._key(training))
+
+    def missing(self, trainings: Iterable[Training]) -> bool:
+        """Whether a network is not trained yet; says which."""
+        names = [each.name for each in trainings if self.finished(each) is None]
+        if names:
+            _LOG.info("still to be trained before anything is combined and judged: %s", ", ".join(names))
+        return bool(names)
+
+    def train(self, training: Training) -> None:
+        """Train a network and write its files, unless they are there.
+
+        Raises
+        ------
+        OutOfTimeError
+            If the deadline has passed and the training has come at least one epoch further.
+        FerkitError
+            As `ferkit.training.member.train_member` does.
+        """
+        files, record = self.files(training), self.finished(training)
+        if record is None:
+            _LOG.info("%s ...", training.name)
+            self._fine_tune(training)
+        elif record.prediction != self.config.prediction:
+            _LOG.info("%s is trained already, and is asked anew: other views of the pictures", training.name)
+            files.discard()
+            for target in training.targets:
+                files.write_predictions(self._ask(training, target, "PublicTest"))
+            files.write_record(record.model_copy(update={"prediction": self.config.prediction}))
+        else:
+            _LOG.info("%s is trained already", training.name)
+
+    def predictions(self, training: Training, target: TargetSettings, split: Split) -> Predictions:
+        """What a finished network says about the pictures of `split`; asked once."""
+        files = self.files(training)
+        if not files.has_predictions(target.name, split):
+            files.write_predictions(self._ask(training, target, split))
+        return files.read_predictions(target.name, split)
+
+    def _ask(self, training: Training, target: TargetSettings, split: Split) -> Predictions:
+        model = FaceModel(training.label, target.name, self.files(training).network)
+        return model.predict_split(self.data.faces, target, split, self.config.prediction)
+
+    def _fine_tune(self, training: Training) -> None:
+        import keras
+
+        files, workspace = self.files(training), self.folder.checkpoints
+        files.discard()
+        settings = self.config.training_of(training.entry)
+        begin = time.monotonic()
+        member = train_member(
+            self.data.faces,
+            {target.name: self._lesson(training, target) for target in training.targets},
+            training.targets,
+            training.entry.backbone,
+            settings,
+            self.config.seed,
+            workspace=workspace,
+            views=self.config.prediction,
+            on_epoch=self._stopper(workspace / training.name),
+        )
+        for predictions in member.validation.values():
+            files.write_predictions(predictions)
+        files.write_history(member.history)
+        member.models[training.names[0]].file.replace(files.network)
+        with use_precision(settings.execution.precision):
+            precision = keras.config.dtype_policy().name
+        record = MemberRecord(
+            label=training.label,
+            targets=training.names,
+            key=self._key(training),
+            backbone=training.entry.backbone,
+            training=settings,
+            seed=self.config.seed,
+            training_sets={target.name: self._training_set(target).content_hash() for target in training.targets},
+            distillation=self.config.distillation if training.entry.teacher else None,
+            numbers=member.numbers,
+            environment=self.environment,
+            precision=precision,
+            prediction=self.config.prediction,
+            seconds=time.monotonic() - begin,
+        )
+        files.write_record(record)
+        remove_finished(workspace)
+        # What is left of one network on the device would be missing to the next.
+        keras.utils.clear_session()
+
+    def _stopper(self, checkpoint: Path) -> Callable[[EpochRecord], None]:
+        """Called after each epoch; stops the run when its time is up, but not before it has come an epoch further."""
+        state = checkpoint / "state" / "progress.json"
+        found = state.stat().st_mtime_ns if state.exists() else None
+
+        def stop(record: EpochRecord) -> None:
+            passed = self.deadline is not None and time.monotonic() > self.deadline
+            if passed and state.stat().st_mtime_ns != found:
+                raise OutOfTimeError(
+                    f"the time limit has passed, {checkpoint.name} stands after epoch {record['epoch']}"
+                )
+
+        return stop
+
+    def _training_set(self, target: TargetSettings) -> TrainingSet:
+        """The balanced training split, made once."""
+        if target.name not in self._balanced:
+            made = balancing.oversample(self.data.faces, target, self.config.balancing, self.config.seed)
+            self._balanced[target.name] = made
+        return self._balanced[target.name]
+
+    def _lesson(self, training: Training, target: TargetSettings) -> TrainingSet:
+        """What a network learns from: the balanced labels, for a student with the opinion of its teacher."""
+        training_set = self._training_set(target)
+        if training.entry.teacher is None:
+            return training_set
+        return distil(training_set, self._teacher(target), self.config.distillation)
+
+    def _teacher(self, target: TargetSettings) -> Predictions:
+        """What the ensemble says about the training pictures; asked once: a GPU's answers differ by rounding."""
+        key = self._teacher_key(target)
+        said = self.folder.read_teacher(target.name, key)
+        if said is None:
+            networks = [
+                FaceModel(each.label, target.name, self.files(each).network) for each in self._voters(target).values()
+            ]
+            ensemble = self.ensembles[target.name]
+            said = teach(networks, ensemble, self._training_set(target), self.config.prediction)
+            self.folder.write_teacher(said, key)
+        return said
+
+    def _voters(self, target: TargetSettings) -> dict[str, Training]:
+        trainings = (each for each in self.config.trained() if target in each.targets and each.entry.teacher is None)
+        return {each.label: each for each in trainings}
+
+    def _teacher_key(self, target: TargetSettings) -> str:
+        """Hash of everything that decides what the ensemble says about the training pictures."""
+        voters, ensemble = self._voters(target), self.ensembles[target.name]
+        return _hash(
+            ensemble.to_json(),
+            self.config.prediction.model_dump_json(),
+            self._training_set(target).content_hash(),
+            *(self._key(voters[name]) for name in ensemble.members),
+        )
+
+    def _key(self, training: Training) -> str:
+        """Hash of everything that a network is made from."""
+        if training.name not in self._keys:
+            parts = [
+                self.data.faces.content_hash(),
+                *(self._training_set(target).content_hash() for target in training.targets),
+                *(target.model_dump_json() for target in training.targets),
+                training.entry.backbone.model_dump_json(),
+                self.config.training_of(training.entry).model_dump_json(),
+                str(self.config.seed),
+            ]
+            if training.entry.teacher:
+                parts += [self.config.distillation.model_dump_json(), *map(self._teacher_key, training.targets)]
+            self._keys[training.name] = _hash(*parts)
+        return self._keys[training.name]
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
