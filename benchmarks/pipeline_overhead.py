@@ -24,30 +24,52 @@ from ferkit.cleaning import drop_non_faces
 from ferkit.config import load_config
 from ferkit.ensemble import combine, fit_ensemble
 from ferkit.evaluation import evaluate
-from ferkit.training.member import train_member
 from ferkit.sources import load
 from ferkit.targets import labelled
+from ferkit.training.distillation import distil
+from ferkit.training.member import train_member
+from ferkit.training.teacher import teach
 from ferkit.validation import validate
 
 config = load_config(Path(sys.argv[1]), sys.argv[2:])
+views = config.prediction
 ingested = load(config.data)
 faces = drop_non_faces(validate(ingested, config.validation).faces, config.cleaning).faces
+balanced = {target.name: oversample(faces, target, config.balancing, config.seed) for target in config.targets}
+models = {target.name: [] for target in config.targets}
+said = {target.name: {"PublicTest": {}, "PrivateTest": {}} for target in config.targets}
+
+
+def train(training, learned):
+    member = train_member(
+        faces, {name: learned[name] for name in training.names}, training.targets, training.entry.backbone,
+        config.training_of(training.entry), config.seed, workspace=Path(tempfile.mkdtemp()), views=views,
+    )
+    for target in training.targets:
+        model = member.models[target.name]
+        both = [member.validation[target.name], model.predict_split(faces, target, "PrivateTest", views)]
+        evaluate(training.label, both, ingested, target, config.evaluation, config.seed)
+        if training.entry.teacher is None:
+            models[target.name].append(model)
+            for each in both:
+                said[target.name][each.split][training.label] = each
+
+
+for training in config.trained():
+    if training.entry.teacher is None:
+        train(training, balanced)
+lessons = {}
 for target in config.targets:
-    training_set = oversample(faces, target, config.balancing, config.seed)
-    said = {"PublicTest": {}, "PrivateTest": {}}
-    for entry in config.members(target.name):
-        member = train_member(
-            faces, training_set, target, entry.backbone, config.training_of(entry), config.seed,
-            workspace=Path(tempfile.mkdtemp()),
-        )
-        said["PublicTest"][entry.label] = member.validation
-        said["PrivateTest"][entry.label] = member.model.predict_split(faces, target, "PrivateTest")
-        both = [said[split][entry.label] for split in said]
-        evaluate(entry.label, both, ingested, target, config.evaluation, config.seed)
     _, labels = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
-    votes = fit_ensemble(said["PublicTest"], labels, config.ensemble)
-    together = [combine(said[split], votes) for split in said]
+    votes = fit_ensemble(said[target.name]["PublicTest"], labels, config.ensemble)
+    together = [combine(each, votes) for each in said[target.name].values()]
     evaluate("ensemble", together, ingested, target, config.evaluation, config.seed)
+    if config.students(target.name):
+        teacher = teach(models[target.name], votes, balanced[target.name], views)
+        lessons[target.name] = distil(balanced[target.name], teacher, config.distillation)
+for training in config.trained():
+    if training.entry.teacher is not None:
+        train(training, lessons)
 """
 
 

@@ -56,7 +56,10 @@ class Resources(Settings):
     drop_non_faces: ResourceRequest = ResourceRequest()
     oversample: ResourceRequest = ResourceRequest()
     fine_tune: ResourceRequest = ResourceRequest()
+    predict_public: ResourceRequest = ResourceRequest()
     ensemble: ResourceRequest = ResourceRequest()
+    teach: ResourceRequest = ResourceRequest()
+    distil: ResourceRequest = ResourceRequest()
     evaluate: ResourceRequest = ResourceRequest()
     report: ResourceRequest = ResourceRequest()
 
@@ -160,15 +163,39 @@ class RunConfig(Settings):
         for entry in self.backbones:
             if unknown := set(entry.targets or ()) - set(names):
                 raise ValueError(f"backbone {entry.label}: targets {sorted(unknown)} are not among this run's {names}.")
-            if entry.joint and len(self.targets_of(entry)) < 2:
-                raise ValueError(f"backbone {entry.label}: joint training needs two targets, it has {names}.")
+            if entry.joint:
+                self._can_be_joint(entry)
             self.training_of(entry)
         for name in names:
-            if not self.members(name):
-                raise ValueError(f"target {name}: no backbone is trained for it.")
-            if missing := set(self.ensemble.members or ()) - {entry.label for entry in self.members(name)}:
-                raise ValueError(f"ensemble.members {sorted(missing)} are not among the backbones of {name}: {labels}.")
+            self._has_members(name)
+        # The pipeline writes underscores for what joins targets and label.
+        steps = ["_".join((*training.names, training.label)) for training in self.trained()]
+        if twice := {step for step in steps if steps.count(step) > 1}:
+            raise ValueError(f"two trainings would be called {sorted(twice)}: give one backbone another alias.")
         return self
+
+    def _can_be_joint(self, entry: BackboneEntry) -> None:
+        targets = [target.name for target in self.targets_of(entry)]
+        if len(targets) < 2:
+            raise ValueError(f"backbone {entry.label}: joint training needs two targets, it has {targets}.")
+        if self.balancing.method not in ("none", "random_over_sampler"):
+            raise ValueError(
+                f"backbone {entry.label}: balancing.method {self.balancing.method} makes pictures, which have a label "
+                f"for one target alone; joint training of {targets} needs none or random_over_sampler."
+            )
+
+    def _has_members(self, target: str) -> None:
+        """Whether there is somebody to vote, and nobody else is named."""
+        members, students = ([entry.label for entry in each(target)] for each in (self.members, self.students))
+        if students and not members:
+            raise ValueError(f"target {target}: {students} learn from its ensemble, but no other backbone is in it.")
+        if not members:
+            raise ValueError(f"target {target}: no backbone is trained for it.")
+        voting = set(self.ensemble.members or ())
+        if taught := voting & set(students):
+            raise ValueError(f"ensemble.members {sorted(taught)} learn from the ensemble and have no vote in it.")
+        if missing := voting - set(members):
+            raise ValueError(f"ensemble.members {sorted(missing)} are not among the backbones of {target}: {members}.")
 
     def members(self, target: str) -> tuple[BackboneEntry, ...]:
         """The backbones that are trained for `target` and vote on it."""

@@ -55,13 +55,15 @@ class ReportContent:
     training_sets
         After balancing.
     histories
-        Of each trained network, by target and name of the model.
+        Of each training, by target and name of the model; the targets of a joint one as ``fer+ferplus``.
     ensembles
         The weights that PublicTest chose.
     evaluations
         Of every model and ensemble, in the order of the tables.
     settings
         What the models were judged with.
+    students
+        Names of the models that learned from an ensemble.
     """
 
     name: str
@@ -75,10 +77,21 @@ class ReportContent:
     quarantined: pd.DataFrame
     manifest: pd.DataFrame
     training_sets: Mapping[Target, TrainingSet]
-    histories: Mapping[tuple[Target, str], pd.DataFrame]
+    histories: Mapping[tuple[str, str], pd.DataFrame]
     ensembles: Mapping[Target, Ensemble]
     evaluations: Sequence[Evaluation]
     settings: EvaluationSettings
+    students: frozenset[str] = frozenset()
+
+    @property
+    def joint(self) -> frozenset[str]:
+        """Names of the models that learned several targets together."""
+        return frozenset(model for targets, model in self.histories if "+" in targets)
+
+    def called(self, model: str) -> str:
+        """The name of a model with what sets it apart from a member that learned one target."""
+        kind = " ".join(word for word, names in (("joint", self.joint), ("student", self.students)) if model in names)
+        return f"{model} ({kind})" if kind else model
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +116,15 @@ class Report:
 def build_report(content: ReportContent) -> Report:
     """Write the report of a run."""
     targets = list(dict.fromkeys(each.target for each in content.evaluations))
+    models = (*_joint_trainings(content), *(_model(content, each) for each in content.evaluations))
     document = Document(
         title=f"ferkit run: {content.name}",
-        lead=tuple(_headline(_of(content, target)) for target in targets),
+        lead=tuple(_headline(content, target) for target in targets),
         sections=(
-            Section("Results", (Text(_HOW_TO_READ),), tuple(_results(content, target) for target in targets)),
+            Section("Results", _how_to_read(content), tuple(_results(content, target) for target in targets)),
             _data(content),
             Section("Balancing", (), tuple(_balancing(content, *each) for each in content.training_sets.items())),
-            Section("Models", (), tuple(_model(content, each) for each in content.evaluations)),
+            Section("Models", (), models),
             _run(content),
         ),
     )
@@ -123,6 +137,19 @@ _HOW_TO_READ = (
     "occur in another split. Macro-F1 is the mean over the classes that occur; ECE is the expected calibration error."
 )
 
+_HOW_TO_READ_JOINT = (
+    "A joint network learned FER's labels and FER+'s together. The votes of FER+ are further annotation of the same "
+    "pictures: its numbers, and those of what it votes in or teaches, owe something to labels that FER-2013 lacks."
+)
+_HOW_TO_READ_STUDENT = (
+    "A student learned from what the ensemble says about Training; it has no vote, and is one network to run."
+)
+
+
+def _how_to_read(content: ReportContent) -> tuple[Text, ...]:
+    told = ((True, _HOW_TO_READ), (content.joint, _HOW_TO_READ_JOINT), (content.students, _HOW_TO_READ_STUDENT))
+    return tuple(Text(text) for applies, text in told if applies)
+
 
 def _of(content: ReportContent, target: Target) -> list[Evaluation]:
     return [each for each in content.evaluations if each.target == target]
@@ -133,14 +160,15 @@ def _chosen(evaluations: list[Evaluation]) -> Evaluation:
     return max(evaluations, key=lambda each: next(iter(each.scores.values())).accuracy)
 
 
-def _headline(evaluations: list[Evaluation]) -> str:
-    best = _chosen(evaluations)
+def _headline(content: ReportContent, target: Target) -> str:
+    best = _chosen(_of(content, target))
     parts = [
         f"{accuracy(best.scores[subset])} on {subset} ({pictures(best.scores[subset])} pictures)"
         for subset in ("PublicTest", "PrivateTest", "PrivateTest, no duplicates")
         if subset in best.scores
     ]
-    return f"{best.target}, labels {best.protocol}: {best.model} is best on PublicTest. Accuracy {', '.join(parts)}."
+    name = content.called(best.model)
+    return f"{best.target}, labels {best.protocol}: {name} is best on PublicTest. Accuracy {', '.join(parts)}."
 
 
 def _results(content: ReportContent, target: Target) -> Section:
@@ -157,11 +185,12 @@ def _results(content: ReportContent, target: Target) -> Section:
                 strong.add(len(rows))
             macro_f1 = with_interval(scores.macro_f1, scores.macro_f1_low, scores.macro_f1_high)
             calibration = (f"{scores.expected_calibration_error:.3f}", f"{scores.log_loss:.3f}")
-            rows.append((subset, pictures(scores), each.model, accuracy(scores), macro_f1, *calibration))
+            name = content.called(each.model)
+            rows.append((subset, pictures(scores), name, accuracy(scores), macro_f1, *calibration))
     header = ("Subset", "Pictures", "Model", "Accuracy", "Macro-F1", "ECE", "Log loss")
     names = class_names(target)
     recalls = tuple(
-        (subset, each.model, *map(percent, scores.recall))
+        (subset, content.called(each.model), *map(percent, scores.recall))
         for subset in ("PublicTest", "PrivateTest")
         for each in evaluations
         if (scores := each.scores.get(subset))
@@ -244,14 +273,32 @@ def _balancing(content: ReportContent, target: Target, training_set: TrainingSet
     return Section(target, tuple(blocks))
 
 
+def _joint_trainings(content: ReportContent) -> list[Section]:
+    """The curves of each training of several targets, once."""
+    return [
+        Section(f"{targets}/{content.called(model)}: training", _curves(content, targets, model), folded=True)
+        for targets, model in content.histories
+        if "+" in targets
+    ]
+
+
+def _curves(content: ReportContent, targets: str, model: str) -> tuple[Picture, ...]:
+    history = content.histories.get((targets, model))
+    if history is None or not len(history):
+        return ()
+    figure = plots.training_curves(history, f"{targets}/{model}: training")
+    return (Picture(f"{_slug(targets, model)}_curves.png", figure),)
+
+
+def _slug(targets: str, model: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", f"{targets}_{model}")
+
+
 def _model(content: ReportContent, evaluation: Evaluation) -> Section:
     target, model = evaluation.target, evaluation.model
-    names, title = class_names(target), f"{evaluation.target}/{evaluation.model}"
-    slug = f"{target}_{re.sub(r'[^A-Za-z0-9]+', '_', model)}"
-    pictures = []
-    history = content.histories.get((target, model))
-    if history is not None and len(history):
-        pictures.append(Picture(f"{slug}_curves.png", plots.training_curves(history, f"{title}: training")))
+    names, title = class_names(target), f"{target}/{model}"
+    slug = _slug(target, model)
+    pictures = [*_curves(content, target, model)]
     ensemble = content.ensembles.get(target)
     if model == "ensemble" and ensemble is not None:
         pictures.append(Picture(f"{slug}_weights.png", plots.ensemble_weights(ensemble, f"{target}: ensemble weights")))
@@ -272,7 +319,7 @@ def _model(content: ReportContent, evaluation: Evaluation) -> Section:
             )
             caption = f"{kind.capitalize()} on PrivateTest, drawn at random: predicted / labelled, probability."
             pictures.append(Picture(f"{slug}_{kind}.png", grid, caption))
-    return Section(title, tuple(pictures), folded=True)
+    return Section(f"{target}/{content.called(model)}", tuple(pictures), folded=True)
 
 
 def _run(content: ReportContent) -> Section:

@@ -1,27 +1,35 @@
 """The pipeline: which step feeds which."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from zenml import pipeline
 from zenml.config import ResourceSettings
 
-from ferkit.config import BackboneEntry, ResourceRequest, RunConfig
+from ferkit.config import ResourceRequest, RunConfig, Training
+from ferkit.run_folder import Adoption
 from ferkit.targets import TargetSettings
+from steps.adopt_member import adopt_member
 from steps.drop_non_faces import drop_non_faces
 from steps.ensemble import ensemble
 from steps.evaluate import evaluate, evaluate_ensemble
 from steps.fine_tune import fine_tune
 from steps.ingest import ingest
 from steps.oversample import oversample
+from steps.predict_public import predict_public
 from steps.report import report
+from steps.teach import distil, teach
 from steps.validate import validate
 
 __all__ = ["train"]
 
 
 @pipeline(dynamic=False)
-def train(config: RunConfig, fingerprint: str, exclude_hash: str) -> None:
-    """Data to judged models; `fingerprint` and `exclude_hash` are hashes of the files that `config` names."""
+def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adoption | None = None) -> None:
+    """Data to judged models; `fingerprint` and `exclude_hash` are hashes of the files that `config` names.
+
+    With `adoption` the networks are read from a run folder in place of being trained.
+    """
     need = config.resources
     ingested = _with(ingest, need.ingest)(settings=config.data, fingerprint=fingerprint)
     validated, expectations, quarantined, _docs = _with(validate, need.validate_)(
@@ -30,46 +38,32 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str) -> None:
     faces, manifest = _with(drop_non_faces, need.drop_non_faces)(
         faces=validated, settings=config.cleaning, exclude_hash=exclude_hash
     )
-    training_sets, histories, ensembles, evaluations = [], [], [], []
-    for target in config.targets:
-        training_set = _with(oversample, need.oversample, target=target.name)(
+    balanced = {
+        target.name: _with(oversample, need.oversample, target=target.name)(
             faces=faces, target=target, settings=config.balancing, seed=config.seed, id=f"oversample_{target.name}"
         )
-        validations, judged = {}, {}
-        for entry in config.members(target.name):
-            model, history, validation = _train_member(config, target, entry, faces, training_set)
-            judged[entry.label] = _with(evaluate, need.evaluate, member=_member(target, entry.label))(
-                model=model,
-                validation=validation,
-                faces=faces,
-                ingested=ingested,
-                target=target,
-                settings=config.evaluation,
-                seed=config.seed,
-                id=f"evaluate_{_member(target, entry.label)}",
-            )
-            validations[entry.label] = validation
+        for target in config.targets
+    }
+    networks: dict[str, dict[str, Any]] = {name: {} for name in balanced}
+    histories, ensembles, lessons, evaluations = [], [], dict(balanced), {}
+    for training in config.trained():
+        if training.entry.teacher is None:
+            network, history = _network(config, training, faces, balanced, adoption)
             histories.append(history)
-        votes = _with(ensemble, need.ensemble, target=target.name)(
-            validations=list(validations.values()),
-            names=list(validations),
-            faces=faces,
-            target=target,
-            settings=config.ensemble,
-            id=f"ensemble_{target.name}",
-        )
-        together = _with(evaluate_ensemble, need.evaluate, member=_member(target, "ensemble"))(
-            members=list(judged.values()),
-            ensemble=votes,
-            ingested=ingested,
-            target=target,
-            settings=config.evaluation,
-            seed=config.seed,
-            id=f"evaluate_{_member(target, 'ensemble')}",
-        )
-        training_sets.append(training_set)
+            networks |= {name: {**networks[name], training.label: network} for name in training.names}
+    for target in config.targets:
+        votes, judged = _members(config, target, networks[target.name], faces, ingested)
         ensembles.append(votes)
-        evaluations += [*judged.values(), together]
+        evaluations[target.name] = judged
+        if config.students(target.name) and not adoption:
+            lessons[target.name] = _lesson(config, target, networks[target.name], votes, balanced[target.name])
+    for training in config.trained():
+        if training.entry.teacher is not None:
+            network, history = _network(config, training, faces, lessons, adoption)
+            histories.append(history)
+            for target in training.targets:
+                _, judgement = _judge(config, target, training.label, network, faces, ingested)
+                evaluations[target.name].append(judgement)
     _with(report, need.report)(
         config=config,
         ingested=ingested,
@@ -78,31 +72,98 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str) -> None:
         expectations=expectations,
         quarantined=quarantined,
         manifest=manifest,
-        training_sets=training_sets,
+        training_sets=list(balanced.values()),
         histories=histories,
         ensembles=ensembles,
-        evaluations=evaluations,
+        evaluations=[each for of_target in evaluations.values() for each in of_target],
     )
 
 
-def _member(target: TargetSettings, label: str) -> str:
-    return f"{target.name}_{label}"
-
-
-def _train_member(
-    config: RunConfig, target: TargetSettings, entry: BackboneEntry, faces: Any, training_set: Any
+def _network(
+    config: RunConfig, training: Training, faces: Any, training_sets: dict[Any, Any], adoption: Adoption | None
 ) -> Any:
-    need = entry.resources or config.resources.fine_tune
-    member = _member(target, entry.label)
-    return _with(fine_tune, need, member=member)(
-        faces=faces,
-        training_set=training_set,
-        target=target,
-        backbone=entry.backbone,
-        settings=config.training_of(entry),
-        seed=config.seed,
-        id=f"fine_tune_{member}",
+    """Network and history of one training, made here or adopted."""
+    member = _member(training.names, training.label)
+    inputs = {
+        "faces": faces,
+        "training_sets": [training_sets[name] for name in training.names],
+        "targets": list(training.targets),
+        "backbone": training.entry.backbone,
+        "settings": config.training_of(training.entry),
+        "seed": config.seed,
+    }
+    if adoption:
+        place = adoption.place(training.name)
+        return _with(adopt_member, config.resources.ingest, member=member)(**inputs, **place, id=f"adopt_{member}")
+    need = training.entry.resources or config.resources.fine_tune
+    return _with(fine_tune, need, member=member)(**inputs, id=f"fine_tune_{member}")
+
+
+def _judge(config: RunConfig, target: TargetSettings, label: str, network: Any, faces: Any, ingested: Any) -> Any:
+    """What a network says about PublicTest, and its evaluation."""
+    member = _member([target.name], label)
+    asked = {"model": network, "faces": faces, "target": target, "views": config.prediction}
+    validation = _with(predict_public, config.resources.predict_public, member=member)(
+        **asked, id=f"predict_public_{member}"
     )
+    evaluation = _with(evaluate, config.resources.evaluate, member=member)(
+        **asked,
+        validation=validation,
+        ingested=ingested,
+        settings=config.evaluation,
+        seed=config.seed,
+        id=f"evaluate_{member}",
+    )
+    return validation, evaluation
+
+
+def _members(
+    config: RunConfig, target: TargetSettings, networks: dict[str, Any], faces: Any, ingested: Any
+) -> tuple[Any, list[Any]]:
+    """The ensemble of a target, and the evaluations of its members and of itself."""
+    both = {
+        entry.label: _judge(config, target, entry.label, networks[entry.label], faces, ingested)
+        for entry in config.members(target.name)
+    }
+    judged = [evaluation for _, evaluation in both.values()]
+    votes = _with(ensemble, config.resources.ensemble, target=target.name)(
+        validations=[validation for validation, _ in both.values()],
+        names=list(both),
+        faces=faces,
+        target=target,
+        settings=config.ensemble,
+        id=f"ensemble_{target.name}",
+    )
+    member = _member([target.name], "ensemble")
+    together = _with(evaluate_ensemble, config.resources.evaluate, member=member)(
+        members=judged,
+        ensemble=votes,
+        ingested=ingested,
+        target=target,
+        settings=config.evaluation,
+        seed=config.seed,
+        id=f"evaluate_{member}",
+    )
+    return votes, [*judged, together]
+
+
+def _lesson(config: RunConfig, target: TargetSettings, networks: dict[str, Any], votes: Any, training_set: Any) -> Any:
+    """The training set of a target's students."""
+    said = _with(teach, config.resources.teach, target=target.name)(
+        models=[networks[label] for label in config.ensemble.members or networks],
+        ensemble=votes,
+        training_set=training_set,
+        views=config.prediction,
+        id=f"teach_{target.name}",
+    )
+    return _with(distil, config.resources.distil, target=target.name)(
+        training_set=training_set, teacher=said, settings=config.distillation, id=f"distil_{target.name}"
+    )
+
+
+def _member(targets: Sequence[str], label: str) -> str:
+    """How steps and artifacts of a network are called, in characters that names of files and jobs may have."""
+    return "_".join((*targets, label))
 
 
 def _with(step: Any, need: ResourceRequest, **names: str) -> Any:

@@ -1,5 +1,6 @@
 """Steps: a single model, and the ensemble, judged on PrivateTest."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from zenml import step
@@ -11,6 +12,7 @@ from ferkit.evaluation import evaluate as judge
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings
+from ferkit.views import TestTimeAugmentation
 from materializers.evaluations import EvaluationMaterializer
 from steps import tracking
 from steps.caching import code_of
@@ -26,11 +28,13 @@ def evaluate(
     faces: FaceDataset,
     ingested: FaceDataset,
     target: TargetSettings,
+    views: TestTimeAugmentation,
     settings: EvaluationSettings,
     seed: int,
 ) -> Annotated[Evaluation, "{member}_evaluation"]:
     """Ask the model about PrivateTest, the one time in a run; `ingested` knows every duplicate."""
-    predictions = [validation, model.predict_split(faces, target, "PrivateTest")]
+    asked = replace(model, target=target.name)
+    predictions = [validation, asked.predict_split(faces, target, "PrivateTest", views)]
     evaluation = judge(model.name, predictions, ingested, target, settings, seed)
     with tracking.member_run(target.name, model.name):
         tracking.log_evaluation(evaluation)

@@ -1,4 +1,4 @@
-"""Step: one backbone, trained for one target."""
+"""Step: one backbone, trained for one target or for several together."""
 
 import os
 from pathlib import Path
@@ -10,12 +10,11 @@ from zenml import step
 from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings
 from ferkit.training.member import train_member
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
-from materializers.models import FaceModelMaterializer, PredictionsMaterializer
+from materializers.models import FaceModelMaterializer
 from materializers.tables import TableMaterializer
 from steps import tracking
 from steps.caching import code_of
@@ -26,31 +25,25 @@ __all__ = ["fine_tune"]
 @step(
     experiment_tracker=True,
     cache_policy=code_of(__name__),
-    output_materializers={
-        "{member}_model": FaceModelMaterializer,
-        "{member}_history": TableMaterializer,
-        "{member}_validation": PredictionsMaterializer,
-    },
+    output_materializers={"{member}_model": FaceModelMaterializer, "{member}_history": TableMaterializer},
 )
 def fine_tune(
     faces: FaceDataset,
-    training_set: TrainingSet,
-    target: TargetSettings,
+    training_sets: list[TrainingSet],
+    targets: list[TargetSettings],
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
-) -> tuple[
-    Annotated[FaceModel, "{member}_model"],
-    Annotated[pd.DataFrame, "{member}_history"],
-    Annotated[Predictions, "{member}_validation"],
-]:
+) -> tuple[Annotated[FaceModel, "{member}_model"], Annotated[pd.DataFrame, "{member}_history"]]:
     """Train the head on the frozen backbone, then the network; keep the epoch that PublicTest likes best."""
     workspace = Path(os.environ.get("FERKIT_CHECKPOINTS", ".ferkit/checkpoints"))
-    with tracking.member_run(target.name, backbone.label):
-        tracking.log_training(backbone, settings, seed, training_set.content_hash())
+    learned = {target.name: each for target, each in zip(targets, training_sets, strict=True)}
+    with tracking.member_run("+".join(learned), backbone.label):
+        tracking.log_training(backbone, settings, seed, ", ".join(each.content_hash() for each in training_sets))
         member = train_member(
-            faces, training_set, target, backbone, settings, seed, workspace=workspace, on_epoch=tracking.log_epoch
+            faces, learned, targets, backbone, settings, seed, workspace=workspace, on_epoch=tracking.log_epoch
         )
         tracking.log_metrics(member.numbers)
         tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
-    return member.model, member.history, member.validation
+    # The file of a joint training has a head for each target; the steps that ask it choose one.
+    return member.models[targets[0].name], member.history

@@ -50,10 +50,14 @@ def report(
         quarantined=quarantined,
         manifest=manifest,
         training_sets=dict(zip((target.name for target in config.targets), training_sets, strict=True)),
-        histories=dict(zip(config.trained(), histories, strict=True)),
+        histories={
+            ("+".join(each.names), each.label): history
+            for each, history in zip(config.trained(), histories, strict=True)
+        },
         ensembles={each.target: each for each in ensembles},
         evaluations=evaluations,
         settings=config.evaluation,
+        students=frozenset(entry.label for entry in config.backbones if entry.teacher),
     )
     written = build_report(content)
     tracking.log_report(written, config)

@@ -20,7 +20,7 @@ from ferkit.config import RunConfig
 from ferkit.ensemble import Ensemble
 from ferkit.evaluation import Evaluation
 from ferkit.report import Report
-from ferkit.training.fine_tuning import EpochRecord
+from ferkit.training.epochs import EpochRecord
 from ferkit.training.settings import TrainingSettings
 
 __all__ = [

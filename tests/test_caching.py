@@ -4,7 +4,10 @@ import pytest
 
 from steps.caching import code_of, reachable_modules
 
-STEPS = ("ingest", "validate", "drop_non_faces", "oversample", "fine_tune", "ensemble", "evaluate", "report")
+STEPS = (
+    *("ingest", "validate", "drop_non_faces", "oversample", "fine_tune", "predict_public", "ensemble", "teach"),
+    *("evaluate", "report"),
+)
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -22,6 +25,8 @@ def test_reach_goes_through_imports_of_imports_and_into_functions():
     assert "ferkit.backbones.layers" in reached, "imported inside a function of a module that the step imports"
     assert "ferkit.validation" not in reached
     assert "ferkit.ensemble" not in reached
+    assert "ferkit.training.distillation" not in reached, "another way to distil trains no member again"
+    assert "ferkit.training.fine_tuning" not in reachable_modules("steps.teach")
 
 
 def test_what_only_a_type_checker_imports_is_no_dependency():

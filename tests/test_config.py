@@ -9,6 +9,10 @@ from ferkit.errors import ConfigError
 CONFIGS = Path(__file__).parents[1] / "configs"
 SMALLEST = {"name": "t", "data": {"source": "synthetic"}, "backbones": [{"name": "fernet"}]}
 
+BOTH = [{"name": "fer"}, {"name": "ferplus"}]
+JOINT = {"name": "fernet", "alias": "j", "joint": True}
+STUDENT = {"name": "fernet", "alias": "s", "teacher": "ensemble"}
+
 
 def written(tmp_path, **change):
     path = tmp_path / "run.yaml"
@@ -22,8 +26,8 @@ def test_every_shipped_configuration_is_valid_and_survives_being_written_out(pat
     assert RunConfig.model_validate(yaml.safe_load(config.to_yaml())) == config
 
 
-def test_shipped_configurations_are_the_three_that_the_readme_names():
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {"quickstart", "fer2013", "fer2013_cpu"}
+def test_shipped_configurations_are_those_that_the_documentation_names():
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {"quickstart", "fer2013", "fer2013_cpu", "reference_cpu"}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,41 @@ def test_shipped_configurations_are_the_three_that_the_readme_names():
             r"targets \['ferplus'\] are not among this run's \['fer'\]",
         ),
         ({"ensemble": {"members": ["vggface"]}}, r"ensemble\.members \['vggface'\] are not among"),
+        (
+            {"ensemble": {"members": ["s"]}, "backbones": [{"name": "fernet"}, STUDENT]},
+            r"ensemble\.members \['s'\] learn from the ensemble and have no vote",
+        ),
+        ({"backbones": [STUDENT]}, r"target fer: \['s'\] learn from its ensemble, but no other backbone is in it"),
+        (
+            {"targets": BOTH, "backbones": [{"name": "fernet", "targets": ["fer"]}, STUDENT]},
+            r"target ferplus: \['s'\] learn from its ensemble",
+        ),
+        (
+            {"targets": BOTH, "backbones": [{"name": "fernet", "targets": ["fer"]}]},
+            "target ferplus: no backbone is trained for it",
+        ),
+        (
+            {"backbones": [{"name": "fernet", "joint": True}]},
+            r"fernet: joint training needs two targets, it has \['fer'\]",
+        ),
+        (
+            {"targets": BOTH, "backbones": [{"name": "fernet"}, {**JOINT, "targets": ["ferplus"]}]},
+            r"j: joint training needs two targets, it has \['ferplus'\]",
+        ),
+        *(
+            (
+                {"targets": BOTH, "backbones": [JOINT], "balancing": {"method": method}},
+                rf"j: balancing\.method {method} makes pictures.*needs none or random_over_sampler",
+            )
+            for method in ("smote", "adasyn", "augment_disgust")
+        ),
+        (
+            {"targets": BOTH, "backbones": [JOINT, {"name": "fernet", "alias": "ferplus_j", "targets": ["fer"]}]},
+            r"two trainings would be called \['fer_ferplus_j'\]",
+        ),
+        ({"backbones": [{**STUDENT, "teacher": "fernet"}]}, r"backbones\.0\.teacher: .*'ensemble'"),
+        ({"distillation": {"weight": 0}}, r"distillation\.weight: .*greater than 0"),
+        ({"prediction": {"crops": "ten"}}, r"prediction\.crops: .*'five'"),
         ({"data": {"source": "fer2014"}}, "'fer2013', 'folder', 'synthetic'"),
         ({"data": {"source": "fer2013", "pathh": "x"}}, r"data\.fer2013\.pathh: unknown key; did you mean path\?"),
         (
@@ -147,7 +186,23 @@ def test_a_backbone_overrides_part_of_the_training(tmp_path):
 def test_every_target_and_backbone_is_trained_unless_a_backbone_names_its_targets(tmp_path):
     path = written(
         tmp_path,
-        targets=[{"name": "fer"}, {"name": "ferplus"}],
+        targets=BOTH,
         backbones=[{"name": "fernet", "alias": "a"}, {"name": "fernet", "alias": "b", "targets": ["ferplus"]}],
     )
-    assert load_config(path).trained() == [("fer", "a"), ("ferplus", "a"), ("ferplus", "b")]
+    assert [training.name for training in load_config(path).trained()] == ["fer-a", "ferplus-a", "ferplus-b"]
+
+
+def test_a_joint_backbone_is_trained_once_and_students_come_last(tmp_path):
+    path = written(
+        tmp_path,
+        targets=BOTH,
+        balancing={"method": "random_over_sampler", "class_weight": True},
+        backbones=[STUDENT, {**STUDENT, "alias": "t", "joint": True}, JOINT, {"name": "fernet", "targets": ["fer"]}],
+    )
+    config = load_config(path)
+    assert [training.name for training in config.trained()] == [
+        "fer+ferplus-j", "fer-fernet", "fer-s", "fer+ferplus-t", "ferplus-s",
+    ]  # fmt: skip
+    assert [entry.label for entry in config.members("fer")] == ["j", "fernet"]
+    assert [entry.label for entry in config.members("ferplus")] == ["j"]
+    assert [entry.label for entry in config.students("ferplus")] == ["s", "t"]

@@ -1,0 +1,24 @@
+"""Step: what a network says about PublicTest."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from zenml import step
+
+from ferkit.dataset import FaceDataset
+from ferkit.model import FaceModel
+from ferkit.predictions import Predictions
+from ferkit.targets import TargetSettings
+from ferkit.views import TestTimeAugmentation
+from materializers.models import PredictionsMaterializer
+from steps.caching import code_of
+
+__all__ = ["predict_public"]
+
+
+@step(cache_policy=code_of(__name__), output_materializers=PredictionsMaterializer)
+def predict_public(
+    model: FaceModel, faces: FaceDataset, target: TargetSettings, views: TestTimeAugmentation
+) -> Annotated[Predictions, "{member}_validation"]:
+    """Ask the network's head of `target`; apart from training, so that other views train nothing again."""
+    return replace(model, target=target.name).predict_split(faces, target, "PublicTest", views)
