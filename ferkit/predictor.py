@@ -1,0 +1,126 @@
+"""From a picture to its faces, and from each face to its emotion."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.dataset import SIZE
+from ferkit.detection import Box, Detector, Face
+from ferkit.errors import DataError
+from ferkit.face_crop import crop_face, grey, whole_as_face
+
+__all__ = ["Classify", "Crops", "FacePrediction", "Predictor"]
+
+# Pictures (N, 48, 48) uint8 to probabilities (N, classes).
+Classify = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+
+
+@dataclass(frozen=True, eq=False)
+class FacePrediction:
+    """What a face shows.
+
+    Attributes
+    ----------
+    box
+        x, y, width, height in pixels of the picture.
+    score
+        How sure the detector is that it is a face; 1 where none was asked.
+    emotion
+        The most probable class.
+    probabilities : (classes,) float32
+        They sum to one.
+    """
+
+    box: Box
+    score: float
+    emotion: str
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """The faces of one picture, cut for the network.
+
+    Attributes
+    ----------
+    faces
+        Largest first.
+    images : (faces, 48, 48) uint8
+    """
+
+    faces: tuple[Face, ...]
+    images: NDArray[np.uint8]
+
+
+class Predictor:
+    """Finds faces and says what they show.
+
+    Parameters
+    ----------
+    classify
+        Any model's ``predict``: (N, 48, 48) uint8 to (N, classes) probabilities.
+    classes
+        Names of the columns of what it returns.
+    detector
+        None for pictures that are a face and nothing else.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from pathlib import Path
+    >>> from ferkit.detection import load_detector
+    >>> from ferkit.pictures import read_picture
+    >>> from ferkit.reference_model import load_reference
+    >>> reference = load_reference()  # doctest: +SKIP
+    >>> predictor = Predictor(reference.predict, reference.classes("fer"), load_detector("blazeface"))  # doctest: +SKIP
+    >>> predictor.predict(read_picture(Path("holiday.jpg")))[0].emotion  # doctest: +SKIP
+    'happy'
+    """
+
+    def __init__(self, classify: Classify, classes: Sequence[str], detector: Detector | None) -> None:
+        self._classify = classify
+        self.classes = tuple(classes)
+        self._detector = detector
+
+    def predict(self, picture: NDArray[np.uint8]) -> list[FacePrediction]:
+        """The faces of a picture (H, W, 3) uint8 RGB, largest first; none is an empty list."""
+        return self.predict_many([picture])[0]
+
+    def predict_many(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[FacePrediction]]:
+        """The faces of each picture; the network sees all of them at once."""
+        return self.classify([self.find(picture) for picture in pictures])
+
+    def find(self, picture: NDArray[np.uint8]) -> Crops:
+        """The faces of a picture (H, W, 3) uint8 RGB, cut but not yet read."""
+        luma = grey(picture)
+        if self._detector is None:
+            height, width = luma.shape
+            return Crops((Face((0, 0, width, height), 1.0),), whole_as_face(luma)[None])
+        faces = tuple(self._detector.detect(picture))
+        images = [crop_face(luma, face, self._detector.framing) for face in faces]
+        return Crops(faces, np.stack(images) if images else np.zeros((0, SIZE, SIZE), dtype=np.uint8))
+
+    def classify(self, crops: Sequence[Crops]) -> list[list[FacePrediction]]:
+        """What each face of each picture shows.
+
+        Raises
+        ------
+        DataError
+            If the model returns anything but one probability for each class and face.
+        """
+        images = np.concatenate([each.images for each in crops]) if crops else np.zeros((0, SIZE, SIZE), np.uint8)
+        if not len(images):
+            return [[] for _ in crops]
+        said = np.asarray(self._classify(images), dtype=np.float32)
+        if said.shape != (len(images), len(self.classes)):
+            raise DataError(
+                f"the model returned {said.shape} for {len(images)} faces, expected one column for each of "
+                f"{', '.join(self.classes)}: is it trained for another target?"
+            )
+        rows = iter(said)
+        return [[self._prediction(face, next(rows)) for face in each.faces] for each in crops]
+
+    def _prediction(self, face: Face, probabilities: NDArray[np.float32]) -> FacePrediction:
+        return FacePrediction(face.box, face.score, self.classes[int(probabilities.argmax())], probabilities)
