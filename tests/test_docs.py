@@ -19,8 +19,12 @@ from ferkit.evaluation import EvaluationSettings
 from ferkit.sources import Fer2013Settings, FolderSettings, SyntheticSettings
 from ferkit.targets import TargetSettings
 from ferkit.training.augmentation import AugmentationSettings
+from ferkit.training.distillation import DistillationSettings
+from ferkit.training.execution import ExecutionSettings
+from ferkit.training.mixing import MixingSettings
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 from ferkit.validation import ValidationSettings
+from ferkit.views import TestTimeAugmentation
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
@@ -37,7 +41,11 @@ SECTIONS = {
     "training": TrainingSettings,
     "training.head": PhaseSettings,
     "training.augmentation": AugmentationSettings,
+    "training.mixing": MixingSettings,
+    "training.execution": ExecutionSettings,
+    "distillation": DistillationSettings,
     "ensemble": EnsembleSettings,
+    "prediction": TestTimeAugmentation,
     "evaluation": EvaluationSettings,
     "resources": run.Resources,
     "resources: a request": run.ResourceRequest,
