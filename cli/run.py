@@ -3,7 +3,7 @@
 import hashlib
 import time
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -12,10 +12,14 @@ from cli.report import export, results_table
 from cli.workspace import Workspace
 from ferkit.config import RunConfig, load_config
 from ferkit.errors import DataError
+from ferkit.run_folder import Adoption
 from ferkit.sources import fingerprint
 from ferkit.training.checkpoint import remove_finished
 
-__all__ = ["register", "start"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["exclude_hash_of", "register", "run_and_tell", "start"]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,16 +46,24 @@ def run(
     * `ferkit run configs/fer2013.yaml --set backbones.vggface.training.batch_size=32`
     """
     settings = load_config(config, overrides or [])
-    hashes = fingerprint(settings.data), _exclude_hash(settings)
+    hashes = fingerprint(settings.data), exclude_hash_of(settings)
     if check:
         Console().print(f"{config}: a valid configuration; its data is there.")
         return
+    run_and_tell(settings, *hashes)
+
+
+def run_and_tell(
+    settings: RunConfig, data_hash: str, exclude_hash: str, adoption: Adoption | None = None, origin: str = ""
+) -> "pd.DataFrame":
+    """Run the pipeline as `start` does, and print its results and where they are; the results."""
     # The environment is read when ZenML and MLflow are imported, and an error in a config should not wait for them.
     from cli.console import quiet_native_libraries
 
     begin = time.monotonic()
     workspace = Workspace.open()
-    finished = start(settings, *hashes, workspace, quiet_native_libraries(workspace.root / "native.log"))
+    terminal = quiet_native_libraries(workspace.root / "native.log")
+    finished = start(settings, data_hash, exclude_hash, workspace, terminal, adoption, origin)
     folder, results = export(finished, workspace.root / "reports" / finished.name)
     console = Console(highlight=False)
     console.print(results_table(results, f"{settings.name}: results"))
@@ -65,15 +77,26 @@ def run(
         "        ferkit run configs/fer2013.yaml   the study on FER-2013; ferkit data download brings the data",
         soft_wrap=True,
     )
+    return results
 
 
-def start(config: RunConfig, data_hash: str, exclude_hash: str, workspace: Workspace, terminal: TextIO) -> Any:
+def start(
+    config: RunConfig,
+    data_hash: str,
+    exclude_hash: str,
+    workspace: Workspace,
+    terminal: TextIO,
+    adoption: Adoption | None = None,
+    origin: str = "",
+) -> Any:
     """Run the pipeline to its end, telling `terminal` how far it is.
 
     Parameters
     ----------
     data_hash, exclude_hash
         Of the files that `config` names: what they hold is an input of the pipeline, too.
+    adoption, origin
+        Members to read in place of training them, and where they were trained.
 
     Returns
     -------
@@ -89,16 +112,19 @@ def start(config: RunConfig, data_hash: str, exclude_hash: str, workspace: Works
 
     console = RunConsole(terminal)
     console.attach()
-    console.say(f"{config.name}: {len(config.trained())} trainings; state in {workspace.root}")
+    what = f"members trained on {origin}" if adoption else f"{len(config.trained())} trainings"
+    console.say(f"{config.name}: {what}; state in {workspace.root}")
     workspace.activate_stack()
     from pipelines.train import train
 
+    tracker = experiment_settings(config, data_hash, workspace)
+    if adoption:
+        tracker["tags"]["ferkit.imported_from"] = origin
     configured = train.with_options(
-        run_name=f"{config.name}-{{date}}-{{time}}",
-        settings={"experiment_tracker.mlflow": experiment_settings(config, data_hash, workspace)},
+        run_name=f"{config.name}-{{date}}-{{time}}", settings={"experiment_tracker.mlflow": tracker}
     )
     try:
-        run = configured(config=config, fingerprint=data_hash, exclude_hash=exclude_hash)
+        run = configured(config=config, fingerprint=data_hash, exclude_hash=exclude_hash, adoption=adoption)
     except RuntimeError as error:
         # ZenML goes on with the steps that do not depend on the one that failed, and then raises an error of its own.
         raise console.failure or error from None
@@ -106,7 +132,8 @@ def start(config: RunConfig, data_hash: str, exclude_hash: str, workspace: Works
     return run
 
 
-def _exclude_hash(config: RunConfig) -> str:
+def exclude_hash_of(config: RunConfig) -> str:
+    """Hash of the manifest that `cleaning.exclude` names, nothing if it names none."""
     path = config.cleaning.exclude
     if path is None:
         return ""
