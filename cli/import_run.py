@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from cli.run import exclude_hash_of, run_and_tell
+from ferkit.adoption import check_member
 from ferkit.config import RunConfig, load_config
 from ferkit.errors import DataError
 from ferkit.run_folder import Adoption, RunFolder
@@ -54,13 +55,14 @@ def import_run(
 
 
 def _members(folder: RunFolder, config: RunConfig) -> tuple[Adoption, str]:
-    """The members that the run needs, and where they were trained."""
-    members = {each.name: folder.member(each.name) for each in config.trained()}
-    hashes = {name: member.content_hash() for name, member in members.items()}
-    places = {
-        f"{each.environment.device} ({each.environment.backend})"
-        for each in (member.read_record() for member in members.values())
-    }
+    """The members that the run needs, looked through, and where they were trained."""
+    hashes, places = {}, set()
+    for training in config.trained():
+        member = folder.member(training.name)
+        settings, seed = config.training_of(training.entry), config.seed_of(training.entry)
+        record = check_member(member, training.targets, training.entry.backbone, settings, seed)
+        hashes[training.name] = member.content_hash()
+        places.add(f"{record.environment.device} ({record.environment.backend})")
     return Adoption(folder=folder.path, hashes=hashes), ", ".join(sorted(places))
 
 

@@ -1,7 +1,6 @@
 """A member that was trained elsewhere (`ferkit.training.standalone`) takes the place of training it here."""
 
 import logging
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from ferkit.training.member import Member
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
 
-__all__ = ["adopt"]
+__all__ = ["adopt", "check_member"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,21 +43,9 @@ def adopt(
     Raises
     ------
     DataError
-        If a file is missing or damaged, or the member was made from something else.
+        As `check_member` does, and if the member predicts other pictures of PublicTest than `faces` has.
     """
-    record = folder.read_record()
-    expected = {
-        "seed": seed,
-        "targets": [target.name for target in targets],
-        "backbone": backbone.model_dump(mode="json"),
-        "training": settings.model_dump(mode="json"),
-    }
-    found = record.model_dump(mode="json", include=set(expected))
-    if differences := list(_differences(found, expected)):
-        raise DataError(
-            f"{folder.path}: trained with {'; '.join(differences)}: import it with the configuration that it was "
-            "trained with, or train it again."
-        )
+    record = check_member(folder, targets, backbone, settings, seed)
     for name, training_set in training_sets.items():
         if record.training_sets.get(name) != training_set.content_hash():
             _LOG.warning(
@@ -66,8 +53,6 @@ def adopt(
                 "settings: versions of numpy, scikit-learn or imbalanced-learn differ.",
                 record.label, name, record.training_sets.get(name), training_set.content_hash(),
             )  # fmt: skip
-    models = {target.name: FaceModel(record.label, target.name, folder.network) for target in targets}
-    _check_archive(folder)
     validation = {target.name: folder.read_predictions(target.name, "PublicTest") for target in targets}
     for target in targets:
         pictures, _ = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
@@ -76,18 +61,38 @@ def adopt(
                 f"{folder.path}: predicts {len(validation[target.name])} pictures of PublicTest for {target.name}, "
                 f"this run has {len(pictures)}, or others: the data was cleaned or labelled otherwise."
             )
+    models = {target.name: FaceModel(record.label, target.name, folder.network) for target in targets}
     return Member(models, folder.read_history(), validation, record.numbers), record
 
 
-def _check_archive(folder: MemberFolder) -> None:
-    """Read the network's archive through: one flipped bit would be found only when it has to predict, or never."""
-    try:
-        with zipfile.ZipFile(folder.network) as archive:
-            damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        damaged = str(error)
-    if damaged:
-        raise DataError(f"{folder.network}: damaged ({damaged}); copy it again.")
+def check_member(
+    folder: MemberFolder,
+    targets: Sequence[TargetSettings],
+    backbone: BackboneSettings,
+    settings: TrainingSettings,
+    seed: int,
+) -> MemberRecord:
+    """The record of a member whose files are whole and that was made from these settings.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or the settings are others.
+    """
+    record = folder.check()
+    expected = {
+        "seed": seed,
+        "targets": [target.name for target in targets],
+        "backbone": backbone.model_dump(mode="json"),
+        "training": settings.model_dump(mode="json"),
+    }
+    found = record.model_dump(mode="json", include=set(expected))
+    if differences := _differences(found, expected):
+        raise DataError(
+            f"{folder.path}: trained with {'; '.join(differences)}. Import it with the settings that it was trained "
+            "with, or train it again."
+        )
+    return record
 
 
 def _differences(found: Mapping[str, Any], expected: Mapping[str, Any], prefix: str = "") -> list[str]:

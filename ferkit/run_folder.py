@@ -165,13 +165,34 @@ class MemberFolder:
     def finished(self, key: str) -> MemberRecord | None:
         """The record of a member that was made from what `key` stands for; None if it has to be trained."""
         try:
-            record = self.read_record()
-            for target in record.targets:
-                self.read_predictions(target, "PublicTest")
-            self.read_history()
+            record = self.check()
         except DataError:
             return None
-        return record if record.key == key and zipfile.is_zipfile(self.network) else None
+        return record if record.key == key else None
+
+    def check(self) -> MemberRecord:
+        """Read every file through that an import needs; the record.
+
+        Raises
+        ------
+        DataError
+            If one is missing or damaged.
+        """
+        record = self.read_record()
+        for target in record.targets:
+            self.read_predictions(target, "PublicTest")
+        self.read_history()
+        try:
+            with zipfile.ZipFile(self.network) as archive:
+                # One flipped bit in the weights would be found when the network has to predict, or never.
+                damaged = archive.testzip()
+        except FileNotFoundError:
+            raise _missing(self.network) from None
+        except (OSError, zipfile.BadZipFile) as error:
+            raise _damaged(self.network, error) from error
+        if damaged:
+            raise _damaged(self.network, f"{damaged} in it")
+        return record
 
     def has_record(self) -> bool:
         """Whether a member was finished here, made from whatever."""
