@@ -28,6 +28,7 @@ __all__ = [
     "training_curves",
 ]
 
+_STYLES = ("--", "-.")
 _BLUE, _ORANGE, _GREY, _INK = "#0072B2", "#D55E00", "#B8B8B8", "#222222"
 _DPI = 130
 
@@ -70,7 +71,8 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
     Parameters
     ----------
     history
-        One line an epoch: epoch, phase, loss, accuracy, val_loss, val_accuracy, learning_rate.
+        One line an epoch: epoch, phase, loss, accuracy, val_loss, val_accuracy, learning_rate; of a network with a head
+        for each of several targets also val_accuracy/<target>, whose mean val_accuracy is.
     title
         Above the figure.
     best_epoch
@@ -90,6 +92,10 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
         else:
             axes.plot(epochs, history[name], color=_BLUE, marker=marker, markersize=3, label="Training")
             axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, marker=marker, markersize=3, label="PublicTest")
+            for column in history.columns[history.columns.str.startswith(f"val_{name}/")]:
+                style = _STYLES[len(axes.lines) % len(_STYLES)]
+                target = column.rpartition("/")[2]
+                axes.plot(epochs, history[column], style, color=_ORANGE, linewidth=1, label=f"PublicTest, {target}")
             axes.axvline(best, color=_GREY, linestyle=":", label="kept epoch")
         for start in starts:
             axes.axvline(start, color=_GREY, linewidth=0.8)

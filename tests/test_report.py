@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -243,6 +244,32 @@ def test_the_run_is_told(content: ReportContent, report: Report) -> None:
     assert content.config in report.markdown
     assert "study_<1>" not in report.html
     assert "study_&lt;1&gt;" in report.html
+
+
+def test_joint_trainings_are_shown_once_and_students_are_marked(content: ReportContent) -> None:
+    history = content.histories["fer", "fernet"].assign(
+        **{"val_accuracy/fer": [0.1, 0.2], "val_accuracy/ferplus": [0.3, 0.4]}
+    )
+    evaluations = [*content.evaluations]
+    evaluations += [replace(each, model="small") for each in content.evaluations if each.model == "fernet"]
+    changed = replace(
+        content,
+        evaluations=evaluations,
+        histories={("fer+ferplus", "fernet"): history, ("fer", "small"): history, ("ferplus", "small"): history},
+        students=frozenset({"small"}),
+    )
+    report = build_report(changed)
+    assert {name for name in report.figures if "curves" in name} == {
+        "fer_ferplus_fernet_curves.png", "fer_small_curves.png", "ferplus_small_curves.png",
+    }  # fmt: skip
+    headings = re.findall(r"^### (.+)$", report.markdown, flags=re.MULTILINE)
+    assert {"fer+ferplus/fernet (joint): training", "ferplus/fernet (joint)", "fer/small (student)"} <= set(headings)
+    assert {"fer/ensemble", "ferplus/ensemble"} <= set(headings)
+    for named in ("fernet (joint)", "small (student)"):
+        assert report.markdown.count(f"| PublicTest | {named} |") == 2, "a line of recalls for each target"
+    for told in ("further annotation", "has no vote"):
+        assert told in report.markdown
+        assert told not in build_report(content).markdown
 
 
 def test_a_run_without_findings_histories_or_votes() -> None:
