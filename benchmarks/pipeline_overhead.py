@@ -43,7 +43,8 @@ said = {target.name: {"PublicTest": {}, "PrivateTest": {}} for target in config.
 def train(training, learned):
     member = train_member(
         faces, {name: learned[name] for name in training.names}, training.targets, training.entry.backbone,
-        config.training_of(training.entry), config.seed, workspace=Path(tempfile.mkdtemp()), views=views,
+        config.training_of(training.entry), config.seed_of(training.entry),
+        workspace=Path(tempfile.mkdtemp()), views=views,
     )
     for target in training.targets:
         model = member.models[target.name]

@@ -75,6 +75,8 @@ class BackboneEntry(BackboneSettings):
         What its fine-tuning needs, in place of ``resources.fine_tune``.
     targets
         Names of the targets it is trained for; all of the run's if empty.
+    seed
+        Added to the run's, so that the same backbone can take part more than once.
     joint
         One training with a head for each of its targets, in place of one training a target. It follows the balancing
         of the first. FER+ labels are further annotation for FER: say so beside a number that they helped to reach.
@@ -86,6 +88,7 @@ class BackboneEntry(BackboneSettings):
     training: dict[str, Any] = Field(default_factory=dict)
     resources: ResourceRequest | None = None
     targets: tuple[str, ...] | None = None
+    seed: int = Field(0, ge=0)
     joint: bool = False
     teacher: Literal["ensemble"] | None = None
 
@@ -230,6 +233,10 @@ class RunConfig(Settings):
             raise ValueError(
                 "; ".join(_problems(error, TrainingSettings, f"backbones.{entry.label}.training."))
             ) from error
+
+    def seed_of(self, entry: BackboneEntry) -> int:
+        """The seed of the training of `entry`."""
+        return self.seed + entry.seed
 
     def to_yaml(self) -> str:
         """The configuration with every default written out."""

@@ -90,7 +90,7 @@ def _network(
         "targets": list(training.targets),
         "backbone": training.entry.backbone,
         "settings": config.training_of(training.entry),
-        "seed": config.seed,
+        "seed": config.seed_of(training.entry),
     }
     if adoption:
         place = adoption.place(training.name)

@@ -155,7 +155,7 @@ class RunMembers:
             training.targets,
             training.entry.backbone,
             settings,
-            self.config.seed,
+            self.config.seed_of(training.entry),
             workspace=workspace,
             views=self.config.prediction,
             on_epoch=self._stopper(workspace / training.name),
@@ -172,7 +172,7 @@ class RunMembers:
             key=self._key(training),
             backbone=training.entry.backbone,
             training=settings,
-            seed=self.config.seed,
+            seed=self.config.seed_of(training.entry),
             training_sets={target.name: self._training_set(target).content_hash() for target in training.targets},
             distillation=self.config.distillation if training.entry.teacher else None,
             numbers=member.numbers,
@@ -250,7 +250,7 @@ class RunMembers:
                 *(target.model_dump_json() for target in training.targets),
                 training.entry.backbone.model_dump_json(),
                 self.config.training_of(training.entry).model_dump_json(),
-                str(self.config.seed),
+                str(self.config.seed_of(training.entry)),
             ]
             if training.entry.teacher:
                 parts += [self.config.distillation.model_dump_json(), *map(self._teacher_key, training.targets)]
