@@ -20,8 +20,14 @@ SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", "
 # A file of a few kilobytes can claim billions of pixels; the cameras of telephones have up to 108 million.
 MOST_PIXELS = 120_000_000
 
+# What is read: Pillow knows more kinds, and some of them run other programs.
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
 # What Pillow's readers raise depends on the format and on where the file is broken.
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
+_BROKEN = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, RuntimeError, struct.error,
+    zlib.error,
+)  # fmt: skip
 
 
 def read_picture(path: Path, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
@@ -49,7 +55,7 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     Parameters
     ----------
     content
-        JPEG, PNG, GIF, WebP, TIFF, BMP or whatever else Pillow reads.
+        JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP, JPEG 2000 or PPM.
     name
         What messages call it.
     most_pixels
@@ -69,7 +75,9 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     if not content:
         raise DataError(f"{name}: an empty file, expected a picture.")
     try:
-        with Image.open(BytesIO(content)) as opened:
+        # Registers all readers; a name in `formats` that is not registered is an error.
+        Image.init()
+        with Image.open(BytesIO(content), formats=_FORMATS) as opened:
             if opened.width * opened.height > most_pixels:
                 raise DataError(
                     f"{name}: {opened.width:,} x {opened.height:,} pixels, expected at most {most_pixels:,} in all; "
@@ -77,7 +85,7 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
                 )
             return _upright_rgb(opened, name)
     except UnidentifiedImageError:
-        raise DataError(f"{name}: not a picture, expected JPEG, PNG, GIF, WebP, TIFF, BMP or the like.") from None
+        raise DataError(f"{name}: not a picture, expected JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP.") from None
     except Image.DecompressionBombError:
         raise DataError(f"{name}: far more pixels than a camera has, expected at most {most_pixels:,}.") from None
     except _BROKEN as error:

@@ -1,0 +1,199 @@
+import struct
+import zlib
+from contextlib import suppress
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferkit.errors import DataError
+from ferkit.pictures import decode_picture, find_pictures, read_picture
+
+
+def pattern(width=40, height=24):
+    """A picture (H, W, 3) whose corners differ: red, green, blue, dark grey."""
+    picture = np.zeros((height, width, 3), dtype=np.uint8)
+    picture[: height // 2, : width // 2] = 255, 0, 0
+    picture[: height // 2, width // 2 :] = 0, 255, 0
+    picture[height // 2 :, : width // 2] = 0, 0, 255
+    picture[height // 2 :, width // 2 :] = 60
+    return picture
+
+
+def encoded(image, kind="PNG", **options):
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decoded(image, kind="PNG", **options):
+    return decode_picture(encoded(image, kind, **options), "x")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
+def test_formats_that_lose_nothing(kind):
+    np.testing.assert_array_equal(decoded(Image.fromarray(pattern()), kind), pattern())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
+def test_formats_that_lose_a_little(kind):
+    got = decoded(Image.fromarray(pattern()), kind, quality=95)
+    assert got.shape == (24, 40, 3)
+    assert np.abs(got[3:9, 3:17].mean(axis=(0, 1)) - [255, 0, 0]).max() < 12
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_camera_s_orientation_is_followed(orientation, tmp_path):
+    # What a viewer does to the stored picture, from the EXIF standard.
+    upright = {
+        1: lambda p: p,
+        2: lambda p: p[:, ::-1],
+        3: lambda p: p[::-1, ::-1],
+        4: lambda p: p[::-1],
+        5: lambda p: p.transpose(1, 0, 2),
+        6: lambda p: np.rot90(p, -1),
+        7: lambda p: np.rot90(p, 2).transpose(1, 0, 2),
+        8: np.rot90,
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "turned.png").write_bytes(encoded(Image.fromarray(pattern()), exif=exif))
+    np.testing.assert_array_equal(read_picture(tmp_path / "turned.png"), upright(pattern()))
+
+
+def test_cmyk():
+    got = decoded(Image.fromarray(pattern()).convert("CMYK"), "TIFF")
+    np.testing.assert_array_equal(got, pattern())
+    assert decoded(Image.fromarray(pattern()).convert("CMYK"), "JPEG", quality=95)[4, 4, 0] > 220
+
+
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_grey_becomes_three_equal_channels(mode):
+    grey = Image.fromarray(pattern()[..., 0]).convert(mode)
+    np.testing.assert_array_equal(decoded(grey), np.repeat(np.asarray(grey.convert("L"))[..., None], 3, axis=2))
+
+
+def test_16_bits_keep_their_upper_8():
+    values = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+    for kind in ("PNG", "TIFF"):
+        np.testing.assert_array_equal(decoded(Image.fromarray(values), kind)[..., 1], values >> 8)
+
+
+def test_16_bits_of_colour():
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    # Pillow cannot write it: two pixels, red 0x1234 and 0xFF00.
+    rows = b"\0" + struct.pack(">6H", 0x1234, 0x8000, 0, 0xFF00, 0, 0x0100)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0))
+    png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    np.testing.assert_array_equal(decode_picture(png, "x"), [[[0x12, 0x80, 0], [0xFF, 0, 1]]])
+
+
+def test_32_bits_are_refused():
+    with pytest.raises(DataError, match="x: pixels of 32 bits"):
+        decoded(Image.fromarray(np.ones((4, 4), dtype=np.float32)), "TIFF")
+
+
+def test_transparent_parts_are_white():
+    alpha = np.full((24, 40), 255, dtype=np.uint8)
+    alpha[:12, :20] = 0
+    expected = pattern()
+    expected[:12, :20] = 255
+    np.testing.assert_array_equal(decoded(Image.fromarray(np.dstack([pattern(), alpha]))), expected)
+    grey = Image.fromarray(np.dstack([pattern()[..., 2], alpha]), "LA")
+    np.testing.assert_array_equal(decoded(grey)[:12, :20], 255)
+    np.testing.assert_array_equal(decoded(grey)[12:, 20:], 60)
+
+
+def test_a_palette_with_a_transparent_colour():
+    palette = Image.fromarray(pattern()).convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
+    expected = pattern()
+    expected[:12, :20] = 255
+    for kind in ("PNG", "GIF"):
+        np.testing.assert_array_equal(decoded(palette, kind, transparency=palette.getpixel((0, 0))), expected)
+
+
+def test_an_animation_shows_its_first_frame():
+    frames = [Image.fromarray(np.full((8, 8, 3), value, dtype=np.uint8)) for value in (200, 10, 90)]
+    for kind in ("GIF", "WEBP"):
+        got = decoded(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert np.abs(got.astype(int) - 200).max() <= 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_a_file_that_was_cut_short(kind):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), kind)
+    for share in (0.3, 0.7):
+        with pytest.raises(DataError, match=r"^holiday\.jpg: not a (whole )?picture"):
+            decode_picture(content[: int(len(content) * share)], "holiday.jpg")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "AVIF", "TIFF", "BMP"])
+def test_damage_is_told_or_not_seen(kind):
+    rng = np.random.default_rng(1)
+    content = encoded(Image.fromarray(pattern()), kind)
+    read = 0
+    for _ in range(60):
+        damaged = bytearray(content)
+        for at in rng.integers(0, len(content), 6):
+            damaged[at] = rng.integers(256)
+        with suppress(DataError):
+            assert decode_picture(bytes(damaged), "x").ndim == 3
+            read += 1
+    # Any other error would have come through.
+    assert read < 60
+
+
+def test_what_is_no_picture(tmp_path):
+    (tmp_path / "notes.txt").write_text("buy milk")
+    with pytest.raises(DataError, match=r"notes\.txt: not a picture, expected JPEG, PNG"):
+        read_picture(tmp_path / "notes.txt")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(DataError, match=r"empty\.png: an empty file"):
+        read_picture(tmp_path / "empty.png")
+    with pytest.raises(DataError, match=r"gone\.png: no such file"):
+        read_picture(tmp_path / "gone.png")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_picture(tmp_path)
+
+
+def test_formats_that_run_other_programs_are_not_opened():
+    with pytest.raises(DataError, match="x: not a picture"):
+        decode_picture(encoded(Image.fromarray(pattern()), "EPS"), "x")
+
+
+def test_more_pixels_than_allowed():
+    content = encoded(Image.fromarray(pattern()))
+    assert decode_picture(content, "x", most_pixels=40 * 24).shape == (24, 40, 3)
+    with pytest.raises(DataError, match="x: 40 x 24 pixels, expected at most 959 in all"):
+        decode_picture(content, "x", most_pixels=959)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [12_000, 60_000])
+def test_a_decompression_bomb_is_not_decoded(side):
+    # One bit a pixel, all black: the claim is made by a few bytes of the header.
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = b"\x00\x00\x00\x0dIHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    data = zlib.compress(bytes(1000))
+    chunks += struct.pack(">I", len(data)) + b"IDAT" + data + struct.pack(">I", zlib.crc32(b"IDAT" + data))
+    with pytest.raises(DataError, match="expected at most 120,000,000"):
+        decode_picture(b"\x89PNG\r\n\x1a\n" + chunks, "bomb.png")
+
+
+def test_pictures_of_a_folder(tmp_path):
+    for name in ("b.JPG", "a.png", "deep/er/c.webp", ".hidden.png", ".cache/d.png", "notes.txt", "clip.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)] == [
+        "a.png",
+        "b.JPG",
+        "deep/er/c.webp",
+    ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty: no picture in this folder"):
+        find_pictures(tmp_path / "empty")
