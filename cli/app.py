@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import backbones, dashboard, data, report, run, ui
+from cli import backbones, dashboard, data, evaluate, export_reference, import_run, predict, report, run, ui
 from cli.expected import expected_error
 from cli.workspace import Workspace
 
@@ -20,8 +20,12 @@ app = typer.Typer(
     add_completion=False,
 )
 run.register(app)
+import_run.register(app)
 app.add_typer(data.app, name="data")
 backbones.register(app)
+app.add_typer(evaluate.app, name="evaluate")
+export_reference.register(app)
+predict.register(app)
 report.register(app)
 ui.register(app)
 dashboard.register(app)

@@ -7,7 +7,7 @@ the ensemble and the student gave it for each target. No picture and no label is
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ __all__ = ["ANSWERS", "KeptAnswers"]
 
 ANSWERS = "answers.npz"
 
-# Hexadecimal digits. Of 7,178 pictures, two share four bytes of their hash with a probability of 0.6 %: enough to compare shares.
+# Hexadecimal digits. Two of 7,178 pictures share four bytes with a probability of 0.6 %: enough to compare shares.
 _PREFIX = 8
 
 
@@ -52,7 +52,8 @@ class KeptAnswers:
 
     def write(self, folder: Path) -> None:
         """Write ``answers.npz`` into `folder`."""
-        np.savez_compressed(folder / ANSWERS, picture=self.picture, **self.classes)
+        arrays: dict[str, Any] = {"picture": self.picture, **self.classes}
+        np.savez_compressed(folder / ANSWERS, **arrays)
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -12,17 +12,19 @@ __all__ = [
     "BEGIN",
     "END",
     "SCORES",
+    "check_page",
     "markdown_table",
     "missing_pictures",
     "published_table",
     "read_scores",
+    "table_in_page",
     "update_page",
 ]
 
 SCORES = "scores.csv"
 BEGIN, END = "<!-- reference -->", "<!-- /reference -->"
 
-# Pictures that FER-2013 with FER+ has under the protocol that the name says; "Facts" in docs/data.md counts them.
+# Pictures of the whole of FER-2013, and how many of them FER+'s majority protocol keeps.
 _OFFICIAL = {
     ("FER-2013", "PublicTest"): 3589,
     ("FER-2013", "PrivateTest"): 3589,
@@ -75,6 +77,11 @@ def read_scores(folder: Path) -> pd.DataFrame:
         raise DataError(f"{folder / SCORES}: no scores there ({error}); export the reference again.") from error
 
 
+def check_page(page: Path) -> None:
+    """Raise DataError unless `update_page` can write to `page`."""
+    _split_page(page)
+
+
 def update_page(page: Path, text: str) -> None:
     """Put `text` between the markers of a Markdown page; the rest of it stays.
 
@@ -83,14 +90,31 @@ def update_page(page: Path, text: str) -> None:
     DataError
         If the page, or one of its markers, is missing.
     """
+    before, _, after = _split_page(page)
+    page.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+
+
+def table_in_page(page: Path) -> str:
+    """What stands between the markers of a page.
+
+    Raises
+    ------
+    DataError
+        If the page, or one of its markers, is missing.
+    """
+    return _split_page(page)[1].strip()
+
+
+def _split_page(page: Path) -> tuple[str, str, str]:
+    """What stands before, between and after the markers."""
     try:
         before, begin, rest = page.read_text().partition(BEGIN)
     except OSError as error:
         raise DataError(f"{page}: {error.strerror}, expected a page with the lines {BEGIN} and {END}.") from error
-    _, end, after = rest.partition(END)
+    between, end, after = rest.partition(END)
     if not begin or not end:
         raise DataError(f"{page}: expected the lines {BEGIN} and {END}, between which the table goes; add them.")
-    page.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+    return before, between, after
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

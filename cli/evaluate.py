@@ -1,0 +1,69 @@
+"""`ferkit evaluate`: the published numbers, made again from what ships."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.network_progress import network_progress
+from cli.workspace import Workspace
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Judge models that exist already.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `reference` a command of its own, though it is the only one."""
+
+
+@app.command()
+def reference(
+    data: Annotated[Path, typer.Option(help="Folder of fer2013.csv and fer2013new.csv, whole or a sample.")],
+    folder: Annotated[Path | None, typer.Option("--reference", help="Other reference models than ferkit's.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Write the table to this Markdown file.")] = None,
+    update: Annotated[
+        Path | None, typer.Option(help="Put the table between the markers of this page, such as docs/results.md.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Judge this many pictures of each split.")] = None,
+) -> None:
+    """Judge the reference models on PublicTest and PrivateTest, from the shipped weights alone. It takes minutes.
+
+    Example: `ferkit evaluate reference --data data --update docs/results.md`
+    """
+    from cli.console import quiet_native_libraries
+    from ferkit.errors import DataError
+    from ferkit.reference_answers import KeptAnswers
+    from ferkit.reference_evaluation import evaluate_reference
+    from ferkit.reference_model import load_reference
+    from ferkit.reference_table import check_page, missing_pictures, published_table, update_page
+    from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
+
+    quiet_native_libraries(Workspace.open().root / "native.log")
+    models = load_reference(folder)
+    if update and limit:
+        raise DataError(f"--limit {limit}: {update} is for the whole data; leave out one of the two.")
+    if update:
+        check_page(update)
+    votes = "required" if "ferplus" in models.targets else "off"
+    faces = load_fer2013(Fer2013Settings(path=data, ferplus=votes))
+    with network_progress() as on_pictures:
+        judged = evaluate_reference(models, faces, limit=limit, on_pictures=on_pictures)
+    text = published_table(judged.scores)
+    console = Console(highlight=False)
+    console.print(text, soft_wrap=True, markup=False)
+    published = KeptAnswers.read(models.folder)
+    for question in judged.answers.classes:
+        both, same = judged.answers.agreement(published, question)
+        console.print(f"{question}: {same:,} of {both:,} answers are those that the shipped table was made from")
+    if to:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(text + "\n")
+        console.print(f"table  {to}")
+    if update:
+        if short := missing_pictures(judged.scores):
+            raise DataError(f"{update}: left as it was, a published table is of the whole data; this one has {short}.")
+        update_page(update, text)
+        console.print(f"table  {update}")

@@ -1,0 +1,191 @@
+"""The reference models that ferkit ships: an ensemble, and one network that was taught by it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.backbones.network import build_network
+from ferkit.dataset import SIZE, FaceDataset
+from ferkit.errors import DataError, WeightsError
+from ferkit.half_precision import read_half
+from ferkit.labels import Split, Target, class_names
+from ferkit.predictions import Predictions
+from ferkit.reference_card import ReferenceCard, Vote
+from ferkit.targets import labelled
+from ferkit.temperature import apply_temperature
+from ferkit.views import TestTimeAugmentation
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["REFERENCE", "Answers", "Reference", "load_reference"]
+
+REFERENCE = Path(__file__).with_name("reference")
+
+# What the heads of one network say about pictures, by target: (N, classes) float32.
+Answers = dict[Target, NDArray[np.float32]]
+
+_BATCH = 256
+# Pictures between two signs of life.
+_CHUNK = 512
+
+
+class Reference:
+    """Networks on disk that answer together; reading one, and importing Keras, waits until it has to predict.
+
+    Parameters
+    ----------
+    folder
+        With ``reference.json`` and the files of weights that it names.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or is not the one that was exported.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.card = ReferenceCard.read(folder)
+        self._networks: dict[str, keras.Model] = {}
+        for network in self.card.networks.values():
+            _check(folder / network.file, network.sha256)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What can be asked for."""
+        return tuple(self.card.targets)
+
+    def classes(self, target: Target) -> tuple[str, ...]:
+        """Names of the columns of what `predict` returns."""
+        self._vote_for(target, single=False)
+        return class_names(target)
+
+    @cached_property
+    def has_student(self) -> bool:
+        """Whether ``single=True`` can be asked for, for at least one target."""
+        return bool(self.card.students)
+
+    def network(self, name: str) -> "keras.Model":
+        """The network `name`, built and filled when it is first asked for."""
+        if name not in self._networks:
+            card = self.card.networks[name]
+            network = build_network(card.backbone, {str(each): classes for each, classes in card.heads.items()}, seed=0)
+            read_half(network, self.folder / card.file)
+            self._networks[name] = network
+        return self._networks[name]
+
+    def ask(
+        self,
+        name: str,
+        images: NDArray[np.uint8],
+        views: TestTimeAugmentation,
+        on_pictures: Callable[[int], None] = lambda _count: None,
+    ) -> Answers:
+        """What each head of one network says about pictures, averaged over `views`; every view is seen once.
+
+        Parameters
+        ----------
+        images : (N, 48, 48) uint8
+            The pictures.
+        on_pictures
+            Called with the number of pictures that have been answered since the last call.
+        """
+        heads = self.card.networks[name].heads
+        answers: Answers = {target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()}
+        for start in range(0, len(images), _CHUNK):
+            chunk = images[start : start + _CHUNK]
+            seen = list(views.of(chunk))
+            for view in seen:
+                said = self.network(name).predict(view[..., None], batch_size=_BATCH, verbose=0)
+                for target, answer in answers.items():
+                    answer[start : start + len(chunk)] += said[target] if isinstance(said, dict) else said
+            for answer in answers.values():
+                answer[start : start + len(chunk)] /= len(seen)
+            on_pictures(len(chunk))
+        return answers
+
+    def vote(self, said: Mapping[str, Answers], target: Target, *, single: bool = False) -> NDArray[np.float32]:
+        """What the ensemble, or the student, makes of what its networks said: (N, classes) float32."""
+        vote = self._vote_for(target, single=single)
+        mixture = sum(weight * said[name][target].astype(np.float64) for name, weight in vote.weights.items())
+        return apply_temperature(np.asarray(mixture, dtype=np.float32), vote.temperature)
+
+    def predict(
+        self,
+        images: NDArray[np.uint8],
+        target: Target = "fer",
+        *,
+        single: bool = False,
+        on_pictures: Callable[[int], None] = lambda _count: None,
+    ) -> NDArray[np.float32]:
+        """Calibrated probabilities of pictures.
+
+        Parameters
+        ----------
+        images : (N, 48, 48) uint8
+            Grey faces, cut as FER-2013's are: the face fills the picture.
+        target
+            ``fer`` or ``ferplus``.
+        single
+            Ask the student alone, which is many times faster.
+        on_pictures
+            Called with the number of pictures that one network has answered since the last call.
+
+        Returns
+        -------
+        (N, classes) float32
+            Rows sum to one.
+
+        Raises
+        ------
+        DataError
+            If the pictures are of another shape or type, or nothing here answers for the target.
+        """
+        if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
+            raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")
+        views = self.card.student_views if single else self.card.views
+        weights = self._vote_for(target, single=single).weights
+        return self.vote({name: self.ask(name, images, views, on_pictures) for name in weights}, target, single=single)
+
+    def predict_split(self, faces: FaceDataset, target: Target, split: Split, *, single: bool = False) -> Predictions:
+        """What `predict` says about the pictures of `split` that have a label for `target` under its protocol."""
+        self._vote_for(target, single=single)
+        pictures, _ = labelled(faces.of_split(split), target, self.card.targets[target].settings.protocol)
+        return Predictions(target, split, pictures.row, self.predict(pictures.images, target, single=single))
+
+    def _vote_for(self, target: Target, *, single: bool) -> Vote:
+        if target not in self.card.targets:
+            raise DataError(f"target {target!r}: the reference answers for {', '.join(self.targets)}.")
+        vote = self.card.targets[target].vote(single=single)
+        if vote is None:
+            raise DataError(f"target {target!r}: this reference has no student; ask the ensemble (single=False).")
+        return vote
+
+
+def load_reference(folder: Path | None = None) -> Reference:
+    """The reference models in `folder`, those that ferkit ships if empty.
+
+    Raises
+    ------
+    WeightsError
+        If there are none, or a file is not the one that was exported.
+    """
+    return Reference(folder or REFERENCE)
+
+
+def _check(file: Path, sha256: str) -> None:
+    try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{file}: {error.strerror}; the reference names it. Install ferkit again.") from error
+    if found != sha256:
+        raise WeightsError(
+            f"{file}: sha256 {found}, expected {sha256}: the file was changed or cut short. Install ferkit again."
+        )
