@@ -9,6 +9,7 @@ from ferkit.backbones.settings import BackboneSettings
 from ferkit.backbones.weight_files import load_weight_file
 from ferkit.backbones.weights import find_or_download
 from ferkit.dataset import SIZE
+from ferkit.labels import Target
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +22,7 @@ PREPROCESSED = "preprocessing"
 PROBABILITIES = "probabilities"
 
 
-def build_network(settings: BackboneSettings, heads: Mapping[str, int], *, seed: int) -> "keras.Model":
+def build_network(settings: BackboneSettings, heads: Mapping[Target, int], *, seed: int) -> "keras.Model":
     """Build the network that `settings` describe, pretrained weights loaded.
 
     Parameters
@@ -85,7 +86,7 @@ def _number_unnamed_layers(trunk: "keras.Model") -> None:
             layer.name = f"{stem}_{counts[stem]}"
 
 
-def _heads(features: Any, settings: BackboneSettings, heads: Mapping[str, int], seed: int) -> dict[str, Any]:
+def _heads(features: Any, settings: BackboneSettings, heads: Mapping[Target, int], seed: int) -> dict[str, Any]:
     from keras import layers
 
     head = settings.card.head

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,8 @@ class Examples:
     def content_hash(self) -> str:
         """sha256 over every array, in hexadecimal."""
         digest = hashlib.sha256()
-        for name, array in {"images": self.images, **self.labels, "indices": self.indices}.items():
+        ends: tuple[NDArray[Any], NDArray[Any]] = (self.images, self.indices)
+        for name, array in [("images", ends[0]), *self.labels.items(), ("indices", ends[1])]:
             digest.update(f"{name} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

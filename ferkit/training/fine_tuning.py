@@ -17,6 +17,7 @@ import pandas as pd
 
 from ferkit.backbones import BackboneSettings, build_network, restore_batch_norm_statistics, set_trainable
 from ferkit.errors import TrainingError
+from ferkit.labels import Target
 from ferkit.training.checkpoint import Checkpoint, Progress
 from ferkit.training.epochs import EpochRecord, Epochs, Validation
 from ferkit.training.examples import Examples
@@ -166,7 +167,7 @@ def _key(examples: Examples, backbone: BackboneSettings, settings: TrainingSetti
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _in_float32(network: "keras.Model", backbone: BackboneSettings, heads: dict[str, int]) -> "keras.Model":
+def _in_float32(network: "keras.Model", backbone: BackboneSettings, heads: dict[Target, int]) -> "keras.Model":
     """The same network with layers that compute in float32, on one device: what trains fast may predict slowly."""
     with use_precision("float32"):
         plain = build_network(backbone.model_copy(update={"weights": "none"}), heads, seed=0)
