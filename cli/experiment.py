@@ -1,13 +1,13 @@
 """How a pipeline run appears in MLflow: its experiment, and the tags that say what it was made from."""
 
 import hashlib
-import subprocess
 from typing import Any
 
-from cli.workspace import CHECKOUT, Workspace
+from cli.workspace import Workspace
 from ferkit.config import RunConfig
+from ferkit.provenance import git_commit
 
-__all__ = ["experiment_settings", "git_commit"]
+__all__ = ["experiment_settings"]
 
 
 def experiment_settings(config: RunConfig, fingerprint: str, workspace: Workspace) -> dict[str, Any]:
@@ -21,22 +21,10 @@ def experiment_settings(config: RunConfig, fingerprint: str, workspace: Workspac
             "ferkit.config": config.name,
             "ferkit.config_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
             "ferkit.data_hash": fingerprint[:16],
-            "ferkit.git_commit": git_commit(),
+            "ferkit.git_commit": git_commit() or "unknown",
             "ferkit.seed": str(config.seed),
         },
     }
-
-
-def git_commit() -> str:
-    """Commit of the checkout, with ``-dirty`` if files differ from it; ``unknown`` outside git."""
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],  # noqa: S607
-            capture_output=True, text=True, timeout=20, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def _keep_artifacts_here(experiment: str, workspace: Workspace) -> None:

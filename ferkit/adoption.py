@@ -11,7 +11,8 @@ from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.labels import Target
 from ferkit.model import FaceModel
-from ferkit.run_folder import MemberFolder, MemberRecord
+from ferkit.run_folder import MemberFolder
+from ferkit.run_records import MemberRecord
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.member import Member
 from ferkit.training.settings import TrainingSettings

@@ -10,7 +10,8 @@ from ferkit.adoption import adopt
 from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.model import FaceModel
-from ferkit.run_folder import MemberFolder, MemberRecord
+from ferkit.run_folder import MemberFolder
+from ferkit.run_records import MemberRecord
 from ferkit.targets import TargetSettings
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet

@@ -18,7 +18,8 @@ from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
 from ferkit.provenance import Environment
 from ferkit.quarantine import without_quarantined
-from ferkit.run_folder import MemberFolder, MemberRecord, RunFolder
+from ferkit.run_folder import MemberFolder, RunFolder
+from ferkit.run_records import MemberRecord
 from ferkit.sources import fingerprint, load
 from ferkit.targets import TargetSettings
 from ferkit.training.checkpoint import remove_finished

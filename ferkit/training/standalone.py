@@ -18,7 +18,8 @@ from ferkit.evaluation import evaluate
 from ferkit.labels import Split
 from ferkit.predictions import Predictions
 from ferkit.provenance import this_environment
-from ferkit.run_folder import RunFolder, RunRecord
+from ferkit.run_folder import RunFolder
+from ferkit.run_records import RunRecord
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.run_members import RunData, RunMembers
 
