@@ -42,7 +42,7 @@ def _layer_operations(layer: Any) -> int:
     raise TypeError(f"{type(layer).__name__} {layer.name}: floating_point.py does not know how to count it")
 
 
-def matrix_peak(dtype: str, side: int, *, seconds: float = 1.0) -> float:
+def matrix_peak(dtype: str, side: int, *, seconds: float = 0.3) -> float:
     """Operations a second of square matrix products, the fastest of the tries that fit into about `seconds`.
 
     Under the Keras backend, on its device. The same chain of products runs each time, so that a device that answers

@@ -4,9 +4,10 @@
 
 DATA is a folder with fer2013.csv; the pictures are its PrivateTest. Every peer runs in an environment of its own below
 `--cache`, with pinned versions, and is given the 48x48 crops: each does its own preparation, none looks for faces.
-The runners lie in benchmarks/peers/. In each round every peer runs in turn, a process of its own; a speed is the median
-of all passes, with the threads that the peer chooses. A peer that cannot be installed is a line that says why. The
-table is Markdown, as in docs/peers.md.
+The runners lie in benchmarks/peers/. In each round every peer runs in turn, a process of its own; a speed is that of
+the median call, the peer's own preparation included, with the threads that it chooses. Processor time is that of all
+its threads: what is left of a measurement on a machine that does other things, too. A peer that cannot be installed is
+a line that says why. The table is Markdown, as in docs/peers.md.
 """
 
 import argparse
@@ -196,8 +197,8 @@ def line(name: str, reports: list[dict[str, Any]], faces: FaceDataset, limit: in
     whole, clean = judge(said, labels), judge(said[alone], labels[alone])
 
     def speed(kind: str) -> str:
-        rates = [rate for report in reports for rate in report[kind] or []]
-        return f"{statistics.median(rates):.0f}" if rates else "-"
+        seconds = [call for report in reports for call in report[kind]]
+        return f"{1 / statistics.median(seconds):.0f}" if seconds else "-"
 
     cells = (
         name,
@@ -206,6 +207,7 @@ def line(name: str, reports: list[dict[str, Any]], faces: FaceDataset, limit: in
         f"{clean.accuracy:.4f}",
         speed("single"),
         speed("batched"),
+        f"{1e3 * statistics.median(report['processor'] for report in reports):.2f}",
         f"{reports[0]['bytes'] / 1e6:.2f}",
     )
     return "| " + " | ".join(cells) + " |"
@@ -240,8 +242,11 @@ def main() -> None:
                 except PeerError as reason:
                     failed[peer.name] = str(reason)
     print(f"PrivateTest, {len(images)} pictures; {os.cpu_count()} processors\n")
-    print("| | accuracy (95 %) | macro-F1 (95 %) | no duplicates | faces/s, one by one | faces/s, 64 | weights, MB |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| | accuracy (95 %) | macro-F1 (95 %) | no duplicates | faces/s, one by one | faces/s, 64 "
+        "| processor ms/face | weights, MB |"
+    )
+    print("|---|" + "---:|" * 7)
     for peer in peers:
         if peer.name not in failed:
             try:

@@ -3,8 +3,9 @@
     python benchmarks/training_loops.py JSON
 
 It builds and warms up, then answers each line it reads with a line of JSON: ``train`` trains some steps, ``predict``
-predicts, ``memory`` says how much it has held. ``ours`` is `ferkit.training` as a run does it. ``yardstick`` is the
-same network in a plain Keras loop: `ImageDataGenerator` on the host, in float32, `compile` and `fit` as they come.
+predicts, ``memory`` says how much it has held, ``peak`` how fast the device multiplies matrices. ``ours`` is
+`ferkit.training` as a run does it. ``yardstick`` is the same network in a plain Keras loop: `ImageDataGenerator` on the
+host, in float32, `compile` and `fit` as they come.
 """
 
 import json
@@ -20,11 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from ferkit.backbones import BackboneSettings
+from ferkit.backbones import BackboneSettings, Preprocessing
 from ferkit.backbones.network import BACKBONE
+from ferkit.training.execution import accelerated
 
 CLASSES = 7
 SIDE = 48
+# Side of the matrices, off and on an accelerator: what fills the device and takes it less than a second.
+MATRIX = {False: 1024, True: 8192}
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,27 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
     return train, infer, network
 
 
+def generator(preprocessing: Preprocessing, *, still: bool = False) -> Any:
+    """What prepares pictures on the host: the default of `AugmentationSettings`, unless `still`, and normalisation."""
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+    mean = np.array(preprocessing.mean, dtype=np.float32)
+    changes: dict[str, Any] = {
+        "rotation_range": 10,
+        "width_shift_range": 0.1,
+        "height_shift_range": 0.1,
+        "zoom_range": 0.1,
+        "horizontal_flip": True,
+        "fill_mode": "reflect",
+    }
+    return ImageDataGenerator(
+        **({} if still else changes), preprocessing_function=lambda face: (face - mean) * preprocessing.scale
+    )
+
+
 def yardstick(loop: Loop, folder: Path) -> tuple[Callable[[], float], Callable[[], float], Any]:
     """The same in a plain Keras loop."""
     import keras
-    from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     from ferkit.backbones import build_network
 
@@ -121,17 +142,12 @@ def yardstick(loop: Loop, folder: Path) -> tuple[Callable[[], float], Callable[[
         x = layer(x)
     network = keras.Model(picture, x)
     network.compile(keras.optimizers.AdamW(1e-4), loss="categorical_crossentropy", metrics=["accuracy"])
-    mean, scale = np.array(card.preprocessing.mean, dtype=np.float32), card.preprocessing.scale
-    # What AugmentationSettings does by default.
-    generator = ImageDataGenerator(
-        rotation_range=10, width_shift_range=0.1, height_shift_range=0.1, zoom_range=0.1, horizontal_flip=True,
-        fill_mode="reflect", preprocessing_function=lambda face: (face - mean) * scale,
-    )  # fmt: skip
+    host = generator(card.preprocessing)
     if (size, channels) == (SIDE, 1):
         one_hot = np.eye(CLASSES, dtype=np.float32)[label]
-        flow = generator.flow(images[..., None], one_hot, batch_size=loop.batch_size)
+        flow = host.flow(images[..., None], one_hot, batch_size=loop.batch_size)
     else:
-        flow = generator.flow_from_directory(
+        flow = host.flow_from_directory(
             _as_files(images, label, folder), target_size=(size, size), batch_size=loop.batch_size,
             color_mode="rgb" if channels == 3 else "grayscale", interpolation="bilinear",
         )  # fmt: skip
@@ -158,6 +174,19 @@ def _as_files(images: Any, label: Any, folder: Path) -> Path:
         place.mkdir(exist_ok=True)
         Image.fromarray(picture).save(place / f"{number}.png")
     return folder
+
+
+def device() -> dict[str, Any]:
+    """Keras' backend and what it computes on."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
+    else:
+        name = keras.distribution.list_devices()[0]
+    return {"backend": keras.backend.backend(), "device": f"{name} ({os.cpu_count()} processors)"}
 
 
 def memory() -> tuple[float, str]:
@@ -193,20 +222,26 @@ def main() -> None:
     def answer(**content: Any) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
-    from floating_point import forward_operations
+    from floating_point import forward_operations, matrix_peak
 
     loop = Loop(**json.loads(sys.argv[1]))
     with tempfile.TemporaryDirectory() as folder:
         train, infer, network = {"ours": ours, "yardstick": yardstick}[loop.kind](loop, Path(folder))
         train()
-        answer(operations=forward_operations(network), parameters=network.count_params())
+        answer(
+            operations=forward_operations(network), precision=network.get_layer(BACKBONE).dtype_policy.name, **device()
+        )
         for line in sys.stdin:
             asked = line.strip()
             if asked == "memory":
                 held, of = memory()
                 answer(gigabytes=held, of=of)
+            elif asked == "peak":
+                answer(**{dtype: matrix_peak(dtype, MATRIX[accelerated()]) for dtype in ("float32", "bfloat16")})
             else:
-                answer(seconds={"train": train, "predict": infer}[asked]())
+                before = time.process_time()
+                seconds = {"train": train, "predict": infer}[asked]()
+                answer(seconds=seconds, processor=time.process_time() - before)
 
 
 if __name__ == "__main__":

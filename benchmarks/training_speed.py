@@ -4,13 +4,14 @@
 
 KERAS_BACKEND chooses TensorFlow, JAX or PyTorch. Each loop is a process of its own (training_loops.py) that trains some
 steps in turn with the other, after one such round that is not counted: compare the ratio, which is the median of the
-pairs, and not seconds of different runs. Pictures and weights are random; nothing is downloaded.
+pairs, and not seconds of different runs. The ratio of processor time is steadier on a machine that does other things,
+too. Pictures and weights are random; nothing is downloaded.
 
 The yardstick is what people write: ImageDataGenerator with the same augmentation on the host (resized to the network's
 input there, .png files unless the input is 48x48 grey), float32, `compile` and `fit` with their defaults.
 
-Operations are counted from the layers, see floating_point.py; a training step is three forward passes. The peak is that
-of square matrix products in the precision of training, measured before in a process of its own.
+Operations are counted from the layers, see floating_point.py; a training step is three forward passes. The peak is the
+fastest of square matrix products in the precision of training, measured between the rounds.
 """
 
 import argparse
@@ -19,30 +20,19 @@ import os
 import statistics
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from training_loops import Loop
 
-from ferkit.backbones import BackboneSettings, names
+from ferkit.backbones import names
 from ferkit.training.execution import ExecutionSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 # Pictures of FER-2013's Training.
 EPOCH = 28_709
-# A device that answers within a second or two is busy with this; on a CPU it would take minutes.
-SIDES = {"cpu": 1024, "accelerator": 8192}
-
-PEAK = """
-import json, sys
-from floating_point import matrix_peak
-from ferkit.training.execution import accelerated
-side = json.loads(sys.argv[1])["accelerator" if accelerated() else "cpu"]
-peaks = {dtype: matrix_peak(dtype, side) for dtype in ("float32", "bfloat16")}
-import keras
-print(json.dumps({"peaks": peaks, "accelerated": accelerated(), "backend": keras.backend.backend(), "side": side}))
-"""
 
 
 def environment() -> dict[str, str]:
@@ -76,14 +66,15 @@ class Process:
         self.running.wait()
 
     def ask(self, what: str) -> dict[str, Any]:
-        """The answer to ``train``, ``predict`` or ``memory``."""
+        """The answer to a word that training_loops.py knows."""
         self.running.stdin.write(what + "\n")
         self.running.stdin.flush()
         return self._read()
 
-    def rate(self, what: str) -> float:
-        """Pictures a second."""
-        return float(self.loop.pictures / self.ask(what)["seconds"])
+    def rate(self, what: str) -> tuple[float, float]:
+        """Pictures a second, and pictures a second of processor time."""
+        said = self.ask(what)
+        return self.loop.pictures / said["seconds"], self.loop.pictures / said["processor"]
 
     def _read(self) -> dict[str, Any]:
         said = self.running.stdout.readline()
@@ -94,21 +85,27 @@ class Process:
 
 def measure(loop: Loop, rounds: int, *, with_yardstick: bool) -> dict[str, Any]:
     """Numbers of one backbone."""
+    trained, plain, peaks, held = [], [], [], None
     with Process(loop) as ours:
-        if with_yardstick:
-            with Process(replace(loop, kind="yardstick")) as plain:
-                pairs = [(ours.rate("train"), plain.rate("train")) for _ in range(rounds)]
-                held = plain.ask("memory")["gigabytes"]
-        else:
-            pairs, held = [(ours.rate("train"), None) for _ in range(rounds)], None
+        with Process(replace(loop, kind="yardstick")) if with_yardstick else nullcontext() as other:
+            for _ in range(rounds):
+                trained.append(ours.rate("train"))
+                if other:
+                    plain.append(other.rate("train"))
+                peaks.append(ours.ask("peak"))
+            if other:
+                held = other.ask("memory")["gigabytes"]
         memory = ours.ask("memory")
         predicted = [ours.rate("predict") for _ in range(rounds)]
+    pairs = list(zip(trained, plain, strict=True)) if plain else []
     return {
         **ours.about,
-        "trained": statistics.median(pair[0] for pair in pairs),
-        "plain": statistics.median(pair[1] for pair in pairs) if with_yardstick else None,
-        "ratio": statistics.median(pair[0] / pair[1] for pair in pairs) if with_yardstick else None,
-        "predicted": statistics.median(predicted),
+        "trained": statistics.median(rate for rate, _ in trained),
+        "plain": statistics.median(rate for rate, _ in plain) if plain else None,
+        "ratio": statistics.median(ours[0] / other[0] for ours, other in pairs) if pairs else None,
+        "processor_ratio": statistics.median(ours[1] / other[1] for ours, other in pairs) if pairs else None,
+        "predicted": statistics.median(rate for rate, _ in predicted),
+        "peaks": {dtype: max(peak[dtype] for peak in peaks) for dtype in peaks[0]},
         "memory": memory["gigabytes"],
         "memory_of": memory["of"],
         "plain_memory": held,
@@ -143,39 +140,44 @@ def main() -> None:
         )
         for name in arguments.backbone or names()
     ]  # fmt: skip
-    for loop in loops:
-        # Says at once what a backbone cannot take.
-        BackboneSettings.model_validate(loop.settings.model_dump())
-    said = subprocess.run(
-        [sys.executable, "-c", PEAK, json.dumps(SIDES)], env=environment(), stdout=subprocess.PIPE, check=True
-    ).stdout
-    machine = json.loads(said.splitlines()[-1])
-    precision = arguments.precision
-    if precision == "auto":
-        precision = "mixed_bfloat16" if machine["accelerated"] else "float32"
-    peaks = machine["peaks"]
-    peak = peaks["float32" if precision == "float32" else "bfloat16"]
+    try:
+        settings = [loop.settings for loop in loops]
+    except ValueError as error:
+        parser.error(str(error))
     print(
-        f"{machine['backend']}, {precision}, batches of {arguments.batch_size}, {arguments.steps} steps a measurement; "
-        f"matrix products of side {machine['side']}: {peaks['float32'] / 1e12:.3g} Tflop/s in float32, "
-        f"{peaks['bfloat16'] / 1e12:.3g} in bfloat16\n"
+        "| backbone | input | precision | Mflop a picture | training/s | yardstick/s | ratio | of processor time "
+        "| inference/s | Gflop/s | of the peak | epoch, s | memory, GB | yardstick, GB |"
     )
-    print(
-        "| backbone | input | Mflop/picture, forward | training/s | yardstick/s | ratio | inference/s | Gflop/s "
-        "| of the peak | epoch, s | memory, GB | yardstick, GB |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-    for loop in loops:
+    print("|---|" + "---:|" * 13)
+    peaks: dict[str, float] = {}
+    for loop, backbone in zip(loops, settings, strict=True):
         found = measure(loop, arguments.rounds, with_yardstick=not arguments.no_yardstick)
         done = TRAINING * found["operations"] * found["trained"]
+        peak = found["peaks"]["float32" if found["precision"] == "float32" else "bfloat16"]
         cells = (
-            loop.backbone, str(loop.settings.size), cell(found["operations"] / 1e6), cell(found["trained"]),
-            cell(found["plain"]), cell(found["ratio"], 2), cell(found["predicted"]), cell(done / 1e9),
-            f"{done / peak:.0%}", cell(EPOCH / found["trained"], 1), cell(found["memory"], 2),
+            backbone.name,
+            str(backbone.size),
+            found["precision"],
+            cell(found["operations"] / 1e6),
+            cell(found["trained"]),
+            cell(found["plain"]),
+            cell(found["ratio"], 2),
+            cell(found["processor_ratio"], 2),
+            cell(found["predicted"]),
+            cell(done / 1e9),
+            f"{done / peak:.0%}",
+            cell(EPOCH / found["trained"], 1),
+            cell(found["memory"], 2),
             cell(found["plain_memory"], 2),
-        )  # fmt: skip
+        )
         print("| " + " | ".join(cells) + " |", flush=True)
-    print(f"\nMemory is the most that the {found['memory_of']} held.")
+        peaks |= {dtype: max(rate, peaks.get(dtype, 0)) for dtype, rate in found["peaks"].items()}
+    fastest = ", ".join(f"{rate / 1e9:,.0f} Gflop/s in {dtype}" for dtype, rate in peaks.items())
+    print(
+        f"\n{found['backend']} on {found['device']}, batches of {arguments.batch_size}, {arguments.rounds} rounds of "
+        f"{arguments.steps} steps; matrix products: {fastest}. An epoch has {EPOCH:,} pictures. Operations are those "
+        f"of a forward pass. Memory is the most that the {found['memory_of']} held."
+    )
 
 
 if __name__ == "__main__":

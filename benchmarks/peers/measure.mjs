@@ -4,8 +4,7 @@
 
 import fs from 'node:fs';
 
-const [BATCH, PASSES, SINGLE, BATCHED] = [64, 3, 100, 1024];
-const SIDE = 48;
+const [BATCH, SINGLE, SIDE] = [64, 100, 48];
 
 /** Run `predict`, (Uint8Array of `count` 48x48 faces, count) to `count` arrays, on every picture; time it; report. */
 export async function measure(classes, weights, predict) {
@@ -15,29 +14,24 @@ export async function measure(classes, weights, predict) {
   const faces = pixels.length / (SIDE * SIDE);
 
   async function run(count, size) {
-    const rows = [];
+    const [said, seconds] = [[], []];
     for (let at = 0; at < count; at += size) {
       const end = Math.min(at + size, count);
-      rows.push(...(await predict(pixels.subarray(at * SIDE * SIDE, end * SIDE * SIDE), end - at)));
-    }
-    return rows;
-  }
-
-  async function rates(size, count) {
-    const found = [];
-    for (let pass = 0; pass < PASSES; pass++) {
       const start = performance.now();
-      await run(count, size);
-      found.push((count / (performance.now() - start)) * 1000);
+      said.push(...(await predict(pixels.subarray(at * SIDE * SIDE, end * SIDE * SIDE), end - at)));
+      seconds.push((performance.now() - start) / 1000 / (end - at));
     }
-    return found;
+    return [said, seconds];
   }
 
+  await run(faces % BATCH || BATCH, BATCH);
   await run(Math.min(faces, 2 * BATCH), BATCH);
-  await run(Math.min(faces, 2), 1);
-  const probabilities = await run(faces, BATCH);
-  const single = await rates(1, Math.min(faces, SINGLE));
-  const batched = await rates(BATCH, Math.min(faces, BATCHED));
+  await run(2, 1);
+  const before = process.cpuUsage();
+  const [probabilities, batched] = await run(faces, BATCH);
+  const { user, system } = process.cpuUsage(before);
+  const processor = (user + system) / 1e6 / faces;
+  const [, single] = await run(Math.min(faces, SINGLE), 1);
   const bytes = weights.map((path) => fs.statSync(path).size).reduce((sum, size) => sum + size, 0);
-  fs.writeFileSync(process.argv[3], JSON.stringify({ classes, probabilities, single, batched, bytes }));
+  fs.writeFileSync(process.argv[3], JSON.stringify({ classes, probabilities, single, batched, processor, bytes }));
 }

@@ -17,40 +17,41 @@ import numpy as np
 Predict = Callable[[Any], Any]
 
 BATCH = 64
-PASSES = 3
-# Enough for a pass of about a second, with a network that takes milliseconds.
+# Faces that are predicted one by one for the time of one.
 SINGLE = 100
-BATCHED = 1024
 
 
 def measure(classes: Sequence[str], weights: Sequence[Path], predict: Predict, *, batches: bool) -> None:
-    """Run `predict`, (B, 48, 48) uint8 to (B, classes), on every picture, time it, and write the report.
+    """Run `predict`, (B, 48, 48) uint8 to (B, classes), on every picture, time each call, and write the report.
 
     Without `batches` the peer takes one face at a time, and is given one at a time.
     """
     pictures = np.load(sys.argv[1])
-    step = BATCH if batches else 1
 
-    def run(count: int, size: int) -> list[Any]:
-        return [np.asarray(predict(pictures[at : at + size])) for at in range(0, count, size)]
+    def run(count: int, size: int) -> tuple[list[Any], list[float]]:
+        """What it says, and seconds a face of each call."""
+        said, seconds = [], []
+        for at in range(0, count, size):
+            some = pictures[at : min(at + size, count)]
+            start = time.perf_counter()
+            said.append(np.asarray(predict(some)))
+            seconds.append((time.perf_counter() - start) / len(some))
+        return said, seconds
 
-    run(min(len(pictures), 2 * BATCH), step)
+    size = BATCH if batches else 1
+    # What compiles does it here: for whole batches, the last and smaller one, and one face.
+    run(len(pictures) % size or size, size)
+    run(min(len(pictures), 2 * size), size)
     run(2, 1)
+    before = time.process_time()
+    said, seconds = run(len(pictures), size)
+    processor = (time.process_time() - before) / len(pictures)
     report = {
         "classes": list(classes),
-        "probabilities": np.concatenate(run(len(pictures), step)).astype(float).tolist(),
-        "single": rates(lambda count: run(count, 1), min(len(pictures), SINGLE)),
-        "batched": rates(lambda count: run(count, BATCH), min(len(pictures), BATCHED)) if batches else None,
+        "probabilities": np.concatenate(said).astype(float).tolist(),
+        "single": run(min(len(pictures), SINGLE), 1)[1] if batches else seconds,
+        "batched": seconds if batches else [],
+        "processor": processor,
         "bytes": sum(file.stat().st_size for file in weights),
     }
     Path(sys.argv[2]).write_text(json.dumps(report))
-
-
-def rates(run: Callable[[int], Any], count: int) -> list[float]:
-    """Faces a second in each of `PASSES` passes over `count` faces."""
-    seconds = []
-    for _ in range(PASSES):
-        start = time.perf_counter()
-        run(count)
-        seconds.append(time.perf_counter() - start)
-    return [count / each for each in seconds]

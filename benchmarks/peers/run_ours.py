@@ -9,13 +9,14 @@ from ferkit.reference_model import load_reference
 
 single = sys.argv[3] == "single"
 reference = load_reference()
-card = reference.card
-votes = card.students["fer"] if single else card.targets["fer"]
+vote = reference.card.targets["fer"].vote(single=single)
+if vote is None:
+    sys.exit("error: the reference has no single network for fer")
 
 
 def predict(pictures: Any) -> Any:
     return reference.predict(pictures, "fer", single=single)
 
 
-weights = [reference.folder / card.networks[name].file for name in votes.weights]
+weights = [reference.folder / reference.card.networks[name].file for name in vote.weights]
 measure(reference.classes("fer"), weights, predict, batches=True)
