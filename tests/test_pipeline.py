@@ -24,14 +24,21 @@ TINY = {
     "balancing": {"method": "random_over_sampler"},
     "targets": [{"name": "fer"}, {"name": "ferplus"}],
     "backbones": [
-        {"name": "fernet", "alias": "a", "width": 4},
-        {"name": "fernet", "alias": "b", "width": 4, "targets": ["fer"]},
+        {"name": "fernet", "alias": "a", "width": 4, "targets": ["fer"]},
+        {"name": "fernet", "alias": "j", "width": 4, "joint": True},
+        {"name": "fernet", "alias": "s", "width": 4, "joint": True, "teacher": "ensemble"},
     ],
     "training": {"epochs": 1, "learning_rate": 0.003},
+    "ensemble": {"method": "mean"},
     "evaluation": {"bootstrap": 100},
     "resources": {"fine_tune": {"cpu_count": 1, "memory": "2GB"}, "report": {"gpu_count": 0}},
 }
-TRAININGS = {"fine_tune_fer_a", "fine_tune_fer_b", "fine_tune_ferplus_a"}
+MEMBERS = {"fine_tune_fer_a", "fine_tune_fer_ferplus_j"}
+STUDENT = "fine_tune_fer_ferplus_s"
+TRAININGS = {*MEMBERS, STUDENT}
+JUDGED = ("fer_a", "fer_j", "fer_s", "ferplus_j", "ferplus_s")
+TEACHING = {"teach_fer", "teach_ferplus", "distil_fer", "distil_ferplus"}
+STEPS = 27
 
 
 class Checkout:
@@ -58,7 +65,7 @@ class Checkout:
     def ferkit(self, *arguments, **environment):
         return subprocess.run(
             self.command(*arguments), cwd=self.root, env={**self.environment, **environment},
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=500,
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=1500,
         )  # fmt: skip
 
     def run(self, *arguments):
@@ -92,16 +99,19 @@ def checkout(tmp_path_factory):
 
 
 def test_a_run_executes_every_step_and_prints_every_model(checkout):
-    assert len(checkout.first) == 16
-    assert set(checkout.first) >= {"ingest", "validate", "drop_non_faces", "report", *TRAININGS}
-    for model in ("fer/a", "fer/b", "fer/ensemble", "ferplus/a", "ferplus/ensemble"):
+    assert len(checkout.first) == STEPS
+    assert set(checkout.first) >= {"ingest", "validate", "drop_non_faces", "report", *TRAININGS, *TEACHING}
+    for model in ("fer/a", "fer/j", "fer/ensemble", "fer/s", "ferplus/j", "ferplus/ensemble", "ferplus/s"):
         assert model in checkout.first_output
     for subset in ("PublicTest", "PrivateTest", "no duplicates", "FER+ majority_7"):
         assert subset in checkout.first_output
-    assert "16 of 16 steps executed" in checkout.first_output
-    report = re.search(r"report\s+(\S+report\.html)", checkout.first_output)
-    assert "PrivateTest" in Path(report[1]).read_text()
-    assert (Path(report[1]).parent / "report.md").exists()
+    assert f"{STEPS} of {STEPS} steps executed" in checkout.first_output
+    folder = Path(re.search(r"report\s+(\S+)report\.html", checkout.first_output)[1])
+    assert "PrivateTest" in (folder / "report.html").read_text()
+    assert "ferplus/s (joint student)" in (folder / "report.md").read_text()
+    assert {path.name for path in folder.glob("figures/*_curves.png")} == {
+        "fer_a_curves.png", "fer_ferplus_j_curves.png", "fer_ferplus_s_curves.png",
+    }  # fmt: skip
 
 
 def test_all_state_lies_in_the_checkout(checkout):
@@ -129,7 +139,8 @@ def test_every_artifact_has_a_name_a_hash_and_a_materializer_of_ours(checkout):
     names = {name for name, *_ in artifacts}
     assert names >= {
         *("faces_ingested", "faces_validated", "faces_cleaned", "manifest", "fer_training_set", "fer_a_model"),
-        *("fer_b_history", "ferplus_a_validation", "ferplus_ensemble_evaluation", "fer_ensemble", "report", "results"),
+        *("fer_ferplus_j_model", "fer_ferplus_j_history", "fer_j_validation", "ferplus_j_validation", "fer_teacher"),
+        *("ferplus_distilled_set", "ferplus_ensemble_evaluation", "fer_ensemble", "report", "results"),
     }
     for name, materializer, digest, uri, _ in artifacts:
         assert name == "data_docs" or materializer.startswith("materializers."), (name, materializer)
@@ -164,7 +175,8 @@ def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
     parent = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert sorted(run.info.run_name for run in children) == [
-        "fer/a", "fer/b", "fer/ensemble", "ferplus/a", "ferplus/ensemble",
+        "fer+ferplus/j", "fer+ferplus/s", "fer/a", "fer/ensemble", "fer/j", "fer/s", "ferplus/ensemble", "ferplus/j",
+        "ferplus/s",
     ]  # fmt: skip
     assert {run.info.status for run in runs} == {"FINISHED"}
     for run in (parent, *children):
@@ -177,6 +189,10 @@ def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
     )
     assert len(client.get_metric_history(network.info.run_id, "val_accuracy")) == 1
     assert {"pictures_per_second", "PrivateTest/accuracy", "PrivateTest/pictures"} <= set(network.data.metrics)
+    joint = next(run for run in children if run.info.run_name == "fer+ferplus/j")
+    assert {"val_accuracy/fer", "val_accuracy/ferplus", "pictures_per_second"} <= set(joint.data.metrics)
+    assert joint.data.params["training_set_hash"].count(",") == 1
+    assert "PrivateTest/accuracy" in next(run for run in children if run.info.run_name == "ferplus/j").data.metrics
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"report", "validation", "cleaning", "balancing"} <= files
     assert {file.path for file in client.list_artifacts(network.info.run_id)} >= {"evaluation", "training"}
@@ -189,15 +205,29 @@ def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
 
 def test_a_second_run_executes_nothing(checkout):
     assert checkout.run() == []
-    assert "0 of 16 steps executed" in checkout.output
+    assert f"0 of {STEPS} steps executed" in checkout.output
     assert re.findall(r"(?m)^  PrivateTest .*$", checkout.output) == re.findall(
         r"(?m)^  PrivateTest .*$", checkout.first_output
     )
 
 
 def test_another_learning_rate_of_one_backbone_re_runs_that_and_what_follows(checkout):
-    executed = checkout.run("--set", "backbones.b.training.learning_rate=0.005")
-    assert set(executed) == {"fine_tune_fer_b", "evaluate_fer_b", "ensemble_fer", "evaluate_fer_ensemble", "report"}
+    executed = checkout.run("--set", "backbones.s.training.learning_rate=0.005")
+    judged = {f"{step}_{target}_s" for step in ("predict_public", "evaluate") for target in ("fer", "ferplus")}
+    assert set(executed) == {STUDENT, *judged, "report"}
+
+
+def test_other_views_judge_every_network_anew_and_train_no_member(checkout):
+    executed = checkout.run("--set", "prediction.flip=true")
+    assert set(executed) >= {f"{step}_{network}" for step in ("predict_public", "evaluate") for network in JUDGED}
+    assert set(executed) >= {*TEACHING, STUDENT, "ensemble_fer", "evaluate_ferplus_ensemble", "report"}
+    assert not set(executed) & {*MEMBERS, "ingest", "oversample_fer"}
+
+
+def test_another_weight_of_the_teacher_asks_it_nothing_anew(checkout):
+    executed = set(checkout.run("--set", "distillation.weight=0.5"))
+    assert executed >= {"distil_fer", "distil_ferplus", STUDENT, "evaluate_fer_s"}
+    assert not executed & {*MEMBERS, "teach_fer", "teach_ferplus", "evaluate_fer_j", "ensemble_fer"}
 
 
 def test_a_changed_function_of_ferkit_re_runs_the_steps_that_reach_it(checkout):
@@ -293,6 +323,6 @@ def test_a_full_disk_is_told_in_a_line_and_a_later_run_goes_on(checkout, tmp_pat
         subprocess.run(["mount", "-o", "remount,size=400m", home], check=True)
         again = checkout.ferkit("run", checkout.config, FERKIT_HOME=str(home))
         assert again.returncode == 0, again.stderr
-        assert "of 16 steps executed" in again.stdout
+        assert f"of {STEPS} steps executed" in again.stdout
     finally:
         subprocess.run(["umount", "-l", home], check=True)
