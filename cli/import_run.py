@@ -68,9 +68,12 @@ def _members(folder: RunFolder, config: RunConfig) -> tuple[Adoption, str]:
 
 def _compared(folder: RunFolder, config: RunConfig, results: "pd.DataFrame") -> str:
     """How far the numbers are from those that the folder has of the machine that trained."""
+    place = folder.path / "evaluations"
     distances = []
     for target in config.targets:
+        if not (place / f"{target.name}.csv").exists():
+            return f"scores  {place} has none of {target.name} to compare these with"
         there = folder.read_evaluations(target.name).set_index(_KEYS)["accuracy"]
         here = results[results["target"] == target.name].set_index(_KEYS)["accuracy"]
         distances.append((there - here).abs().max())
-    return f"scores  differ from those in {folder.path / 'evaluations'} by at most {max(distances):.4f} in accuracy"
+    return f"scores  differ from those in {place} by at most {max(distances):.4f} in accuracy"
