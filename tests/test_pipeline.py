@@ -65,7 +65,7 @@ class Checkout:
     def ferkit(self, *arguments, **environment):
         return subprocess.run(
             self.command(*arguments), cwd=self.root, env={**self.environment, **environment},
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=1500,
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=500,
         )  # fmt: skip
 
     def run(self, *arguments):
