@@ -46,6 +46,7 @@ def evaluate_reference(
     faces: FaceDataset,
     *,
     limit: int | None = None,
+    public: Mapping[str, Answers] | None = None,
     on_pictures: Callable[[str, int, int], None] = lambda _network, _done, _all: None,
 ) -> ReferenceEvaluation:
     """Ask every network about PublicTest and PrivateTest, once, and judge it, the ensemble and the student.
@@ -56,6 +57,8 @@ def evaluate_reference(
         FER-2013, with the votes of FER+ where a target needs them. Of a sample, only duplicates within it are known.
     limit
         At most this many pictures of each split, evenly spaced.
+    public
+        What the networks said about the whole of PublicTest, if they were asked already.
     on_pictures
         Called with the network that is being asked, how many pictures it has answered, and how many it will.
 
@@ -70,8 +73,11 @@ def evaluate_reference(
     said: dict[Split, dict[str, Answers]] = {split: {} for split in _SPLITS}
     for name in reference.card.networks:
         views = reference.card.student_views if name in reference.card.students else reference.card.views
-        report = _Progress(name, sum(map(len, asked.values())), on_pictures)
-        for split, pictures in asked.items():
+        if public is not None:
+            said["PublicTest"][name] = public[name]
+        left = {split: pictures for split, pictures in asked.items() if name not in said[split]}
+        report = _Progress(name, sum(map(len, left.values())), on_pictures)
+        for split, pictures in left.items():
             said[split][name] = reference.ask(name, pictures.images, views, report)
     tables, classes = [], {}
     for target, model, role, probabilities in _models(reference, said):

@@ -97,7 +97,7 @@ class _Source:
     @property
     def is_student(self) -> bool:
         """Whether the ensemble of its run taught it."""
-        return any(entry.teacher is not None for entry in self.config.backbones if entry.label == self.record.label)
+        return self.record.distillation is not None
 
 
 def export_reference(
@@ -150,7 +150,7 @@ def export_reference(
         card.write(folder)
         reference = Reference(folder)
         _LOG.info("judging %d networks on PublicTest and PrivateTest", len(card.networks))
-        judged = evaluate_reference(reference, faces, on_pictures=on_pictures)
+        judged = evaluate_reference(reference, faces, public=said, on_pictures=on_pictures)
         judged.scores.to_csv(folder / SCORES, index=False)
         judged.answers.write(folder)
         _copy_run_files(runs, folder)
@@ -167,13 +167,15 @@ def export_reference(
 def _found(runs: Sequence[Path]) -> list[_Source]:
     """Every finished training; trainings of the same name in several runs are told apart by their run."""
     found = []
-    for run in runs:
+    configs = [load_config(RunFolder(run).config) for run in runs]
+    for run, config in zip(runs, configs, strict=True):
         folder = RunFolder(run)
         folder.read_record()
-        config = load_config(folder.config)
+        if config.targets != configs[0].targets:
+            raise DataError(f"{run}: its targets or their protocols are not those of {runs[0]}; export one of the two.")
         for path in sorted(each.parent for each in folder.trainings.glob("*/member.json")):
             member = MemberFolder(path)
-            found.append((path.name, run.resolve().name, member, member.read_record(), config))
+            found.append((path.name, run.resolve().name, member, member.check(), config))
     if not found:
         raise DataError(
             f"{', '.join(map(str, runs))}: no finished training there; run `python -m ferkit.training` first."

@@ -75,7 +75,7 @@ class Reference:
         """The network `name`, built and filled when it is first asked for."""
         if name not in self._networks:
             card = self.card.networks[name]
-            network = build_network(card.backbone, {str(each): classes for each, classes in card.heads.items()}, seed=0)
+            network = build_network(card.backbone, card.heads, seed=0)
             read_half(network, self.folder / card.file)
             self._networks[name] = network
         return self._networks[name]

@@ -72,7 +72,7 @@ def read_scores(folder: Path) -> pd.DataFrame:
         If there are none.
     """
     try:
-        return pd.read_csv(folder / SCORES, float_precision="round_trip")
+        return pd.read_csv(folder / SCORES)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / SCORES}: no scores there ({error}); export the reference again.") from error
 

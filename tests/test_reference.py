@@ -18,11 +18,13 @@ from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError, WeightsError
 from ferkit.half_precision import read_half, write_half
-from ferkit.labels import FERPLUS_VOTES, SPLITS
+from ferkit.labels import FERPLUS_VOTES, SPLITS, class_names
+from ferkit.model import FaceModel
+from ferkit.provenance import this_environment
 from ferkit.reference_answers import KeptAnswers
 from ferkit.reference_evaluation import evaluate_reference
 from ferkit.reference_export import Choice, export_reference
-from ferkit.reference_model import REFERENCE, load_reference
+from ferkit.reference_model import REFERENCE, Reference, load_reference
 from ferkit.reference_table import (
     missing_pictures,
     published_table,
@@ -30,10 +32,9 @@ from ferkit.reference_table import (
     table_in_page,
     update_page,
 )
-from ferkit.run_folder import RunFolder
+from ferkit.run_folder import MemberRecord, RunFolder, RunRecord
 from ferkit.sources import Fer2013Settings, load
 from ferkit.targets import labelled
-from ferkit.training.__main__ import main as train
 from ferkit.views import TestTimeAugmentation
 
 ROOT = Path(__file__).parents[1]
@@ -61,13 +62,37 @@ def faces() -> FaceDataset:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "toy"
-    config = folder.with_suffix(".yaml")
-    config.write_text(CONFIG.to_yaml())
-    assert train([str(config), "--out", str(folder)]) == 0
-    (folder / "training.log").write_text("wrote /home/someone/secret/file.txt, 1/2 of it\n")
-    return folder
+def run(faces, tmp_path_factory) -> Path:
+    """What `python -m ferkit.training` leaves of `CONFIG`, but for the epochs: the networks are as they were born."""
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "toy")
+    environment = this_environment()
+    about = {"environment": environment, "seconds": 90.0, "seed": 0}
+    for seed, training in enumerate(CONFIG.trained()):
+        member = folder.member(training.name)
+        member.path.mkdir(parents=True)
+        heads = {name: len(class_names(name)) for name in training.names}
+        build_network(training.entry.backbone, heads, seed=seed).save(member.network)
+        for target in training.targets:
+            model = FaceModel(training.label, target.name, member.network)
+            member.write_predictions(model.predict_split(faces, target, "PublicTest", CONFIG.prediction))
+        member.write_history(pd.DataFrame({"epoch": [0]}))
+        record = {
+            "label": training.label,
+            "targets": training.names,
+            "key": "key",
+            "backbone": training.entry.backbone,
+            "training": CONFIG.training_of(training.entry),
+            "training_sets": dict.fromkeys(training.names, "hash"),
+            "distillation": CONFIG.distillation if training.entry.teacher else None,
+            "numbers": {"best_epoch": 0.0},
+            "precision": "float32",
+            "prediction": CONFIG.prediction,
+        }
+        member.write_record(MemberRecord(**record, **about))
+    folder.write_config(CONFIG.to_yaml())
+    folder.write_record(RunRecord(name="toy", fingerprint="hash", data_hash="hash", complete=True, **about))
+    folder.log.write_text("wrote /home/someone/secret/file.txt, 1/2 of it\n")
+    return folder.path
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +100,12 @@ def exported(run, faces, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "reference"
     export_reference([run], folder, faces, Choice())
     return folder
+
+
+@pytest.fixture(scope="module")
+def reference(exported) -> Reference:
+    """Shared by tests that only ask it: each network is read once."""
+    return load_reference(exported)
 
 
 @pytest.fixture
@@ -111,11 +142,10 @@ def test_the_folder_holds_what_ships_and_no_more(exported):
     )
 
 
-def test_it_says_what_the_networks_of_the_run_said(run, exported, faces):
-    reference = load_reference(exported)
+def test_it_says_what_the_networks_of_the_run_said(run, reference, faces):
     assert reference.targets == ("fer", "ferplus")
     folder = RunFolder(run)
-    both, single = folder.member(("fer", "ferplus"), "both"), folder.member(("fer",), "single")
+    both, single = folder.member("fer+ferplus-both"), folder.member("fer-single")
     for target, members in (("fer", (both, single)), ("ferplus", (both,))):
         said = reference.predict_split(faces, target, "PublicTest")
         stored = [each.read_predictions(target, "PublicTest") for each in members]
@@ -147,8 +177,7 @@ def test_loading_needs_no_pretrained_weights_and_predicting_nothing_is_fine(expo
     assert load_reference(exported).predict(np.zeros((0, 48, 48), np.uint8)).shape == (0, 7)
 
 
-def test_wrong_pictures_and_targets_are_refused(exported):
-    reference = load_reference(exported)
+def test_wrong_pictures_and_targets_are_refused(reference):
     with pytest.raises(DataError, match=r"float32 \(2, 48, 48\), expected uint8"):
         reference.predict(np.zeros((2, 48, 48), np.float32))
     with pytest.raises(DataError, match="answers for fer, ferplus"):
@@ -227,7 +256,7 @@ def test_every_small_backbone_survives_the_round_trip(tmp_path):
 
 def test_an_export_that_says_something_else_is_refused_and_leaves_nothing(run, faces, tmp_path):
     other = Path(shutil.copytree(run, tmp_path / "run"))
-    folder = RunFolder(other).member(("fer",), "single")
+    folder = RunFolder(other).member("fer-single")
     stored = folder.read_predictions("fer", "PublicTest")
     shuffled = np.roll(stored.probabilities, 1, axis=1)
     folder.write_predictions(type(stored)("fer", "PublicTest", stored.row, shuffled))
@@ -268,6 +297,9 @@ def test_several_runs_are_told_apart(run, faces, tmp_path):
     assert {"fer-single-toy", "fer-single-seed-1"} < set(reference.card.networks)
     assert (tmp_path / "reference" / "config-seed-1.yaml").is_file()
     same = Path(shutil.copytree(run, tmp_path / "other" / "toy"))
+    RunFolder(second).write_config(CONFIG.to_yaml().replace("protocol: majority", "protocol: argmax"))
+    with pytest.raises(DataError, match="targets or their protocols are not those"):
+        export_reference([run, second], tmp_path / "reference", faces, Choice(members=("single",)))
     with pytest.raises(DataError, match="two run folders have the same name"):
         export_reference([run, same], tmp_path / "reference", faces, Choice(members=("single",)))
 
@@ -278,8 +310,8 @@ def test_no_place_of_the_training_machine_is_published(run, exported):
         assert str(run).encode() not in file.read_bytes()
 
 
-def test_the_table_has_every_model_and_is_made_again_from_the_weights(exported, faces):
-    judged = evaluate_reference(load_reference(exported), faces)
+def test_the_table_has_every_model_and_is_made_again_from_the_weights(exported, reference, faces):
+    judged = evaluate_reference(reference, faces)
     pd.testing.assert_frame_equal(judged.scores, read_scores(exported), check_dtype=False)
     assert published_table(judged.scores) == published_table(read_scores(exported))
     models = judged.scores[["target", "model", "role"]].drop_duplicates()
@@ -295,8 +327,7 @@ def test_the_table_has_every_model_and_is_made_again_from_the_weights(exported, 
     assert set(judged.scores["subset"]) == {"PublicTest", "PrivateTest", "PrivateTest, no duplicates"}
 
 
-def test_the_table_gives_the_accuracy_that_the_pictures_give(exported, faces):
-    reference = load_reference(exported)
+def test_the_table_gives_the_accuracy_that_the_pictures_give(exported, reference, faces):
     scores = read_scores(exported).set_index(["target", "model", "subset"])
     for target, single, model in (("fer", False, "ensemble"), ("ferplus", True, "student")):
         pictures, labels = labelled(faces.of_split("PrivateTest"), target)
@@ -308,9 +339,9 @@ def test_the_table_gives_the_accuracy_that_the_pictures_give(exported, faces):
     assert scores.loc[("ferplus", "ensemble", "PublicTest"), "pictures"] == len(at)
 
 
-def test_published_answers_are_recognised_and_others_are_not(exported, faces):
+def test_published_answers_are_recognised_and_others_are_not(exported, reference, faces):
     published = KeptAnswers.read(exported)
-    again = evaluate_reference(load_reference(exported), faces, limit=10).answers
+    again = evaluate_reference(reference, faces, limit=10).answers
     assert set(again.classes) == {"fer ensemble", "fer student", "ferplus ensemble", "ferplus student"}
     both, same = published.agreement(again, "fer ensemble")
     assert (both, same) == (20, 20)
@@ -319,17 +350,17 @@ def test_published_answers_are_recognised_and_others_are_not(exported, faces):
     assert (exported / "answers.npz").stat().st_size < 100_000
 
 
-def test_a_limit_says_how_many_pictures_are_missing(exported, faces):
-    scores = evaluate_reference(load_reference(exported), faces, limit=10).scores
+def test_a_limit_says_how_many_pictures_are_missing(reference, faces):
+    scores = evaluate_reference(reference, faces, limit=10).scores
     assert "10 pictures of PrivateTest (FER-2013) instead of 3,589" in missing_pictures(scores)
     text = published_table(scores)
     assert text.startswith("Not the whole of FER-2013: ")
     assert "| 10 of 24 |" in text
 
 
-def test_a_split_without_pictures_is_an_error(exported, faces):
+def test_a_split_without_pictures_is_an_error(reference, faces):
     with pytest.raises(DataError, match="no picture of PrivateTest"):
-        evaluate_reference(load_reference(exported), faces.take(faces.split < 2))
+        evaluate_reference(reference, faces.take(faces.split < 2))
 
 
 def test_only_the_text_between_the_markers_changes(tmp_path):
