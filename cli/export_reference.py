@@ -36,7 +36,9 @@ def export_reference(
         Seen, typer.Option(help="Of each picture, for the ensemble; run: as the first run predicts.")
     ] = "run",
     student_views: Annotated[Seen, typer.Option(help="The same for the student.")] = "once",
-    to: Annotated[Path, typer.Option(help="Folder to write; what it held is replaced.")] = Path("ferkit/reference"),
+    to: Annotated[Path, typer.Option(help="Folder to write; older reference models there are replaced.")] = Path(
+        "ferkit/reference"
+    ),
 ) -> None:
     """Make the reference models: small weights, votes chosen on PublicTest, the published table, the model card.
 

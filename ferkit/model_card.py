@@ -1,6 +1,6 @@
 """The model card of the reference models (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import yaml
@@ -19,7 +19,7 @@ def model_card(
     records: Mapping[str, MemberRecord],
     scores: pd.DataFrame,
     sizes: Mapping[str, int],
-    command: str,
+    commands: Sequence[str],
 ) -> str:
     """What a person has to know before using the reference models, as Markdown.
 
@@ -33,8 +33,8 @@ def model_card(
         As `ferkit.reference_evaluation.ReferenceEvaluation.scores`.
     sizes : bytes
         Of each file that ships, by name.
-    command
-        That makes the reference from its run folders.
+    commands
+        That make all of it.
     """
     return _TEMPLATE.format(
         name=card.name,
@@ -48,10 +48,13 @@ def model_card(
         votes=_votes(card),
         views=_views(card.views),
         student_views=f",\n  the student {_views(card.student_views)}" if card.students else "",
-        targets=" and ".join(f"`{target}` ({each.settings.protocol})" for target, each in card.targets.items()),
+        targets="; ".join(
+            f"`{target}`: " + ("FER-2013's own" if target == "fer" else f"FER+, protocol {each.settings.protocol}")
+            for target, each in card.targets.items()
+        ),
         joint=_JOINT if any(len(network.heads) > 1 for network in card.networks.values()) else "",
         licences=_licences(records),
-        command=command,
+        commands="\n".join(f"    {each}" for each in commands),
     )
 
 
@@ -114,6 +117,7 @@ def _recipes(card: ReferenceCard, records: Mapping[str, MemberRecord]) -> str:
     """What the training of each network does otherwise than ferkit's defaults, as YAML."""
     changed = {
         card.networks[name].label: record.training.model_dump(mode="json", exclude_defaults=True)
+        | ({"distillation": record.distillation.model_dump(mode="json")} if record.distillation else {})
         for name, record in records.items()
     }
     text = yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=110)
@@ -142,13 +146,13 @@ def _views(views: TestTimeAugmentation) -> str:
 def _licences(records: Mapping[str, MemberRecord]) -> str:
     """What the pretrained weights bring with them, each said once."""
     found = {
-        record.backbone.name: record.backbone.card.weights
+        record.backbone.name: (record.backbone.card.summary, record.backbone.card.weights)
         for record in records.values()
         if record.backbone.starts_trained and record.backbone.card.weights
     }
     lines = [
-        f"- `{name}` began with pretrained weights: {weights.source}. Licence: {weights.licence}."
-        for name, weights in found.items()
+        f"- `{name}` began as {summary}. File: {weights.source}.\n  Licence: {weights.licence}."
+        for name, (summary, weights) in found.items()
     ]
     return "\n".join(lines) or "- No network began with the weights of others."
 
@@ -218,7 +222,7 @@ Recall of each class on PrivateTest:
 - Trained on Training. Everything was chosen on PublicTest: epochs and recipe by what the networks said in training,
   the weights of the vote and the temperatures by what these half-precision files say. PrivateTest chose nothing; it was
   read for the table above. PublicTest's own numbers are therefore too good, PrivateTest's are not.
-- Targets and label protocols: {targets}.{joint}
+- Labels of each target: {targets}.{joint}
 - The ensemble sees of each picture {views}{student_views};
   the probabilities of the views are averaged.
 - `answers.npz` holds the class that ensemble and student gave each picture of both splits, by hash, so that a copy
@@ -243,8 +247,7 @@ arXiv:1706.04599) changes no decision.
 `config.yaml` (one a run, if there were several) is the recipe with every default written out, `training.log` what
 it said.
 
-    python -m ferkit.training config.yaml --out RUN --set data.path=data
-    {command}
+{commands}
 
 ## Licence
 

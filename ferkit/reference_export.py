@@ -75,14 +75,18 @@ class Choice:
     views: Seen = "run"
     student_views: Seen = "once"
 
-    def command(self, runs: Sequence[Path]) -> str:
-        """The command that makes this choice."""
-        words = [*(run.resolve().name for run in runs), "--data", "data"]
+    def commands(self, runs: Sequence[Path]) -> list[str]:
+        """The commands that train the runs and make this choice."""
+        names = [run.resolve().name for run in runs]
+        lines = [
+            f"python -m ferkit.training {_file_of(RunFolder(run).config, run, runs)} --out {name} --set data.path=data"
+            for run, name in zip(runs, names, strict=True)
+        ]
+        words = [*names, "--data", "data"]
         words += ["--members", ",".join(self.members)] if self.members else []
         words += ["--student", self.student] if self.student else []
-        return shlex.join(
-            ["ferkit", "export-reference", *words, "--views", self.views, "--student-views", self.student_views]
-        )
+        words += ["--views", self.views, "--student-views", self.student_views]
+        return [*lines, shlex.join(["ferkit", "export-reference", *words])]
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ def export_reference(
         judged.answers.write(folder)
         _copy_run_files(runs, folder)
         records = {each.name: each.record for each in [*sources, *students] if each.name in card.networks}
-        text = model_card(card, records, judged.scores, _sizes(folder), choice.command(runs))
+        text = model_card(card, records, judged.scores, _sizes(folder), choice.commands(runs))
         (folder / "MODEL_CARD.md").write_text(text)
         _check_size(folder)
         if to.exists():
@@ -338,9 +342,12 @@ def _vote(
 def _copy_run_files(runs: Sequence[Path], folder: Path) -> None:
     """Configuration and log of each run, without where things lay on the machine that trained."""
     for run in runs:
-        source = RunFolder(run)
-        suffix = f"-{run.resolve().name}" if len(runs) > 1 else ""
-        for file in (source.config, source.log):
+        for file in (RunFolder(run).config, RunFolder(run).log):
             if file.is_file():
                 text = _ABSOLUTE_PATH.sub(lambda found: Path(found[0]).name, file.read_text())
-                (folder / f"{file.stem}{suffix}{file.suffix}").write_text(text)
+                (folder / _file_of(file, run, runs)).write_text(text)
+
+
+def _file_of(file: Path, run: Path, runs: Sequence[Path]) -> str:
+    """What a file of one of several runs is called in the reference."""
+    return f"{file.stem}-{run.resolve().name}{file.suffix}" if len(runs) > 1 else file.name

@@ -296,6 +296,8 @@ def test_several_runs_are_told_apart(run, faces, tmp_path):
     reference = export_reference([run, second], tmp_path / "reference", faces, Choice(members=("single",)))
     assert {"fer-single-toy", "fer-single-seed-1"} < set(reference.card.networks)
     assert (tmp_path / "reference" / "config-seed-1.yaml").is_file()
+    card = (tmp_path / "reference" / "MODEL_CARD.md").read_text()
+    assert "\n    python -m ferkit.training config-seed-1.yaml --out seed-1 --set data.path=data\n" in card
     same = Path(shutil.copytree(run, tmp_path / "other" / "toy"))
     RunFolder(second).write_config(CONFIG.to_yaml().replace("protocol: majority", "protocol: argmax"))
     with pytest.raises(DataError, match="targets or their protocols are not those"):
