@@ -6,6 +6,7 @@ from pydantic import Field
 from ferkit.errors import DataError
 from ferkit.predictions import Predictions
 from ferkit.settings import Settings
+from ferkit.temperature import apply_temperature
 from ferkit.training_set import TrainingSet
 
 __all__ = ["DistillationSettings", "distil"]
@@ -49,9 +50,8 @@ def distil(training_set: TrainingSet, teacher: Predictions, settings: Distillati
         raise DataError(
             f"distillation: the teacher says nothing about {len(missing)} training pictures, such as row {missing[0]}."
         )
-    said = teacher.probabilities[[place[int(row)] for row in training_set.row[known]]].astype(np.float64)
-    soft = said ** (1 / settings.temperature)
-    soft /= soft.sum(axis=1, keepdims=True)
+    said = teacher.probabilities[[place[int(row)] for row in training_set.row[known]]]
+    soft = apply_temperature(said, settings.temperature)
     targets = training_set.targets.astype(np.float64)
     targets[known] += settings.weight * (soft - targets[known])
     return TrainingSet(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -36,8 +36,8 @@ class ExecutionSettings(Settings):
 
     precision: Precision = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
-    steps_per_execution: Literal["auto"] | int = Field("auto")
-    devices: Literal["all"] | int = Field(1)
+    steps_per_execution: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    devices: Literal["all"] | Annotated[int, Field(ge=1)] = 1
 
 
 @contextmanager
