@@ -20,12 +20,12 @@ __all__ = ["RunConsole", "quiet_native_libraries"]
 
 # ZenML's messages that tell how far a run is, and how we say them.
 _EVENTS = (
-    (re.compile(r"Using cached version of step `?(\w+)`?\."), "{} is unchanged: cached"),
-    (re.compile(r"Step `?(\w+)`? has started\."), "{} ..."),
-    (re.compile(r"Step `?(\w+)`? has finished in `?([^`]+?)`?\.$"), "{} took {}"),
-    (re.compile(r"Skipping step `?(\w+)`? due to"), "{} is skipped, a step before it failed"),
+    (re.compile(r"Using cached version of step `?([\w-]+)`?\."), "{} is unchanged: cached"),
+    (re.compile(r"Step `?([\w-]+)`? has started\."), "{} ..."),
+    (re.compile(r"Step `?([\w-]+)`? has finished in `?([^`]+?)`?\.$"), "{} took {}"),
+    (re.compile(r"Skipping step `?([\w-]+)`? due to"), "{} is skipped, a step before it failed"),
 )
-_FAILED = re.compile(r"Step `?(\w+)`? failed\.")
+_FAILED = re.compile(r"Step `?([\w-]+)`? failed\.")
 
 
 class RunConsole(logging.Handler):
