@@ -73,17 +73,12 @@ def predict(
     """
     if not pictures and not webcam:
         raise ConfigError("nothing to look at: name pictures, folders or videos, or give --webcam.")
-    # TensorFlow and OpenCV's readers write to the terminal past all logging; Pillow warns of every odd tag.
-    from cli.console import quiet_native_libraries
-
-    warnings.filterwarnings("ignore", module="PIL")
-    terminal = quiet_native_libraries(Workspace.open().root / "native.log")
     failures = 0
 
     def tell(error: FerkitError) -> None:
         nonlocal failures
         failures += 1
-        print(f"ferkit: {error}", file=terminal)
+        print(f"ferkit: {error}", file=sys.stderr)  # noqa: T201
 
     classify, classes = _model(model, target, single=single)
     predictor = Predictor(classify, classes, None if no_detect else load_detector(detector))
@@ -93,6 +88,7 @@ def predict(
         shots, longest = shots_of_files(pictures or [], every, tell), _longest(pictures or [])
     with ExitStack() as stack:
         writers = [stack.enter_context(each) for each in _writers(classes, to, longest, as_json=as_json)]
+        _quiet()
         work = _Work(predictor, writers, Drawings(draw) if draw else None, batch=1 if webcam else _BATCH)
         try:
             for shot in shots:
@@ -142,6 +138,14 @@ class _Work:
                 writer.write(Sighting(shot.file, (width, height), faces, shot.frame, shot.seconds))
             if self._drawings:
                 self._drawings.save(shot, faces)
+
+
+def _quiet() -> None:
+    """Nothing but our own lines on the terminal: TensorFlow and OpenCV write past all logging, Pillow warns a lot."""
+    from cli.console import quiet_native_libraries
+
+    warnings.filterwarnings("ignore", module="PIL")
+    quiet_native_libraries(Workspace.open().root / "native.log")
 
 
 def _model(file: Path | None, target: Target, *, single: bool) -> tuple[Classify, tuple[str, ...]]:

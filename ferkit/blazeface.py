@@ -35,6 +35,8 @@ _EYES = slice(4, 8)
 # Boxes that share this much of their union are one face (MediaPipe's min_suppression_threshold); so are two of which
 # the smaller lies in the other by _INSIDE.
 _OVERLAP, _INSIDE = 0.3, 0.6
+# Side of the surroundings in which a face is looked at again, in sides of its box.
+_SURROUNDINGS = 3.0
 # A box this near, in sides of the part, to where a part was cut from the picture may have been cut, too.
 _BORDER = 0.01
 
@@ -48,7 +50,8 @@ class BlazeFace:
         Least score of a face, 0..1; MediaPipe's is 0.5.
     part
         A picture whose longer side has more pixels than this is looked at again in overlapping square parts with this
-        side, or a third of the longer side if that is more.
+        side, or a third of the longer side if that is more. A face that only a part shows has to be found once more,
+        with a score that is higher by 0.2, in its own surroundings.
 
     Raises
     ------
@@ -57,10 +60,12 @@ class BlazeFace:
     """
 
     # Median over faces of FER-2013 that were pasted into larger pictures: docs/predict.md.
-    framing = Framing(scale=1.175, up=0.105)
+    framing = Framing(scale=1.175, up=0.12)
 
     def __init__(self, least_score: float = 0.5, part: int = 640) -> None:
         self._least_score = least_score
+        # Many views find many things that are no face; in surroundings that show it well, a face scores higher.
+        self._confirming_score = min(1.0, least_score + 0.2)
         self._part = part
         self._file = _network_file()
         # A network of OpenCV keeps its input: only one thread at a time.
@@ -70,11 +75,22 @@ class BlazeFace:
         """Faces of a picture (H, W, 3) uint8 RGB, largest first."""
         require_rgb(picture)
         height, width = picture.shape[:2]
-        seen = [self._look(picture)]
+        whole = self._look(picture)
+        closer = [np.zeros((0, 6))]
         for x, y, side in _parts(width, height, self._part):
             part = picture[y : y + side, x : x + side]
-            seen.append(_not_cut(self._look(part), x, y, part.shape[:2], picture.shape[:2]))
-        return largest_first([_face(row) for row in _each_once(np.concatenate(seen))])
+            closer.append(_not_cut(self._look(part), x, y, part.shape[:2], picture.shape[:2]))
+        confirmed = [self._confirmed(face, picture) for face in _each_once(np.concatenate(closer))]
+        return largest_first([_face(row) for row in _each_once(np.concatenate([whole, *confirmed]))])
+
+    def _confirmed(self, face: _Found, picture: NDArray[np.uint8]) -> _Found:
+        """A face that a part shows, as seen in its own surroundings; no row if it is not seen there."""
+        middle, side = face[:2] + face[2:4] / 2, _SURROUNDINGS * face[2:4].max()
+        x, y = (max(0, int(value - side / 2)) for value in middle)
+        seen = self._look(picture[y : int(middle[1] + side / 2) + 1, x : int(middle[0] + side / 2) + 1])
+        seen = seen + np.array([x, y, 0, 0, 0, 0])
+        sure = (_shared(face, seen)[0] > _OVERLAP) & (seen[:, 4] >= self._confirming_score)
+        return seen[sure][:1]
 
     @cached_property
     def _network(self) -> "cv2.dnn.Net":
