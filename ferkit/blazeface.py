@@ -88,9 +88,9 @@ class BlazeFace:
         middle, side = face[:2] + face[2:4] / 2, _SURROUNDINGS * face[2:4].max()
         x, y = (max(0, int(value - side / 2)) for value in middle)
         seen = self._look(picture[y : int(middle[1] + side / 2) + 1, x : int(middle[0] + side / 2) + 1])
-        seen = seen + np.array([x, y, 0, 0, 0, 0])
-        sure = (_shared(face, seen)[0] > _OVERLAP) & (seen[:, 4] >= self._confirming_score)
-        return seen[sure][:1]
+        moved: _Found = seen + np.array([x, y, 0, 0, 0, 0])
+        sure = (_shared(face, moved)[0] > _OVERLAP) & (moved[:, 4] >= self._confirming_score)
+        return moved[sure][:1]
 
     @cached_property
     def _network(self) -> "cv2.dnn.Net":
