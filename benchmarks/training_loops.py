@@ -73,7 +73,7 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
     from ferkit.training.checkpoint import Progress
     from ferkit.training.epochs import Epochs
     from ferkit.training.examples import Examples
-    from ferkit.training.execution import use_precision
+    from ferkit.training.execution import precision_of, use_precision
     from ferkit.training.settings import TrainingSettings
 
     images, label = examples(loop)
@@ -82,7 +82,7 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
         {"epochs": 1_000_000, "batch_size": loop.batch_size, "execution": {"precision": loop.precision}}
     )
     known = Examples(images, {"fer": targets}, np.arange(len(images)))
-    with use_precision(settings.execution.precision):
+    with use_precision(precision_of(settings.execution, loop.settings.card)):
         network = build_network(loop.settings, known.heads, seed=0)
         set_trainable(network, "all", batch_norm=settings.batch_norm)
         epochs = Epochs(network, known, {"fer": (images[:1], targets[:1])}, settings, 0, loop.backbone)

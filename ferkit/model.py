@@ -111,10 +111,21 @@ def predict(
     """
     if not len(images):
         return np.zeros((0, len(class_names(target))), dtype=np.float32)
+    devices = _devices()
+    missing = -len(images) % devices
+    padded = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
     total: NDArray[np.float32] | float = 0.0
     count = 0
-    for view in views.of(images):
-        said = network.predict(view[..., None], batch_size=_BATCH, verbose=0)
+    for view in views.of(padded):
+        said = network.predict(view[..., None], batch_size=_BATCH - _BATCH % devices, verbose=0)
         total = total + (said[target] if isinstance(said, dict) else said)
         count += 1
-    return np.asarray(total / count, dtype=np.float32)
+    return np.asarray(total / count, dtype=np.float32)[: len(images)]
+
+
+def _devices() -> int:
+    """Number of devices among which JAX has to share each batch evenly."""
+    import keras
+
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))

@@ -12,18 +12,19 @@ import pytest
 from test_recipe import examples, validation
 from test_training import BACKBONE, TARGET, marked_faces, settings
 
+from ferkit.backbones import get
 from ferkit.errors import ConfigError
-from ferkit.training.execution import ExecutionSettings, execution, use_precision
+from ferkit.training.execution import ExecutionSettings, execution, precision_of, use_precision
 from ferkit.training.fine_tuning import fine_tune
 
 
-def train(**chosen):
+def train(precision="float32", **chosen):
     faces = marked_faces()
     return fine_tune(
         examples(faces, TARGET),
         validation(faces, TARGET),
         BACKBONE,
-        settings(epochs=2, execution=ExecutionSettings(**chosen)),
+        settings(epochs=2, execution=ExecutionSettings(precision=precision, **chosen)),
         3,
     )
 
@@ -61,9 +62,20 @@ def test_the_policy_is_that_of_before_afterwards():
 def test_more_devices_than_there_are_is_a_line():
     with (
         pytest.raises(ConfigError, match=r"devices 64: this machine has \d+ .*; lower it"),
-        execution(ExecutionSettings(devices=64)),
+        execution(ExecutionSettings(devices=64), BACKBONE.card),
     ):
         pass
+
+
+def test_the_precision_is_what_the_device_and_the_backbone_are_quick_in(monkeypatch):
+    from ferkit.training import execution as module
+
+    plain, depthwise = get("fernet"), get("mobilenet_vggface2")
+    for has, expected in ((True, "mixed_bfloat16"), (False, "float32")):
+        monkeypatch.setattr(module, "_cpu_has_bfloat16", lambda has=has: has)
+        assert precision_of(ExecutionSettings(), plain) == expected
+        assert precision_of(ExecutionSettings(), depthwise) == "float32"
+        assert precision_of(ExecutionSettings(precision="mixed_float16"), depthwise) == "mixed_float16"
 
 
 TWO_DEVICES = """
@@ -74,8 +86,8 @@ TWO_DEVICES = """
         one = tf.config.LogicalDeviceConfiguration()
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
     from test_execution import train
-    from ferkit.training.execution import ExecutionSettings, batch_multiple
-    assert batch_multiple(ExecutionSettings(devices="all")) == 2
+    from ferkit.training.execution import ExecutionSettings, sharing_devices
+    assert sharing_devices(ExecutionSettings(devices="all")) == 2
     both, one = train(devices="all"), train()
     print(*both.history["loss"], *one.history["loss"])
 """

@@ -20,6 +20,7 @@ _FAMILY: dict[str, Any] = {
     "preprocessing": Preprocessing("grey, about -2..2", mean=(128.0,), scale=1 / 64),
     "head": Head(dropout=0.5),
     "default_width": _DEFAULT_WIDTH,
+    "bfloat16_on_cpu": True,
 }
 
 

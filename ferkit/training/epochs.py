@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.errors import TrainingError
+from ferkit.errors import ConfigError, TrainingError
 from ferkit.labels import Target
 from ferkit.model import predict
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples
-from ferkit.training.execution import batch_multiple, compile_arguments
+from ferkit.training.execution import compile_arguments, sharing_devices
 from ferkit.training.settings import PhaseSettings, TrainingSettings, learning_rate
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ class Epochs:
         self.network, self.settings = network, settings
         self._label, self._seed, self._validation = label, seed, validation
         self._indices = examples.indices
+        self._devices = sharing_devices(settings.execution)
+        if settings.batch_size % self._devices:
+            raise ConfigError(
+                f"training.batch_size {settings.batch_size} cannot be shared evenly among {self._devices} devices "
+                "(training.execution.devices); use a multiple."
+            )
         self._trainer = Trainer(network, examples, settings, seed)
 
     def compile(self, phase: PhaseSettings) -> None:
@@ -138,7 +144,7 @@ class Epochs:
     def _order(self, progress: Progress) -> NDArray[np.int32]:
         """The examples of an epoch; a few occur again where the last batch could not be shared among the devices."""
         order = np.random.default_rng([self._seed, progress.phase, progress.epoch]).permutation(self._indices)
-        missing = -len(order) % batch_multiple(self.settings.execution)
+        missing = -len(order) % self._devices
         return np.asarray(np.concatenate([order, order[:missing]]), dtype=np.int32)
 
     def _reseed(self, progress: Progress) -> None:

@@ -2,14 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ferkit.backbones.registry import Backbone
 from ferkit.errors import ConfigError
 from ferkit.settings import Settings
 
-__all__ = ["ExecutionSettings", "accelerated", "batch_multiple", "compile_arguments", "execution", "use_precision"]
+__all__ = [
+    "ExecutionSettings",
+    "accelerated",
+    "compile_arguments",
+    "execution",
+    "precision_of",
+    "sharing_devices",
+    "use_precision",
+]
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -23,8 +33,8 @@ class ExecutionSettings(Settings):
     Attributes
     ----------
     precision
-        ``auto`` is ``mixed_bfloat16`` on a GPU or TPU and ``float32`` on a CPU. A CPU with AVX512_BF16 or AMX trains
-        plain convolutions faster in ``mixed_bfloat16``, depthwise ones slower.
+        ``auto`` is ``mixed_bfloat16`` on a GPU or TPU, and under TensorFlow on a CPU that has instructions for it, for
+        a backbone that gains by them (`Backbone.bfloat16_on_cpu`); else ``float32``.
     compile
         XLA. ``auto``: on a GPU or TPU, and always under JAX, which has nothing else.
     steps_per_execution
@@ -41,25 +51,34 @@ class ExecutionSettings(Settings):
 
 
 @contextmanager
-def execution(settings: ExecutionSettings) -> Iterator[None]:
-    """Build, compile and fit within this: precision and distribution are those of `settings`.
+def execution(settings: ExecutionSettings, backbone: Backbone) -> Iterator[None]:
+    """Build, compile and fit `backbone` within this: precision and distribution are those of `settings`.
 
     Raises
     ------
     ConfigError
         If there are fewer devices, or the Keras backend cannot share a batch among them.
     """
-    with use_precision(settings.precision), _distribution(settings.devices):
+    with use_precision(precision_of(settings, backbone)), _distribution(settings.devices):
         yield
 
 
-@contextmanager
-def use_precision(precision: Precision) -> Iterator[None]:
-    """Layers made within compute in `precision`."""
+def precision_of(settings: ExecutionSettings, backbone: Backbone) -> str:
+    """Keras' dtype policy under which `backbone` is trained."""
     import keras
 
-    if precision == "auto":
-        precision = "mixed_bfloat16" if accelerated() else "float32"
+    if settings.precision != "auto":
+        return settings.precision
+    # Of the three backends only TensorFlow's oneDNN was seen to be faster in bfloat16 on a CPU.
+    quick_cpu = backbone.bfloat16_on_cpu and keras.backend.backend() == "tensorflow" and _cpu_has_bfloat16()
+    return "mixed_bfloat16" if accelerated() or quick_cpu else "float32"
+
+
+@contextmanager
+def use_precision(precision: str) -> Iterator[None]:
+    """Layers made within compute under the dtype policy `precision`."""
+    import keras
+
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -86,9 +105,17 @@ def accelerated() -> bool:
     return any(kind.upper() != "CPU" for kind, _ in _devices())
 
 
-def batch_multiple(settings: ExecutionSettings) -> int:
-    """What each batch has to be divisible by: the number of devices."""
+def sharing_devices(settings: ExecutionSettings) -> int:
+    """Number of devices that share each batch."""
     return len(_chosen(settings.devices)) if settings.devices != 1 else 1
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether Linux lists instructions that multiply bfloat16."""
+    try:
+        return not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
 
 
 @contextmanager

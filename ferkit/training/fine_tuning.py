@@ -96,11 +96,12 @@ def fine_tune(
     TrainingError
         If there is nothing to train, the loss is no number, or the checkpoint cannot be written.
     ConfigError
-        If `settings.execution` asks for what the machine or the Keras backend does not have.
+        If `settings.execution` asks for what the machine or the Keras backend does not have, or the devices cannot
+        share a batch evenly.
     """
     phases = _phases(backbone, settings)
     with (
-        execution(settings.execution),
+        execution(settings.execution, backbone.card),
         nullcontext(checkpoint) if checkpoint else tempfile.TemporaryDirectory() as folder,
     ):
         network = build_network(backbone, examples.heads, seed=seed)

@@ -25,7 +25,7 @@ from ferkit.targets import TargetSettings
 from ferkit.training.checkpoint import remove_finished
 from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord
-from ferkit.training.execution import use_precision
+from ferkit.training.execution import precision_of
 from ferkit.training.member import train_member
 from ferkit.training.teacher import teach
 from ferkit.training_set import TrainingSet
@@ -165,8 +165,7 @@ class RunMembers:
             files.write_predictions(predictions)
         files.write_history(member.history)
         member.models[training.names[0]].file.replace(files.network)
-        with use_precision(settings.execution.precision):
-            precision = keras.config.dtype_policy().name
+        precision = precision_of(settings.execution, training.entry.backbone.card)
         record = MemberRecord(
             label=training.label,
             targets=training.names,
