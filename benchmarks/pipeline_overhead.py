@@ -44,11 +44,11 @@ def train(training, learned):
     member = train_member(
         faces, {name: learned[name] for name in training.names}, training.targets, training.entry.backbone,
         config.training_of(training.entry), config.seed_of(training.entry),
-        workspace=Path(tempfile.mkdtemp()), views=views,
+        workspace=Path(tempfile.mkdtemp()),
     )
     for target in training.targets:
         model = member.models[target.name]
-        both = [member.validation[target.name], model.predict_split(faces, target, "PrivateTest", views)]
+        both = [model.predict_split(faces, target, split, views) for split in ("PublicTest", "PrivateTest")]
         evaluate(training.label, both, ingested, target, config.evaluation, config.seed)
         if training.entry.teacher is None:
             models[target.name].append(model)

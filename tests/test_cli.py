@@ -26,11 +26,14 @@ def ferkit(*arguments, cwd=ROOT, **environment):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["run", "data", "backbones", "report", "ui", "dashboard"])
+@pytest.mark.parametrize(
+    "name",
+    ["run", "import-run", "predict", "evaluate", "export-reference", "data", "backbones", "report", "ui", "dashboard"],
+)
 def test_every_command_has_help_with_an_example(name):
     done = ferkit(name, "--help")
     assert done.returncode == 0
-    assert f"ferkit {name}" in done.stdout.replace("│", "") or name == "data"
+    assert f"ferkit {name}" in done.stdout.replace("│", "") or name in ("data", "evaluate")
 
 
 def test_no_command_shows_the_help():

@@ -49,7 +49,7 @@ def test_one_network_learns_both_targets_and_each_model_speaks_for_its_own(tmp_p
     balanced = {each.name: oversample(faces, each, BalancingSettings(), 0) for each in (TARGET, FERPLUS)}
     chosen = settings(epochs=8, learning_rate=0.005, batch_size=8)
     member = train_member(faces, balanced, [TARGET, FERPLUS], BACKBONE, chosen, 3, workspace=tmp_path)
-    assert set(member.models) == set(member.validation) == {"fer", "ferplus"}
+    assert set(member.models) == {"fer", "ferplus"}
     assert member.models["fer"].file == member.models["ferplus"].file == tmp_path / "fer+ferplus-fernet/network.keras"
     best = member.history.loc[member.history["val_accuracy"].idxmax()]
     assert best["val_accuracy"] == pytest.approx((best["val_accuracy/fer"] + best["val_accuracy/ferplus"]) / 2)
@@ -57,7 +57,6 @@ def test_one_network_learns_both_targets_and_each_model_speaks_for_its_own(tmp_p
     for target in (TARGET, FERPLUS):
         pictures, labels = labelled(public, target.name)
         said = member.models[target.name].predict(pictures.images)
-        np.testing.assert_allclose(said, member.validation[target.name].probabilities, atol=1e-6)
         accuracy = (said.argmax(axis=1) == labels.argmax(axis=1)).mean()
         assert accuracy == pytest.approx(best[f"val_accuracy/{target.name}"])
         assert accuracy > 0.35

@@ -10,14 +10,12 @@ from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.labels import Target
 from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.examples import join
 from ferkit.training.fine_tuning import fine_tune
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
-from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 __all__ = ["Member", "train_member"]
 
@@ -32,15 +30,12 @@ class Member:
         The network of the best epoch, for each target. All are the same file.
     history
         One line an epoch, see `ferkit.training.fine_tuning.Trained`.
-    validation
-        What the network says about PublicTest, for each target.
     numbers
         best_epoch, pictures_per_second, and ``trainable_parameters/<phase>``.
     """
 
     models: dict[Target, FaceModel]
     history: pd.DataFrame
-    validation: dict[Target, Predictions]
     numbers: dict[str, float]
 
 
@@ -53,7 +48,6 @@ def train_member(
     seed: int,
     *,
     workspace: Path,
-    views: TestTimeAugmentation = NO_VIEWS,
     on_epoch: Callable[[EpochRecord], None] = lambda _record: None,
 ) -> Member:
     """Fine-tune `backbone`, with a head for each of `targets`, PublicTest of `faces` choosing the epoch.
@@ -64,8 +58,6 @@ def train_member(
         One for each target.
     workspace
         Folder for checkpoints and the trained network; a training that was killed goes on from what it finds there.
-    views
-        How `Member.validation` looks at each picture.
 
     Raises
     ------
@@ -91,5 +83,4 @@ def train_member(
         "pictures_per_second": trained.pictures_per_second,
         **{f"trainable_parameters/{phase}": float(count) for phase, count in trained.trainable.items()},
     }
-    validation = {each.name: models[each.name].predict_split(faces, each, "PublicTest", views) for each in targets}
-    return Member(models, trained.history, validation, numbers)
+    return Member(models, trained.history, numbers)

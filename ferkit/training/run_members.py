@@ -158,13 +158,12 @@ class RunMembers:
             settings,
             self.config.seed_of(training.entry),
             workspace=workspace,
-            views=self.config.prediction,
             on_epoch=self._stopper(workspace / training.name),
         )
-        for predictions in member.validation.values():
-            files.write_predictions(predictions)
         files.write_history(member.history)
         member.models[training.names[0]].file.replace(files.network)
+        for target in training.targets:
+            files.write_predictions(self._ask(training, target, "PublicTest"))
         precision = precision_of(settings.execution, training.entry.backbone.card)
         record = MemberRecord(
             label=training.label,
