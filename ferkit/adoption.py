@@ -54,16 +54,16 @@ def adopt(
                 "settings: versions of numpy, scikit-learn or imbalanced-learn differ.",
                 record.label, name, record.training_sets.get(name), training_set.content_hash(),
             )  # fmt: skip
-    validation = {target.name: folder.read_predictions(target.name, "PublicTest") for target in targets}
     for target in targets:
+        said = folder.read_predictions(target.name, "PublicTest")
         pictures, _ = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
-        if not np.array_equal(validation[target.name].row, pictures.row):
+        if not np.array_equal(said.row, pictures.row):
             raise DataError(
-                f"{folder.path}: predicts {len(validation[target.name])} pictures of PublicTest for {target.name}, "
+                f"{folder.path}: predicts {len(said)} pictures of PublicTest for {target.name}, "
                 f"this run has {len(pictures)}, or others: the data was cleaned or labelled otherwise."
             )
     models = {target.name: FaceModel(record.label, target.name, folder.network) for target in targets}
-    return Member(models, folder.read_history(), validation, record.numbers), record
+    return Member(models, folder.read_history(), record.numbers), record
 
 
 def check_member(

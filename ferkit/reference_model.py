@@ -14,6 +14,7 @@ from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError, WeightsError
 from ferkit.half_precision import read_half
 from ferkit.labels import Split, Target, class_names
+from ferkit.model import forward
 from ferkit.predictions import Predictions
 from ferkit.reference_card import ReferenceCard, Vote
 from ferkit.targets import labelled
@@ -30,7 +31,6 @@ REFERENCE = Path(__file__).with_name("reference")
 # What the heads of one network say about pictures, by target: (N, classes) float32.
 Answers = dict[Target, NDArray[np.float32]]
 
-_BATCH = 256
 # Pictures between two signs of life.
 _CHUNK = 512
 
@@ -102,7 +102,7 @@ class Reference:
             chunk = images[start : start + _CHUNK]
             seen = list(views.of(chunk))
             for view in seen:
-                said = self.network(name).predict(view[..., None], batch_size=_BATCH, verbose=0)
+                said = forward(self.network(name), view)
                 for target, answer in answers.items():
                     answer[start : start + len(chunk)] += said[target] if isinstance(said, dict) else said
             for answer in answers.values():
