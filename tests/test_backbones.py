@@ -119,7 +119,7 @@ def test_preprocessing_resizes_first():
 
 
 def test_head_is_a_setting():
-    built = build_network(BackboneSettings(name="fernet", width=8, hidden=(32, 16), dropout=0.2), 8, seed=3)
+    built = build_network(BackboneSettings(name="fernet", width=8, hidden=(32, 16), dropout=0.2), {"fer": 8}, seed=3)
     layers = [layer.name for layer in built.layers]
     assert layers[-5:] == ["dropout_1", "dense_1", "dropout_2", "dense_2", "probabilities_fer"]
     assert built.get_layer("dropout_2").rate == 0.2
