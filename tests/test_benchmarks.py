@@ -122,7 +122,8 @@ def test_training_speed_prints_a_row_for_a_backbone() -> None:
     assert done.returncode == 0, done.stderr
     row = next(line for line in done.stdout.splitlines() if line.startswith("| fernet")).split("|")[1:-1]
     cells = [cell.strip().replace(",", "") for cell in row]
-    assert cells[:3] == ["fernet", "32", "float32"]
+    assert cells[:2] == ["fernet", "32"]
+    assert cells[2] in ("float32", "mixed_bfloat16")
     trained, plain, ratio = (float(cell) for cell in cells[4:7])
     assert ratio == pytest.approx(trained / plain, rel=0.1)
     assert "Gflop/s in bfloat16" in done.stdout

@@ -111,7 +111,7 @@ def test_mlflow_has_curves_settings_and_where_it_was_trained(imported, folder):
         assert child.data.params["training_set_hash"] == ", ".join(record.training_sets.values())
         assert child.data.params["version.keras"] == record.environment.versions["keras"]
         assert child.data.params["trained_on.backend"] == "tensorflow"
-        assert child.data.params["trained_on.precision"] == "float32"
+        assert child.data.params["trained_on.precision"] == record.precision
         assert child.data.metrics["best_epoch"] == record.numbers["best_epoch"]
         stored = imported.client.download_artifacts(child.info.run_id, "training/history.csv")
         pd.testing.assert_frame_equal(pd.read_csv(stored, float_precision="round_trip"), history)

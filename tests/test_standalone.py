@@ -26,6 +26,7 @@ from ferkit.quarantine import without_quarantined
 from ferkit.run_folder import RunFolder
 from ferkit.sources import fingerprint, load
 from ferkit.training.__main__ import main
+from ferkit.training.execution import precision_of
 from ferkit.validation import ValidationSettings, validate
 
 ROOT = Path(__file__).parents[1]
@@ -161,7 +162,7 @@ def test_records_say_where_and_from_what(run):
     assert set(record.pictures_per_second) == {"fer+ferplus-j", "fer-s"}
     joint, student = (run.folder.member(name).read_record() for name in ("fer+ferplus-j", "fer-s"))
     assert joint.targets == ("fer", "ferplus")
-    assert joint.precision == "float32"
+    assert joint.precision == precision_of(joint.training.execution, joint.backbone.card)
     assert joint.distillation is None
     assert student.distillation is not None
     assert student.training_sets["fer"] == joint.training_sets["fer"]
