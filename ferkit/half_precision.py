@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["read_half", "write_half"]
 
 _HALF = np.finfo(np.float16)
+# Values of an array that is worth halving.
+_FEWEST = 10_000
 
 
 def write_half(network: "keras.Model", file: Path) -> None:
     """Store the weights of `network` as .npz: float16 arrays by path, such as ``conv1/kernel``.
 
-    An array with a value beyond 65,504, as the variance of a BatchNorm over grey values may be, stays float32. A
-    variance below 6.1e-5 becomes 6.1e-5, from where float16 loses bits; BatchNorm adds more before it divides.
+    Small arrays stay float32, such as BatchNorm's and depthwise kernels: one rounded number of theirs would move a whole
+    channel. So does an array with a value beyond 65,504.
 
     Raises
     ------
@@ -74,9 +76,8 @@ def read_half(network: "keras.Model", file: Path) -> None:
 def _halved(array: NDArray[np.float32], path: str, network: str) -> NDArray[np.floating[Any]]:
     if not np.isfinite(array).all():
         raise DataError(f"network {network}: weight {path} holds values that are no numbers; did its training diverge?")
-    if path.endswith("moving_variance"):
-        array = np.maximum(array, _HALF.smallest_normal)
-    return array if np.abs(array).max(initial=0.0) > _HALF.max else array.astype(np.float16)
+    small = array.size < _FEWEST
+    return array if small or np.abs(array).max(initial=0.0) > _HALF.max else array.astype(np.float16)
 
 
 def _weights(network: "keras.Model") -> Iterator[tuple[str, Any]]:
