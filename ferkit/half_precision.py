@@ -23,8 +23,8 @@ _FEWEST = 10_000
 def write_half(network: "keras.Model", file: Path) -> None:
     """Store the weights of `network` as .npz: float16 arrays by path, such as ``conv1/kernel``.
 
-    Small arrays stay float32, such as BatchNorm's and depthwise kernels: one rounded number of theirs would move a whole
-    channel. So does an array with a value beyond 65,504.
+    Small arrays stay float32, such as BatchNorm's and depthwise kernels: one rounded number of theirs would move a
+    whole channel. So does an array with a value beyond 65,504.
 
     Raises
     ------

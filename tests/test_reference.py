@@ -226,18 +226,19 @@ def test_no_reference_says_what_to_do(tmp_path):
 
 
 def test_half_precision_keeps_what_float16_cannot_hold(tmp_path):
-    settings = BackboneSettings.model_validate({**TINY, "weights": "none"})
+    settings = BackboneSettings.model_validate({**TINY, "weights": "none", "width": 8})
     network, again = (build_network(settings, {"fer": 7}, seed=seed) for seed in (1, 2))
-    norm = network.get_layer("backbone").get_layer("conv1_1_bn")
-    norm.moving_variance.assign([1e-9, 1.0, 1e6, 2.0])
+    norm, large = (network.get_layer("backbone").get_layer(name) for name in ("conv1_1_bn", "conv4_1"))
+    norm.moving_variance.assign([1e-9, 1.0, 1e6, 2.0, 1.0, 1.0, 1.0, 1.0])
+    large.kernel.assign(np.full(large.kernel.shape, 1e6))
     write_half(network, tmp_path / "half.npz")
     read_half(again, tmp_path / "half.npz")
-    variance = np.asarray(again.get_layer("backbone").get_layer("conv1_1_bn").moving_variance)
-    np.testing.assert_allclose(variance, [1e-9, 1.0, 1e6, 2.0], rtol=1e-3)
+    for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-6)
     with np.load(tmp_path / "half.npz") as stored:
-        assert stored["conv1_1_bn/moving_variance"].dtype == np.float32
-        assert stored["conv1_1/kernel"].dtype == np.float16
-    norm.gamma.assign([1.0, np.nan, 1.0, 1.0])
+        assert stored["conv1_1_bn/moving_variance"].dtype == stored["conv4_1/kernel"].dtype == np.float32
+        assert stored["conv4_2/kernel"].dtype == np.float16
+    norm.gamma.assign([1.0, np.nan, *[1.0] * 6])
     with pytest.raises(DataError, match=r"conv1_1_bn/gamma .*no numbers"):
         write_half(network, tmp_path / "nan.npz")
 
