@@ -9,7 +9,7 @@ import pandas as pd
 
 from ferkit.data_docs import render
 from ferkit.dataset import SIZE
-from ferkit.facts import FACTS
+from ferkit.facts import FACTS, ROW_RULES
 from ferkit.labels import FER_EMOTIONS, SPLITS
 
 if TYPE_CHECKING:
@@ -166,14 +166,9 @@ def _single_rows(settings: "ValidationSettings") -> Iterator[Any]:
     from great_expectations.expectations.row_conditions import Column
 
     training, evaluation = Column("split") == SPLITS[0], Column("split") != SPLITS[0]
-    for column, least, most, subject, setting in (
-        ("spread", 1, None, "one grey level throughout", settings.constant),
-        ("repeats_in_split", None, 0, "exact copy of an earlier picture of the split", settings.copies_in_training),
-        ("copies_in_other_splits", None, 0, "exact copy in another split", settings.copies_across_splits),
-        ("labels_of_copies", None, 1, "exact copy with another label", settings.conflicting_labels),
-    ):
+    for column, least, most, subject, setting in ROW_RULES:
         for name, condition, severity in (
-            ("Training", training, "quarantine" if setting == "quarantine" else "warning"),
+            ("Training", training, "quarantine" if getattr(settings, setting) == "quarantine" else "warning"),
             ("PublicTest and PrivateTest", evaluation, "warning"),
         ):
             yield gxe.ExpectColumnValuesToBeBetween(

@@ -8,12 +8,22 @@ from ferkit.dataset import FaceDataset
 from ferkit.duplicates import duplicate_groups
 from ferkit.labels import FER_EMOTIONS, FERPLUS_EMOTIONS, FERPLUS_TO_FER, SPLITS
 
-__all__ = ["FACTS", "facts"]
+__all__ = ["FACTS", "ROW_RULES", "facts"]
 
 FACTS = (
     *("row", "split", "label", "emotion", "pixels", "darkest", "brightest", "spread"),
     *("copies_in_split", "repeats_in_split", "copies_in_other_splits", "labels_of_copies"),
     *("votes", "emotion_votes", "ferplus_agrees"),
+)
+
+
+# What a single picture may be put aside for: a fact, its least and most, what is wrong beyond them, and the field of
+# `ferkit.validation.ValidationSettings` that says what follows.
+ROW_RULES: tuple[tuple[str, int | None, int | None, str, str], ...] = (
+    ("spread", 1, None, "one grey level throughout", "constant"),
+    ("repeats_in_split", None, 0, "exact copy of an earlier picture of the split", "copies_in_training"),
+    ("copies_in_other_splits", None, 0, "exact copy in another split", "copies_across_splits"),
+    ("labels_of_copies", None, 1, "exact copy with another label", "conflicting_labels"),
 )
 
 

@@ -8,7 +8,7 @@ import yaml
 from ferkit.labels import class_names
 from ferkit.reference_card import ReferenceCard, Vote
 from ferkit.reference_table import markdown_table, published_table
-from ferkit.run_folder import MemberRecord
+from ferkit.run_records import MemberRecord
 from ferkit.views import TestTimeAugmentation
 
 __all__ = ["model_card"]

@@ -17,7 +17,7 @@ from ferkit.reference_model import Answers, Reference
 from ferkit.scores import EvaluationSettings
 from ferkit.targets import labelled
 
-__all__ = ["ReferenceEvaluation", "evaluate_reference"]
+__all__ = ["NetworkProgress", "ReferenceEvaluation", "evaluate_reference"]
 
 # Fixed, so that a published interval can be made again.
 _SETTINGS, _SEED = EvaluationSettings(), 0
@@ -76,7 +76,7 @@ def evaluate_reference(
         if public is not None:
             said["PublicTest"][name] = public[name]
         left = {split: pictures for split, pictures in asked.items() if name not in said[split]}
-        report = _Progress(name, sum(map(len, left.values())), on_pictures)
+        report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
         for split, pictures in left.items():
             said[split][name] = reference.ask(name, pictures.images, views, report)
     tables, classes = [], {}
@@ -96,13 +96,14 @@ def evaluate_reference(
     return ReferenceEvaluation(pd.concat(tables, ignore_index=True), KeptAnswers.of(hashes, classes))
 
 
-class _Progress:
+class NetworkProgress:
     """Counts what one network has answered."""
 
     def __init__(self, network: str, total: int, tell: Callable[[str, int, int], None]) -> None:
         self._network, self._total, self._tell, self._done = network, total, tell, 0
 
     def __call__(self, pictures: int) -> None:
+        """Take note of further pictures."""
         self._done += pictures
         self._tell(self._network, self._done, self._total)
 

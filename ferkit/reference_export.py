@@ -28,10 +28,11 @@ from ferkit.model import FaceModel
 from ferkit.model_card import model_card
 from ferkit.predictions import Predictions
 from ferkit.reference_card import CARD, NetworkCard, ReferenceCard, TargetCard, Vote
-from ferkit.reference_evaluation import evaluate_reference
+from ferkit.reference_evaluation import NetworkProgress, evaluate_reference
 from ferkit.reference_model import Answers, Reference
 from ferkit.reference_table import SCORES
-from ferkit.run_folder import MemberFolder, MemberRecord, RunFolder
+from ferkit.run_folder import MemberFolder, RunFolder
+from ferkit.run_records import MemberRecord
 from ferkit.targets import labelled
 from ferkit.temperature import fit_temperature
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
@@ -268,13 +269,8 @@ def _verified(
     """What an exported network says about PublicTest, once it is shown to be what the run's network said."""
 
     def ask(seen: TestTimeAugmentation) -> Answers:
-        done = [0]
-
-        def count(pictures: int) -> None:
-            done[0] += pictures
-            on_pictures(source.name, done[0], len(public))
-
-        return reference.ask(source.name, public.images, seen, count)
+        told = NetworkProgress(source.name, len(public), on_pictures)
+        return reference.ask(source.name, public.images, seen, told)
 
     said = ask(source.record.prediction)
     for target in source.record.targets:

@@ -36,7 +36,7 @@ from ferkit.predictions import Predictions
 from ferkit.run_records import MemberRecord, RunRecord
 from ferkit.settings import Settings
 
-__all__ = ["Adoption", "MemberFolder", "MemberRecord", "RunFolder", "RunRecord"]
+__all__ = ["Adoption", "MemberFolder", "RunFolder"]
 
 _FILES: dict[Split, str] = {"PublicTest": "validation", "PrivateTest": "test"}
 

@@ -32,7 +32,8 @@ from ferkit.reference_table import (
     table_in_page,
     update_page,
 )
-from ferkit.run_folder import MemberRecord, RunFolder, RunRecord
+from ferkit.run_folder import RunFolder
+from ferkit.run_records import MemberRecord, RunRecord
 from ferkit.sources import Fer2013Settings, load
 from ferkit.targets import labelled
 from ferkit.views import TestTimeAugmentation

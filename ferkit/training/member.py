@@ -1,7 +1,7 @@
 """One member of a run: a backbone, trained for one target or for several together, to a file."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -76,8 +76,8 @@ def train_member(
         checkpoint=folder,
         on_epoch=on_epoch,
     )
-    trained.network.save(file := folder / "network.keras")
-    models = {name: FaceModel(backbone.label, name, file) for name in public}
+    saved = FaceModel.save(trained.network, backbone.label, targets[0].name, folder / "network.keras")
+    models = {name: replace(saved, target=name) for name in public}
     numbers = {
         "best_epoch": float(trained.best_epoch),
         "pictures_per_second": trained.pictures_per_second,

@@ -132,6 +132,11 @@ class RunMembers:
         else:
             _LOG.info("%s is trained already", training.name)
 
+    def voters(self, target: TargetSettings) -> dict[str, Training]:
+        """The trainings whose networks vote on a target, by label."""
+        trainings = (each for each in self.config.trained() if target in each.targets and each.entry.teacher is None)
+        return {each.label: each for each in trainings}
+
     def predictions(self, training: Training, target: TargetSettings, split: Split) -> Predictions:
         """What a finished network says about the pictures of `split`; asked once."""
         files = self.files(training)
@@ -219,20 +224,16 @@ class RunMembers:
         said = self.folder.read_teacher(target.name, key)
         if said is None:
             networks = [
-                FaceModel(each.label, target.name, self.files(each).network) for each in self._voters(target).values()
+                FaceModel(each.label, target.name, self.files(each).network) for each in self.voters(target).values()
             ]
             ensemble = self.ensembles[target.name]
             said = teach(networks, ensemble, self._training_set(target), self.config.prediction)
             self.folder.write_teacher(said, key)
         return said
 
-    def _voters(self, target: TargetSettings) -> dict[str, Training]:
-        trainings = (each for each in self.config.trained() if target in each.targets and each.entry.teacher is None)
-        return {each.label: each for each in trainings}
-
     def _teacher_key(self, target: TargetSettings) -> str:
         """Hash of everything that decides what the ensemble says about the training pictures."""
-        voters, ensemble = self._voters(target), self.ensembles[target.name]
+        voters, ensemble = self.voters(target), self.ensembles[target.name]
         return _hash(
             ensemble.to_json(),
             self.config.prediction.model_dump_json(),

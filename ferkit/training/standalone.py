@@ -98,8 +98,7 @@ def _train(run: RunMembers, trainings: Sequence[Training], only: Sequence[str]) 
 
 def _combine(run: RunMembers, target: TargetSettings) -> Ensemble:
     """The ensemble of a target, found on PublicTest."""
-    voters = [each for each in run.config.trained() if target in each.targets and each.entry.teacher is None]
-    said = {each.label: run.predictions(each, target, "PublicTest") for each in voters}
+    said = {label: run.predictions(each, target, "PublicTest") for label, each in run.voters(target).items()}
     _, labels = labelled(run.data.faces.of_split("PublicTest"), target.name, target.protocol)
     ensemble = fit_ensemble(said, labels, run.config.ensemble)
     run.folder.write_ensemble(ensemble)

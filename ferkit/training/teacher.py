@@ -36,17 +36,17 @@ def teach(
     DataError
         If a member of the ensemble is missing.
     """
-    voting = {name for name, weight in zip(ensemble.members, ensemble.weights, strict=True) if weight}
+    voting = _without_idle(ensemble)
     real = np.flatnonzero(~training_set.made)
     images, row = training_set.images[real], training_set.row[real]
     said = {}
     for model in models:
-        if model.name in voting:
+        if model.name in voting.members:
             _LOG.info("%s teaches %s: %d pictures", model.name, ensemble.target, len(real))
             # A copy, so that one network after the other is held in memory.
             probabilities = replace(model, target=ensemble.target).predict(images, views)
             said[model.name] = Predictions(ensemble.target, "Training", row, probabilities)
-    return combine(said, _without_idle(ensemble))
+    return combine(said, voting)
 
 
 def _without_idle(ensemble: Ensemble) -> Ensemble:
