@@ -162,16 +162,18 @@ def test_32_bit_pixels_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a picture", "half"], ids=["empty", "text", "truncated"]
-)  # fmt: skip
-def test_a_corrupt_picture_is_named(root, content):
+    ("content", "what"),
+    [(b"", "an empty file"), (b"not a picture", "not a picture"), ("half", "not a whole picture (")],
+    ids=["empty", "text", "truncated"],
+)
+def test_a_corrupt_picture_is_named(root, content, what):
     path = root / "train/fear/Training_3.png"
     path.write_bytes(path.read_bytes()[:900] if content == "half" else content)
     with pytest.raises(DataError) as caught:
         load_folder(FolderSettings(path=root))
     message = str(caught.value)
-    assert message.startswith(f"{path}: not a whole picture (")
-    assert message.endswith("fetch it again or delete it.")
+    assert message.startswith(f"{path}: {what}")
+    assert message.endswith("Mend the file or delete it.")
     assert "\n" not in message
     assert "0x" not in message
 
@@ -212,7 +214,7 @@ def test_folders_that_are_not_there(tmp_path):
     with pytest.raises(DataError, match="found archive"):
         load_folder(FolderSettings(path=tmp_path))
     (tmp_path / "train/happy").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"no picture in train/<emotion>/; known suffixes are \.png, \.jpg"):
+    with pytest.raises(DataError, match=r"no picture in train/<emotion>/; known suffixes are \.avif, \.bmp"):
         load_folder(FolderSettings(path=tmp_path))
 
 

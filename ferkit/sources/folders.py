@@ -1,9 +1,8 @@
 """Folders of pictures, one an emotion, as FER-2013 is often passed on."""
 
 import hashlib
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,8 @@ from pydantic import Field
 from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, SPLITS, Split
+from ferkit.pictures import SUFFIXES, decode_picture
 from ferkit.settings import Settings
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 __all__ = ["FolderSettings", "folder_fingerprint", "load_folder"]
 
@@ -33,8 +30,6 @@ _PARTS: dict[str, Split] = {
     **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
     **dict.fromkeys(("test", "privatetest"), "PrivateTest"),
 }
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-
 
 # train, the emotion, the picture.
 _DEPTH = 3
@@ -72,8 +67,8 @@ def load_folder(settings: FolderSettings) -> FaceDataset:
     Returns
     -------
     FaceDataset
-        Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, upright where
-        a camera noted its orientation. ``row`` is the index in the sorted list of relative paths.
+        Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, read as
+        `ferkit.pictures.decode_picture` does. ``row`` is the index in the sorted list of relative paths.
 
     Raises
     ------
@@ -111,13 +106,13 @@ def _files(settings: FolderSettings) -> list[Path]:
         path
         for part in parts
         for path in part.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and not any(name.startswith(".") for name in path.relative_to(root).parts)
+        if path.suffix.lower() in SUFFIXES and not any(name.startswith(".") for name in path.relative_to(root).parts)
     ]
     for path in files:
         if len(path.relative_to(root).parts) != _DEPTH:
             raise DataError(f"{path}: a picture out of place, expected {path.relative_to(root).parts[0]}/<emotion>/*.")
     if not files:
-        raise DataError(f"{root}: no picture in train/<emotion>/; known suffixes are {', '.join(_SUFFIXES)}.")
+        raise DataError(f"{root}: no picture in train/<emotion>/; known suffixes are {', '.join(SUFFIXES)}.")
     return sorted(files, key=lambda path: path.relative_to(root).as_posix())
 
 
@@ -157,24 +152,12 @@ def _content(path: Path) -> bytes:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(BytesIO(_content(path))) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            # Pillow would clip 16 bits to 8: every grey but the darkest would be white.
-            grey = _of_16_bits(picture) if picture.mode.startswith("I;16") else picture.convert("L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).partition(" <")[0]
-        raise DataError(f"{path}: not a whole picture ({reason}); fetch it again or delete it.") from error
-    if picture.mode in ("I", "F"):
-        raise DataError(f"{path}: pixels of 32 bits, whose range nobody knows; expected 8 or 16: convert it.")
-    if grey.size != (SIZE, SIZE):
-        grey = grey.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-    return np.asarray(grey, dtype=np.uint8)
-
-
-def _of_16_bits(picture: "Image") -> "Image":
     from PIL import Image
 
-    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    try:
+        picture = Image.fromarray(decode_picture(_content(path), str(path))).convert("L")
+    except DataError as error:
+        raise DataError(f"{error} Mend the file or delete it.") from error
+    if picture.size != (SIZE, SIZE):
+        picture = picture.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    return np.asarray(picture, dtype=np.uint8)
