@@ -14,14 +14,14 @@ from ferkit.errors import DataError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MOST_PIXELS", "SUFFIXES", "decode_picture", "find_pictures", "read_picture"]
+__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "decode_picture", "find_pictures", "read_picture"]
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # A file of a few kilobytes can claim billions of pixels; the cameras of telephones have up to 108 million.
 MOST_PIXELS = 120_000_000
 
 # What is read: Pillow knows more kinds, and some of them run other programs.
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 # What Pillow's readers raise depends on the format and on where the file is broken.
 _BROKEN = (
@@ -77,7 +77,7 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     try:
         # Registers all readers; a name in `formats` that is not registered is an error.
         Image.init()
-        with Image.open(BytesIO(content), formats=_FORMATS) as opened:
+        with Image.open(BytesIO(content), formats=FORMATS) as opened:
             if opened.width * opened.height > most_pixels:
                 raise DataError(
                     f"{name}: {opened.width:,} x {opened.height:,} pixels, expected at most {most_pixels:,} in all; "

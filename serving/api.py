@@ -1,0 +1,85 @@
+"""The API: ``/api/v1/``."""
+
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from ferkit.predictor import Predictor
+from serving.answers import model_of, picture_answer
+from serving.backend import Backend, backend
+from serving.errors import ApiError
+from serving.live_model import Served
+from serving.model_answer import about_model
+from serving.query import PredictQuery
+from serving.reading import find_faces
+from serving.uploads import Upload, uploads
+
+__all__ = ["api", "require_token"]
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+
+
+def require_token() -> None:
+    """Raise a 401 `ApiError` unless the request carries the token, if there is one."""
+    token = backend().settings.token
+    if token is None:
+        return
+    given = request.authorization
+    presented = given.token if given is not None and given.type == "bearer" else None
+    # In a time that does not tell how much of it is right.
+    if presented is None or not hmac.compare_digest(presented.encode(), token.get_secret_value().encode()):
+        raise ApiError(
+            401, "unauthorized", "expected the header Authorization: Bearer TOKEN.", {"WWW-Authenticate": "Bearer"}
+        )
+
+
+api.before_request(require_token)
+
+
+@api.post("/predict")
+def predict() -> Response:
+    """The faces of one or many pictures, and what each shows."""
+    query = PredictQuery.of(request)
+    with _asked() as (service, served, pictures):
+        predictor = _predictor(service, served, query)
+        found = [find_faces(each, service, predictor) for each in pictures]
+        answers = predictor.classify([each.crops for each in found])
+        service.metrics.pictures.inc(len(found))
+        service.metrics.saw_faces(query.target, served.version, (face.emotion for faces in answers for face in faces))
+        return jsonify(
+            model=model_of(served),
+            target=query.target,
+            classes=predictor.classes,
+            pictures=[
+                picture_answer(each, faces, predictor.classes) for each, faces in zip(found, answers, strict=True)
+            ],
+        )
+
+
+@api.get("/model")
+def model() -> Response:
+    """Which model answers, and its card."""
+    return jsonify(about_model(backend().model.current()))
+
+
+@contextmanager
+def _asked() -> Iterator[tuple[Backend, Served, list[Upload]]]:
+    """The model and the pictures of a request, if the service can take it on now."""
+    service = backend()
+    service.rate_limit.count(request.remote_addr or "")
+    served = service.model.current()
+    with service.requests.share(1), uploads(request, service) as pictures:
+        yield service, served, pictures
+
+
+def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predictor:
+    ask: Any = served.ask(query.target, single=query.single)
+    return Predictor(
+        partial(service.batcher.ask, ask),
+        served.reference.classes(query.target),
+        service.detector if query.detect else None,
+    )

@@ -1,0 +1,134 @@
+"""The Flask application."""
+
+import importlib.util
+import logging
+import os
+import time
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from ferkit.detection import load_detector
+from serving.api import api
+from serving.backend import EXTENSION, Backend
+from serving.batcher import Batcher
+from serving.budget import Budget
+from serving.errors import ApiError
+from serving.health import health
+from serving.live_model import LiveModel
+from serving.metrics import Metrics
+from serving.rate_limit import RateLimit
+from serving.security import add_headers
+from serving.settings import ServingSettings
+from serving.uploads import UploadRequest
+
+__all__ = ["create_app"]
+
+_LOG = logging.getLogger("ferkit.serving")
+# Bodies of this many largest requests are in memory at a time.
+_BODIES = 4
+# Codes of errors that Flask itself finds, by status.
+_CODES = {
+    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large",
+    415: "wrong_content_type",
+}  # fmt: skip
+
+
+def create_app(settings: ServingSettings, model: LiveModel | None = None) -> Flask:
+    """The service.
+
+    Parameters
+    ----------
+    model
+        What answers, already started; None: the one that the settings describe, which is then read in a thread.
+
+    Raises
+    ------
+    ConfigError
+        If the detector is not installed.
+    """
+    app = Flask(__name__)
+    app.request_class = UploadRequest
+    app.config["MAX_CONTENT_LENGTH"] = settings.most_bytes
+    # Parts of a form that are no file: there are none that the API wants.
+    app.config["MAX_FORM_MEMORY_SIZE"] = 10_000
+    app.config["MAX_FORM_PARTS"] = settings.most_pictures + 10
+    app.config["TRUSTED_HOSTS"] = [name.strip() for name in settings.hosts.split(",") if name.strip()] or None
+    # Classes keep their order.
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, settings.proxies, settings.proxies)  # type: ignore[method-assign]
+    app.extensions[EXTENSION] = _backend(settings, model)
+    app.register_blueprint(api)
+    app.register_blueprint(health)
+    if importlib.util.find_spec("serving.page"):
+        app.register_blueprint(importlib.import_module("serving.page").page)
+    add_headers(app)
+    _tell_errors(app)
+    _measure(app)
+    return app
+
+
+def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
+    metrics = Metrics()
+    patience = settings.patience_seconds
+    if model is None:
+        model = LiveModel(
+            settings.cache,
+            settings.reload_seconds,
+            bundle=settings.bundle,
+            registry=bool(os.environ.get("MLFLOW_TRACKING_URI")),
+        )
+        model.start()
+    return Backend(
+        settings=settings,
+        model=model,
+        batcher=Batcher(settings.most_batch, settings.most_waiting, patience, metrics.saw_batch),
+        detector=load_detector(settings.detector),
+        metrics=metrics,
+        rate_limit=RateLimit(settings.requests_a_minute),
+        requests=Budget(settings.most_requests, "requests", 0.0),
+        content=Budget(_BODIES * settings.most_bytes, "bytes", patience),
+        pixels=Budget(settings.most_pixels, "pixels", patience),
+    )
+
+
+def _tell_errors(app: Flask) -> None:
+    @app.errorhandler(ApiError)
+    def _refused(error: ApiError) -> tuple[Response, int, dict[str, str]]:
+        return _error(error.code, str(error)), error.status, error.headers
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> tuple[Response, int, dict[str, str]] | HTTPException:
+        status = error.code or 500
+        if status < 400:
+            return error
+        # Werkzeug's own: Allow, for instance.
+        headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+        return _error(_CODES.get(status, "refused"), error.description or error.name), status, headers
+
+    @app.errorhandler(Exception)
+    def _bug(error: Exception) -> tuple[Response, int]:
+        _LOG.error("%s %s failed", request.method, request.path, exc_info=error)
+        return _error("internal", "an error of the service; its log tells more."), 500
+
+
+def _error(code: str, message: str) -> Response:
+    return jsonify(error={"code": code, "message": message})
+
+
+def _measure(app: Flask) -> None:
+    metrics: Metrics = app.extensions[EXTENSION].metrics
+
+    @app.before_request
+    def _begin() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        # The rule, not the path: a client can invent paths without end.
+        endpoint = request.url_rule.rule if request.url_rule else "unknown"
+        metrics.requests.labels(endpoint, request.method, str(response.status_code)).inc()
+        metrics.seconds.labels(endpoint).observe(time.perf_counter() - g.started)
+        return response

@@ -1,0 +1,44 @@
+"""What the views of the API share."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from ferkit.detection import Detector
+from serving.batcher import Batcher
+from serving.budget import Budget
+from serving.live_model import LiveModel
+from serving.metrics import Metrics
+from serving.rate_limit import RateLimit
+from serving.settings import ServingSettings
+
+__all__ = ["EXTENSION", "Backend", "backend"]
+
+EXTENSION = "ferkit"
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """One service: its settings, its model, and what it may hold at a time.
+
+    Attributes
+    ----------
+    requests, content, pixels
+        Requests that predict, bytes of their bodies, pixels that are decoded.
+    """
+
+    settings: ServingSettings
+    model: LiveModel
+    batcher: Batcher
+    detector: Detector
+    metrics: Metrics
+    rate_limit: RateLimit
+    requests: Budget
+    content: Budget
+    pixels: Budget
+
+
+def backend() -> Backend:
+    """The service of the app that answers now."""
+    return cast(Backend, current_app.extensions[EXTENSION])

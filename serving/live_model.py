@@ -1,0 +1,254 @@
+"""The model that answers now, and the thread that looks for a newer one.
+
+A new champion is read, and asked once, beside the one that answers; only then does it take over, between two requests.
+A request keeps the model that it began with.
+"""
+
+import json
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.dataset import SIZE
+from ferkit.errors import FerkitError
+from ferkit.labels import Target
+from ferkit.reference_model import Reference, load_reference
+from serving.errors import ApiError, NotReadyError
+
+__all__ = ["Ask", "LiveModel", "RegistryState", "Served", "shipped"]
+
+_LOG = logging.getLogger("ferkit.serving")
+# In the cache: the champion that answered last, for a start while the registry is away.
+_LAST = "last_champion.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A model in use.
+
+    Attributes
+    ----------
+    name, version
+        What the registry calls it; ``shipped`` is the version of the reference that ferkit brings.
+    alias, run_id
+        None if it does not come from the registry.
+    reference
+        The networks.
+    loaded_at
+        Date and time, UTC, ISO 8601.
+    """
+
+    name: str
+    version: str
+    reference: Reference
+    alias: str | None = None
+    run_id: str | None = None
+    loaded_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def ask(self, target: Target, *, single: bool) -> "Ask":
+        """What answers for `target`.
+
+        Raises
+        ------
+        ApiError
+            If this model does not answer for it.
+        """
+        card = self.reference.card.targets.get(target)
+        if card is None:
+            raise ApiError(
+                422, "no_such_target", f"target {target}: {self.name} answers for {', '.join(self.reference.targets)}."
+            )
+        if card.vote(single=single) is None:
+            raise ApiError(422, "no_single_network", f"{self.name} has no single network for {target}: single=false.")
+        return Ask(self, target, single)
+
+    def warm_up(self) -> None:
+        """Have each network see pictures, so that no request pays for what is done once."""
+        for target in self.reference.targets:
+            for single in (False, True):
+                if self.reference.card.targets[target].vote(single=single) is None:
+                    continue
+                # Two sizes: the second makes Keras trace the network for any.
+                for count in (1, 2, 3):
+                    self.reference.predict(np.zeros((count, SIZE, SIZE), np.uint8), target, single=single)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question to a model: equal ones may be asked together."""
+
+    served: Served
+    target: Target
+    single: bool
+
+    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
+        """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
+        return self.served.reference.predict(images, self.target, single=self.single)
+
+
+@dataclass(frozen=True)
+class RegistryState:
+    """What came of the last look at the registry.
+
+    Attributes
+    ----------
+    state
+        ``none``: none is asked. ``unknown``: not asked yet. ``ok``: it answered. ``away``: it did not, or its champion
+        could not be read.
+    error
+        Why it is away.
+    checked_at
+        Date and time, UTC, ISO 8601.
+    """
+
+    state: Literal["none", "unknown", "ok", "away"]
+    error: str | None = None
+    checked_at: str | None = None
+
+
+def shipped(folder: Path | None = None) -> Served:
+    """The reference that ferkit brings, or the one in `folder`."""
+    reference = load_reference(folder)
+    return Served(reference.card.name, "local" if folder else "shipped", reference)
+
+
+class LiveModel:
+    """The champion of the registry, as long as there is one; else the reference that ferkit brings.
+
+    Parameters
+    ----------
+    cache
+        Where models from the registry are kept.
+    reload_seconds
+        Time between two looks.
+    bundle
+        Serve the model in this folder, and ask no registry.
+    registry
+        Whether there is a registry to ask.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        reload_seconds: float = 30.0,
+        *,
+        bundle: Path | None = None,
+        registry: bool = True,
+    ) -> None:
+        self._cache = cache
+        self._reload_seconds = reload_seconds
+        self._bundle = bundle
+        self._served: Served | None = None
+        self._failure: str | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="ferkit-live-model", daemon=True)
+        self.registry = RegistryState("unknown" if registry and bundle is None else "none")
+
+    def start(self) -> None:
+        """Read the model in a thread, and look for newer ones from then on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; the model goes on to answer."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def current(self) -> Served:
+        """The model that answers now.
+
+        Raises
+        ------
+        NotReadyError
+            If none has been read yet.
+        """
+        if self._served is None:
+            raise NotReadyError(self._failure or "the model is being read; try again in some seconds.")
+        return self._served
+
+    def look(self) -> None:
+        """Take the champion if there is a new one; whatever goes wrong, what answers now goes on to answer."""
+        try:
+            found = self._newer()
+            if found is not None:
+                self._take(found)
+        except Exception as error:  # noqa: BLE001 - a registry fails in many ways, and the service outlives all.
+            reason = _one_line(error)
+            if self.registry.state != "away":
+                _LOG.warning("the registry is away, the model stays: %s", reason)
+            self.registry = RegistryState("away", reason, _now())
+        else:
+            if self.registry.state == "away":
+                _LOG.info("the registry is back")
+            if self.registry.state != "none":
+                self.registry = RegistryState("ok", None, _now())
+        if self._served is None:
+            self._take_fallback()
+
+    def _watch(self) -> None:
+        while True:
+            self.look()
+            if self.registry.state == "none" and self._served is not None:
+                return
+            if self._stop.wait(self._reload_seconds if self._served else 2.0):
+                return
+
+    def _newer(self) -> Served | None:
+        """The model that should answer, if it is not the one that does."""
+        if self.registry.state == "none":
+            return None
+        from registry.registered import champion_version, load_champion
+
+        version = champion_version()
+        if version is None:
+            # Nothing was promoted, or the champion was taken back: what ferkit brings.
+            return None if self._served and self._served.alias is None else shipped()
+        if self._served and self._served.alias and self._served.version == version:
+            return None
+        registered = load_champion(self._cache)
+        if registered is None:
+            return None
+        about = {key: getattr(registered, key) for key in ("name", "version", "alias", "run_id")}
+        served = Served(reference=Reference(registered.folder), **about)
+        self._remember(about | {"folder": str(registered.folder)})
+        return served
+
+    def _take(self, served: Served) -> None:
+        started = time.monotonic()
+        served.warm_up()
+        self._served = served
+        _LOG.info("%s %s answers (ready after %.1f s)", served.name, served.version, time.monotonic() - started)
+
+    def _take_fallback(self) -> None:
+        """At the start, while no registry answers: the last champion, or what ferkit brings."""
+        try:
+            self._take((self.registry.state == "away" and self._last_champion()) or shipped(self._bundle))
+        except (FerkitError, OSError) as error:
+            self._failure = f"no model can be read: {_one_line(error)}"
+            _LOG.error("%s", self._failure)
+
+    def _remember(self, about: dict[str, str | None]) -> None:
+        self._cache.mkdir(parents=True, exist_ok=True)
+        (self._cache / _LAST).write_text(json.dumps(about))
+
+    def _last_champion(self) -> Served | None:
+        try:
+            about = json.loads((self._cache / _LAST).read_text())
+            return Served(reference=Reference(Path(about.pop("folder"))), **about)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, FerkitError):
+            return None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{'' if isinstance(error, FerkitError) else type(error).__name__ + ': '}{error}".split())[:500]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,135 @@
+"""Settings of the service, from options of ``ferkit serve`` or the environment."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError
+
+from ferkit.detection import DetectorName
+from ferkit.errors import ConfigError
+from ferkit.settings import Settings
+
+__all__ = ["PREFIX", "ServingSettings"]
+
+# FERKIT_SERVE_PORT is `port`, and so on.
+PREFIX = "FERKIT_SERVE_"
+
+# Requests a minute of one client where other machines can reach the service: a page that streams five pictures a second
+# uses a quarter of it.
+_RATE_LIMIT = 1200
+
+
+class ServingSettings(Settings):
+    """What the service listens to, how much it takes, and where its model comes from.
+
+    Attributes
+    ----------
+    host, port
+        Address to listen on.
+    token
+        What ``Authorization: Bearer`` has to carry for the API and the metrics; none: everybody may ask.
+    hosts
+        Names that ``Host`` may carry, separated by commas; empty: any.
+    proxies
+        How many proxies in front of the service add to ``X-Forwarded-For``, which then gives a client's address.
+    most_bytes : bytes
+        Largest body of a request.
+    most_pixels : pixels
+        Largest picture; also what all requests together may decode at a time, so that memory has a bound.
+    most_pictures
+        Pictures in a request.
+    most_faces
+        Faces of a picture that are read: the largest.
+    rate_limit : requests a minute
+        Of one client; 0: no limit; none: no limit if only this machine can reach the service, else 1,200.
+    threads
+        Requests that are worked on at a time; all but four of them may predict, the rest stays free for
+        ``/healthz`` and its like.
+    most_batch : faces
+        Faces that the network sees at once.
+    most_waiting : faces
+        Faces that may wait for the network; more are refused with 503.
+    patience_seconds : s
+        How long a request waits for memory or for the network before it is refused with 503.
+    detector
+        What finds the faces.
+    bundle
+        Serve the model in this folder, and ask no registry.
+    cache
+        Where models from the registry are kept.
+    reload_seconds : s
+        Time between two looks at the registry.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    token: SecretStr | None = Field(None, min_length=8)
+    hosts: str = ""
+    proxies: int = Field(0, ge=0, le=10)
+    most_bytes: int = Field(20_000_000, ge=10_000, le=200_000_000)
+    most_pixels: int = Field(40_000_000, ge=10_000, le=120_000_000)
+    most_pictures: int = Field(32, ge=1, le=1000)
+    most_faces: int = Field(300, ge=1, le=10_000)
+    rate_limit: int | None = Field(None, ge=0)
+    threads: int = Field(32, ge=5, le=500)
+    most_batch: int = Field(64, ge=1, le=4096)
+    most_waiting: int = Field(2000, ge=1)
+    patience_seconds: float = Field(10.0, gt=0, le=300)
+    detector: DetectorName = "blazeface"
+    bundle: Path | None = None
+    cache: Path = Path(".ferkit/serving")
+    reload_seconds: float = Field(30.0, ge=0.1)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """The settings that variables ``FERKIT_SERVE_...`` give; an empty one counts as not set.
+
+        Raises
+        ------
+        ConfigError
+            If one has a value that is not allowed, or names no setting.
+        """
+        given = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and value
+        }
+        try:
+            return cls.model_validate_strings(given)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            known = ", ".join(PREFIX + field.upper() for field in cls.model_fields)
+            reason = f"no such setting; there are {known}" if first["type"] == "extra_forbidden" else first["msg"]
+            raise ConfigError(f"{name}: {reason}.") from None
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables from which `from_environment` makes these settings."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            PREFIX + name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+    @property
+    def requests_a_minute(self) -> int:
+        """Of one client; 0 if there is no limit."""
+        if self.rate_limit is not None:
+            return self.rate_limit
+        return 0 if self._only_this_machine else _RATE_LIMIT
+
+    @property
+    def most_requests(self) -> int:
+        """Requests that may predict at a time."""
+        return self.threads - 4
+
+    @property
+    def _only_this_machine(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
