@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,10 @@ from ferkit.views import NO_VIEWS, TestTimeAugmentation
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["FaceModel", "forward", "predict"]
+__all__ = ["Answers", "FaceModel", "ask", "forward", "predict"]
+
+# What the heads of one network say about pictures, by target: (N, classes) float32.
+Answers = dict[Target, NDArray[np.float32]]
 
 _BATCH = 256
 
@@ -109,18 +113,33 @@ def predict(
 
     Of a network with a head for each target, those of `target`.
     """
+    return ask(network, images, [target], views)[target]
+
+
+def ask(
+    network: "keras.Model",
+    images: NDArray[np.uint8],
+    targets: Iterable[Target],
+    views: TestTimeAugmentation = NO_VIEWS,
+) -> Answers:
+    """What the heads of `network` for `targets` say about pictures (N, 48, 48) uint8, averaged over their views.
+
+    Each view is seen once, however many heads the network has. One with a single head answers for its one target.
+    """
+    answers: Answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in targets}
     if not len(images):
-        return np.zeros((0, len(class_names(target))), dtype=np.float32)
+        return answers
     devices = _devices()
     missing = -len(images) % devices
     padded = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
-    total: NDArray[np.float32] | float = 0.0
-    count = 0
-    for view in views.of(padded):
+    seen = list(views.of(padded))
+    for view in seen:
         said = forward(network, view, _BATCH - _BATCH % devices)
-        total = total + (said[target] if isinstance(said, dict) else said)
-        count += 1
-    return np.asarray(total / count, dtype=np.float32)[: len(images)]
+        for target, answer in answers.items():
+            answer[:] += (said[target] if isinstance(said, dict) else said)[: len(images)]
+    for answer in answers.values():
+        answer[:] /= len(seen)
+    return answers
 
 
 def forward(network: "keras.Model", images: NDArray[np.uint8], batch_size: int = _BATCH) -> Any:

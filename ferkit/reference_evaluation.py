@@ -11,9 +11,10 @@ from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.evaluation import evaluate
 from ferkit.labels import Split, Target
+from ferkit.model import Answers
 from ferkit.predictions import Predictions
 from ferkit.reference_answers import KeptAnswers
-from ferkit.reference_model import Answers, Reference
+from ferkit.reference_model import Reference
 from ferkit.scores import EvaluationSettings
 from ferkit.targets import labelled
 

@@ -11,7 +11,7 @@ from ferkit.predictions import Predictions
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings, distil
-from ferkit.training.examples import Examples, join
+from ferkit.training.examples import Examples, Validation, join
 from ferkit.training.fine_tuning import fine_tune
 from ferkit.training.member import train_member
 from ferkit.training.mixing import MixingSettings
@@ -35,8 +35,7 @@ def examples(faces, *targets):
 
 
 def validation(faces, *targets):
-    public = {each.name: labelled(faces.of_split("PublicTest"), each.name, each.protocol) for each in targets}
-    return {name: (pictures.images, labels) for name, (pictures, labels) in public.items()}
+    return Validation.of(faces.of_split("PublicTest"), targets)
 
 
 def train(faces, *targets, **change):

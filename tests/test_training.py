@@ -14,10 +14,10 @@ from ferkit.balancing import BalancingSettings, oversample
 from ferkit.dataset import FaceDataset
 from ferkit.errors import TrainingError
 from ferkit.model import FaceModel
-from ferkit.targets import TargetSettings, labelled
+from ferkit.targets import TargetSettings
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.checkpoint import Checkpoint, Progress
-from ferkit.training.examples import join
+from ferkit.training.examples import Validation, join
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tuning import fine_tune
 from ferkit.training.member import train_member
@@ -55,10 +55,9 @@ def settings(**change):
 
 def train(tmp_path=None, faces=None, backbone=BACKBONE, **change):
     faces = faces or marked_faces()
-    public = faces.of_split("PublicTest")
     return fine_tune(
         join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}),
-        {"fer": (public.images, labelled(public, "fer")[1])},
+        Validation.of(faces.of_split("PublicTest"), [TARGET]),
         backbone,
         settings(**change),
         seed=3,

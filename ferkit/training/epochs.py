@@ -10,22 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.errors import ConfigError, TrainingError
-from ferkit.labels import Target
-from ferkit.model import predict
+from ferkit.model import ask
 from ferkit.training.checkpoint import Progress
-from ferkit.training.examples import Examples
+from ferkit.training.examples import Examples, Validation
 from ferkit.training.execution import compile_arguments, sharing_devices
 from ferkit.training.settings import PhaseSettings, TrainingSettings, learning_rate
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["EpochRecord", "Epochs", "Validation"]
+__all__ = ["EpochRecord", "Epochs"]
 
 _LOG = logging.getLogger(__name__)
 
 EpochRecord = dict[str, Any]
-Validation = Mapping[Target, tuple[NDArray[np.uint8], NDArray[np.float32]]]
 
 _PROGRESS_SECONDS = 20.0
 
@@ -174,8 +172,10 @@ class Epochs:
     def _judge(self) -> dict[str, float]:
         """Cross-entropy and accuracy on the validation pictures: of each head, and on average."""
         losses, accuracies = {}, {}
-        for target, (images, labels) in self._validation.items():
-            probabilities = predict(self.network, images, target)
+        said = ask(self.network, self._validation.images, self._validation.labels)
+        for target, every in self._validation.labels.items():
+            known = every.any(axis=1)
+            labels, probabilities = every[known], said[target][known]
             losses[target] = float(-(labels * np.log(np.clip(probabilities, 1e-7, 1.0))).sum(axis=1).mean())
             accuracies[target] = float((probabilities.argmax(axis=1) == labels.argmax(axis=1)).mean())
         judged = {

@@ -1,15 +1,17 @@
 """`Examples`: the training sets of one or more targets as the arrays that one network learns from."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.dataset import FaceDataset
 from ferkit.errors import ConfigError
 from ferkit.labels import Target
+from ferkit.targets import TargetSettings, labelled
 from ferkit.training_set import TrainingSet
 
 __all__ = ["Examples", "join"]
@@ -46,6 +48,33 @@ class Examples:
             digest.update(f"{name} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What judges a network after each epoch.
+
+    Attributes
+    ----------
+    images : (V, 48, 48) uint8
+        Every picture once.
+    labels : (V, classes) float32 a target
+        Label distribution; a row of zeros where the picture has no label for the target.
+    """
+
+    images: NDArray[np.uint8]
+    labels: dict[Target, NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, faces: FaceDataset, targets: Iterable[TargetSettings]) -> Self:
+        """All of `faces` that have a label for one of `targets`, under its protocol."""
+        labels = {}
+        for target in targets:
+            pictures, distribution = labelled(faces, target.name, target.protocol)
+            labels[target.name] = np.zeros((len(faces), distribution.shape[1]), dtype=np.float32)
+            labels[target.name][np.isin(faces.row, pictures.row)] = distribution
+        known = np.any([each.any(axis=1) for each in labels.values()], axis=0)
+        return cls(faces.images[known], {name: each[known] for name, each in labels.items()})
 
 
 def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:

@@ -19,8 +19,8 @@ from ferkit.backbones import BackboneSettings, build_network, restore_batch_norm
 from ferkit.errors import TrainingError
 from ferkit.labels import Target
 from ferkit.training.checkpoint import Checkpoint, Progress
-from ferkit.training.epochs import EpochRecord, Epochs, Validation
-from ferkit.training.examples import Examples
+from ferkit.training.epochs import EpochRecord, Epochs
+from ferkit.training.examples import Examples, Validation
 from ferkit.training.execution import execution, use_precision
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 
@@ -80,8 +80,7 @@ def fine_tune(
     examples
         What it learns from.
     validation
-        For each target, pictures (V, 48, 48) uint8 of PublicTest and their labels (V, classes): they choose the epoch,
-        nothing else.
+        Pictures of PublicTest and their labels: they choose the epoch, nothing else.
     backbone, settings
         The network, and how it learns.
     seed

@@ -10,9 +10,9 @@ from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.labels import Target
 from ferkit.model import FaceModel
-from ferkit.targets import TargetSettings, labelled
+from ferkit.targets import TargetSettings
 from ferkit.training.epochs import EpochRecord
-from ferkit.training.examples import join
+from ferkit.training.examples import Validation, join
 from ferkit.training.fine_tuning import fine_tune
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
@@ -65,11 +65,11 @@ def train_member(
         As `ferkit.training.fine_tuning.fine_tune`, `ferkit.backbones.build_network`, `ferkit.targets.labelled` and
         `ferkit.training.examples.join` do.
     """
-    public = {each.name: labelled(faces.of_split("PublicTest"), each.name, each.protocol) for each in targets}
-    folder = workspace / f"{'+'.join(public)}-{backbone.label}"
+    names = [each.name for each in targets]
+    folder = workspace / f"{'+'.join(names)}-{backbone.label}"
     trained = fine_tune(
-        join({name: training_sets[name] for name in public}),
-        {name: (pictures.images, labels) for name, (pictures, labels) in public.items()},
+        join({name: training_sets[name] for name in names}),
+        Validation.of(faces.of_split("PublicTest"), targets),
         backbone,
         settings,
         seed,
@@ -77,7 +77,7 @@ def train_member(
         on_epoch=on_epoch,
     )
     saved = FaceModel.save(trained.network, backbone.label, targets[0].name, folder / "network.keras")
-    models = {name: replace(saved, target=name) for name in public}
+    models = {name: replace(saved, target=name) for name in names}
     numbers = {
         "best_epoch": float(trained.best_epoch),
         "pictures_per_second": trained.pictures_per_second,

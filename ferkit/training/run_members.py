@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ferkit import balancing
 from ferkit.cleaning import drop_non_faces
 from ferkit.config import RunConfig, Training
@@ -14,14 +16,14 @@ from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble
 from ferkit.errors import TrainingError
 from ferkit.labels import Split, Target
-from ferkit.model import FaceModel
+from ferkit.model import FaceModel, ask
 from ferkit.predictions import Predictions
 from ferkit.provenance import Environment
 from ferkit.quarantine import without_quarantined
 from ferkit.run_folder import MemberFolder, RunFolder
 from ferkit.run_records import MemberRecord
 from ferkit.sources import fingerprint, load
-from ferkit.targets import TargetSettings
+from ferkit.targets import TargetSettings, labelled
 from ferkit.training.checkpoint import remove_finished
 from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord
@@ -126,8 +128,7 @@ class RunMembers:
         elif record.prediction != self.config.prediction:
             _LOG.info("%s is trained already, and is asked anew: other views of the pictures", training.name)
             files.discard()
-            for target in training.targets:
-                files.write_predictions(self._ask(training, target, "PublicTest"))
+            self._ask(training, "PublicTest")
             files.write_record(record.model_copy(update={"prediction": self.config.prediction}))
         else:
             _LOG.info("%s is trained already", training.name)
@@ -141,12 +142,18 @@ class RunMembers:
         """What a finished network says about the pictures of `split`; asked once."""
         files = self.files(training)
         if not files.has_predictions(target.name, split):
-            files.write_predictions(self._ask(training, target, split))
+            self._ask(training, split)
         return files.read_predictions(target.name, split)
 
-    def _ask(self, training: Training, target: TargetSettings, split: Split) -> Predictions:
-        model = FaceModel(training.label, target.name, self.files(training).network)
-        return model.predict_split(self.data.faces, target, split, self.config.prediction)
+    def _ask(self, training: Training, split: Split) -> None:
+        """Write what every head of a finished network says about the pictures of `split`."""
+        files, pictures = self.files(training), self.data.faces.of_split(split)
+        model = FaceModel(training.label, training.names[0], files.network)
+        said = ask(model.network, pictures.images, training.names, self.config.prediction)
+        for target in training.targets:
+            known, _ = labelled(pictures, target.name, target.protocol)
+            kept = np.isin(pictures.row, known.row)
+            files.write_predictions(Predictions(target.name, split, known.row, said[target.name][kept]))
 
     def _fine_tune(self, training: Training) -> None:
         import keras
@@ -167,8 +174,7 @@ class RunMembers:
         )
         files.write_history(member.history)
         member.models[training.names[0]].file.replace(files.network)
-        for target in training.targets:
-            files.write_predictions(self._ask(training, target, "PublicTest"))
+        self._ask(training, "PublicTest")
         precision = precision_of(settings.execution, training.entry.backbone.card)
         record = MemberRecord(
             label=training.label,
