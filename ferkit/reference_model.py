@@ -14,7 +14,7 @@ from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError, WeightsError
 from ferkit.half_precision import read_half
 from ferkit.labels import Split, Target, class_names
-from ferkit.model import forward
+from ferkit.model import Answers, ask
 from ferkit.predictions import Predictions
 from ferkit.reference_card import ReferenceCard, Vote
 from ferkit.targets import labelled
@@ -24,12 +24,9 @@ from ferkit.views import TestTimeAugmentation
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["REFERENCE", "Answers", "Reference", "load_reference"]
+__all__ = ["REFERENCE", "Reference", "load_reference"]
 
 REFERENCE = Path(__file__).with_name("reference")
-
-# What the heads of one network say about pictures, by target: (N, classes) float32.
-Answers = dict[Target, NDArray[np.float32]]
 
 # Pictures between two signs of life.
 _CHUNK = 512
@@ -100,13 +97,8 @@ class Reference:
         answers: Answers = {target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()}
         for start in range(0, len(images), _CHUNK):
             chunk = images[start : start + _CHUNK]
-            seen = list(views.of(chunk))
-            for view in seen:
-                said = forward(self.network(name), view)
-                for target, answer in answers.items():
-                    answer[start : start + len(chunk)] += said[target] if isinstance(said, dict) else said
-            for answer in answers.values():
-                answer[start : start + len(chunk)] /= len(seen)
+            for target, said in ask(self.network(name), chunk, heads, views).items():
+                answers[target][start : start + len(chunk)] = said
             on_pictures(len(chunk))
         return answers
 
