@@ -127,4 +127,4 @@ def _scaled(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     """Maps (N, 48, 48) without what is negative, the largest value of each 1 unless all are 0."""
     positive = np.maximum(heat, 0)
     largest = positive.max(axis=(1, 2), keepdims=True, initial=0)
-    return np.divide(positive, largest, out=np.zeros_like(positive), where=largest > 0)
+    return np.asarray(np.divide(positive, largest, out=np.zeros_like(positive), where=largest > 0), dtype=np.float32)
