@@ -18,29 +18,30 @@ Each file is written beside its place and then moved there, so that a machine th
 """
 
 import hashlib
-import io
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from ferkit.ensemble import Ensemble
 from ferkit.errors import DataError
 from ferkit.labels import Split, Target
 from ferkit.predictions import Predictions
+from ferkit.run_files import (
+    damaged_file,
+    missing_file,
+    read_predictions_file,
+    read_record_file,
+    write_file,
+    write_predictions_file,
+)
 from ferkit.run_records import MemberRecord, RunRecord
 from ferkit.settings import Settings
 
 __all__ = ["Adoption", "MemberFolder", "RunFolder"]
 
 _FILES: dict[Split, str] = {"PublicTest": "validation", "PrivateTest": "test"}
-
-Record = TypeVar("Record", bound=Settings)
 
 
 class Adoption(Settings):
@@ -81,7 +82,7 @@ class MemberFolder:
         DataError
             If it is not finished or its record is damaged.
         """
-        return _read_record(self.path / "member.json", MemberRecord)
+        return read_record_file(self.path / "member.json", MemberRecord)
 
     def finished(self, key: str) -> MemberRecord | None:
         """The record of a member that was made from what `key` stands for; None if it has to be trained."""
@@ -108,11 +109,11 @@ class MemberFolder:
                 # One flipped bit in the weights would be found when the network has to predict, or never.
                 damaged = archive.testzip()
         except FileNotFoundError:
-            raise _missing(self.network) from None
+            raise missing_file(self.network) from None
         except (OSError, zipfile.BadZipFile) as error:
-            raise _damaged(self.network, error) from error
+            raise damaged_file(self.network, error) from error
         if damaged:
-            raise _damaged(self.network, f"{damaged} in it")
+            raise damaged_file(self.network, f"{damaged} in it")
         return record
 
     def has_record(self) -> bool:
@@ -121,7 +122,7 @@ class MemberFolder:
 
     def write_record(self, record: MemberRecord) -> None:
         """Say that the member is finished: to be called after its other files are written."""
-        _write(self.path / "member.json", record.model_dump_json(indent=1).encode())
+        write_file(self.path / "member.json", record.model_dump_json(indent=1).encode())
 
     def discard(self) -> None:
         """Say that the member is not finished, and that nothing is known of it on PrivateTest."""
@@ -135,24 +136,24 @@ class MemberFolder:
         try:
             history = pd.read_csv(file, float_precision="round_trip")
         except FileNotFoundError:
-            raise _missing(file) from None
+            raise missing_file(file) from None
         except (ValueError, OSError) as error:
-            raise _damaged(file, error) from error
+            raise damaged_file(file, error) from error
         if "epoch" not in history.columns or not len(history):
-            raise _damaged(file, "no epoch in it")
+            raise damaged_file(file, "no epoch in it")
         return history
 
     def write_history(self, history: pd.DataFrame) -> None:
         """Write the curves, whole or not at all."""
-        _write(self.path / "history.csv", history.to_csv(index=False).encode())
+        write_file(self.path / "history.csv", history.to_csv(index=False).encode())
 
     def read_predictions(self, target: Target, split: Split) -> Predictions:
         """What the member says about the pictures of `split`."""
-        return _read_predictions(self.path / f"{_FILES[split]}-{target}.npz", target, split)
+        return read_predictions_file(self.path / f"{_FILES[split]}-{target}.npz", target, split)
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Write what the member says about the pictures of a split."""
-        _write_predictions(self.path / f"{_FILES[predictions.split]}-{predictions.target}.npz", predictions)
+        write_predictions_file(self.path / f"{_FILES[predictions.split]}-{predictions.target}.npz", predictions)
 
     def has_predictions(self, target: Target, split: Split) -> bool:
         """Whether they were written."""
@@ -174,7 +175,7 @@ class MemberFolder:
                 with (self.path / name).open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
             except FileNotFoundError:
-                raise _missing(self.path / name) from None
+                raise missing_file(self.path / name) from None
         return digest.hexdigest()
 
 
@@ -210,7 +211,7 @@ class RunFolder:
 
     def write_config(self, text: str) -> None:
         """Write the configuration."""
-        _write(self.config, text.encode())
+        write_file(self.config, text.encode())
 
     def read_record(self) -> RunRecord:
         """What the run was made from.
@@ -220,15 +221,15 @@ class RunFolder:
         DataError
             If this is no folder of a run, or the record is damaged.
         """
-        return _read_record(self.path / "run.json", RunRecord)
+        return read_record_file(self.path / "run.json", RunRecord)
 
     def write_record(self, record: RunRecord) -> None:
         """Write what the run was made from."""
-        _write(self.path / "run.json", record.model_dump_json(indent=1).encode())
+        write_file(self.path / "run.json", record.model_dump_json(indent=1).encode())
 
     def write_ensemble(self, ensemble: Ensemble) -> None:
         """Write how the members vote."""
-        _write(self.path / "ensembles" / f"{ensemble.target}.json", ensemble.to_json().encode())
+        write_file(self.path / "ensembles" / f"{ensemble.target}.json", ensemble.to_json().encode())
 
     def read_ensemble(self, target: Target) -> Ensemble:
         """How the members vote."""
@@ -236,23 +237,23 @@ class RunFolder:
         try:
             return Ensemble.from_json(file.read_text())
         except FileNotFoundError:
-            raise _missing(file) from None
+            raise missing_file(file) from None
 
     def read_teacher(self, target: Target, key: str) -> Predictions | None:
         """What the ensemble of `key` says about the training pictures, None if it was not asked yet."""
         file = self._teacher(target, key)
-        return _read_predictions(file, target, "Training") if file.exists() else None
+        return read_predictions_file(file, target, "Training") if file.exists() else None
 
     def write_teacher(self, predictions: Predictions, key: str) -> None:
         """Write what the ensemble of `key` says about the training pictures."""
-        _write_predictions(self._teacher(predictions.target, key), predictions)
+        write_predictions_file(self._teacher(predictions.target, key), predictions)
 
     def _teacher(self, target: Target, key: str) -> Path:
         return self.path / "ensembles" / f"teacher-{target}-{key[:16]}.npz"
 
     def write_evaluations(self, target: Target, table: pd.DataFrame) -> None:
         """Write the scores of every model of `target`."""
-        _write(self.path / "evaluations" / f"{target}.csv", table.to_csv(index=False).encode())
+        write_file(self.path / "evaluations" / f"{target}.csv", table.to_csv(index=False).encode())
 
     def read_evaluations(self, target: Target) -> pd.DataFrame:
         """The scores of every model of `target`."""
@@ -260,49 +261,4 @@ class RunFolder:
         try:
             return pd.read_csv(file, float_precision="round_trip")
         except FileNotFoundError:
-            raise _missing(file) from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as part:
-        part.write(content)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(path)
-
-
-def _write_predictions(path: Path, predictions: Predictions) -> None:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, row=predictions.row, probabilities=predictions.probabilities)
-    _write(path, buffer.getvalue())
-
-
-def _read_predictions(path: Path, target: Target, split: Split) -> Predictions:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Predictions(target, split, stored["row"], stored["probabilities"])
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, DataError) as error:
-        raise _damaged(path, error) from error
-
-
-def _read_record(path: Path, kind: type[Record]) -> Record:
-    try:
-        return kind.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise _damaged(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(path, error) from error
-
-
-def _missing(path: Path) -> DataError:
-    return DataError(f"{path}: missing; run `python -m ferkit.training` on the same configuration and folder again.")
-
-
-def _damaged(path: Path, reason: object) -> DataError:
-    return DataError(f"{path}: damaged ({' '.join(str(reason).split())}); copy it again, or delete it and train again.")
+            raise missing_file(file) from None

@@ -9,7 +9,8 @@ from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble
 from ferkit.evaluation import Evaluation
-from ferkit.report import Report, ReportContent, build_report
+from ferkit.report import Report, build_report
+from ferkit.report_content import ReportContent
 from ferkit.training_set import TrainingSet
 from materializers.reports import ReportMaterializer
 from materializers.tables import TableMaterializer

@@ -16,7 +16,8 @@ from ferkit.ensemble import Ensemble
 from ferkit.evaluation import Evaluation, evaluate
 from ferkit.labels import Target, class_names
 from ferkit.predictions import Predictions
-from ferkit.report import Report, ReportContent, build_report
+from ferkit.report import Report, build_report
+from ferkit.report_content import ReportContent
 from ferkit.scores import EvaluationSettings
 from ferkit.targets import TargetSettings, labelled
 
