@@ -12,9 +12,10 @@ from ferkit.predictor import Predictor
 from serving.answers import model_of, picture_answer
 from serving.backend import Backend, backend
 from serving.errors import ApiError
+from serving.explanation import explanation
 from serving.live_model import Served
 from serving.model_answer import about_model
-from serving.query import PredictQuery
+from serving.query import ExplainQuery, PredictQuery
 from serving.reading import find_faces
 from serving.uploads import Upload, uploads
 
@@ -58,6 +59,22 @@ def predict() -> Response:
                 picture_answer(each, faces, predictor.classes) for each, faces in zip(found, answers, strict=True)
             ],
         )
+
+
+@api.post("/explain")
+def explain() -> Response:
+    """Which parts of one face speak for an emotion."""
+    query = ExplainQuery.of(request)
+    with _asked() as (service, served, pictures):
+        if len(pictures) != 1:
+            raise ApiError(400, "too_many_pictures", f"{len(pictures)} pictures, expected one to explain.")
+        predictor = _predictor(service, served, query)
+        found = find_faces(pictures[0], service, predictor)
+        faces = predictor.classify([found.crops])[0]
+        detector = service.detector if query.detect else None
+        # Gradients need several times the memory of an answer.
+        with service.explanations.share(1):
+            return jsonify(explanation(served, query, found, faces, detector))
 
 
 @api.get("/model")

@@ -18,6 +18,7 @@ from serving.errors import ApiError
 from serving.health import health
 from serving.live_model import LiveModel
 from serving.metrics import Metrics
+from serving.openapi import openapi
 from serving.rate_limit import RateLimit
 from serving.security import add_headers
 from serving.settings import ServingSettings
@@ -62,6 +63,7 @@ def create_app(settings: ServingSettings, model: LiveModel | None = None) -> Fla
     app.extensions[EXTENSION] = _backend(settings, model)
     app.register_blueprint(api)
     app.register_blueprint(health)
+    app.register_blueprint(openapi)
     if importlib.util.find_spec("serving.page"):
         app.register_blueprint(importlib.import_module("serving.page").page)
     add_headers(app)
@@ -91,6 +93,7 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
         requests=Budget(settings.most_requests, "requests", 0.0),
         content=Budget(_BODIES * settings.most_bytes, "bytes", patience),
         pixels=Budget(settings.most_pixels, "pixels", patience),
+        explanations=Budget(1, "explanations", patience),
     )
 
 

@@ -24,8 +24,8 @@ class Backend:
 
     Attributes
     ----------
-    requests, content, pixels
-        Requests that predict, bytes of their bodies, pixels that are decoded.
+    requests, content, pixels, explanations
+        Requests that predict, bytes of their bodies, pixels that are decoded, faces that are explained.
     """
 
     settings: ServingSettings
@@ -37,6 +37,7 @@ class Backend:
     requests: Budget
     content: Budget
     pixels: Budget
+    explanations: Budget
 
 
 def backend() -> Backend:

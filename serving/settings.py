@@ -98,7 +98,7 @@ class ServingSettings(Settings):
             if name.startswith(PREFIX) and value
         }
         try:
-            return cls.model_validate_strings(given)
+            return cls.model_validate(given)
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()

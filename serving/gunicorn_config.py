@@ -1,0 +1,39 @@
+"""How gunicorn runs the service: ``--config python:serving.gunicorn_config``.
+
+One process with threads. The work is done by TensorFlow and OpenCV, which release Python's lock and use all cores; a
+second process would read every model once more and could not batch with the first. The application is not preloaded:
+TensorFlow's threads do not survive the fork from gunicorn's master.
+"""
+
+import logging
+
+from serving.settings import ServingSettings
+
+_SETTINGS = ServingSettings.from_environment()
+
+bind = f"[{_SETTINGS.host}]:{_SETTINGS.port}" if ":" in _SETTINGS.host else f"{_SETTINGS.host}:{_SETTINGS.port}"
+workers = 1
+worker_class = "gthread"
+threads = _SETTINGS.threads
+preload_app = False
+# A proxy in front, and pages that stream, come again within this time.
+keepalive = 30
+# Requests that are under way when the service is stopped may end.
+graceful_timeout = 20
+# gunicorn ends a worker that gives no sign of life; threads give it while one of them works.
+timeout = 60
+# No log of who asked what.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+# Its default is below the folder from which it runs, which may be read-only; its small files fit into memory.
+worker_tmp_dir = None
+
+
+def post_worker_init(worker: object) -> None:  # noqa: ARG001 - the signature is gunicorn's.
+    """Show on standard error which model answers."""
+    log = logging.getLogger("ferkit.serving")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)

@@ -1,0 +1,63 @@
+"""The description of the API (OpenAPI 3.1), and the page that shows it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Blueprint, Response, jsonify, render_template
+
+__all__ = ["description", "openapi"]
+
+openapi = Blueprint("openapi", __name__)
+
+_FILE = Path(__file__).with_name("openapi.yaml")
+_METHODS = ("get", "post")
+
+
+@cache
+def description() -> dict[str, Any]:
+    """The description, as OpenAPI 3.1 has it; a test holds it to the routes and to what they answer."""
+    import yaml
+
+    return cast(dict[str, Any], yaml.safe_load(_FILE.read_text(encoding="utf-8")))
+
+
+@openapi.get("/openapi.json")
+def as_json() -> Response:
+    """The description, for programs."""
+    return jsonify(description())
+
+
+@openapi.get("/docs")
+def as_page() -> str:
+    """The description, for people."""
+    operations = [
+        {"method": method.upper(), "path": path, **_followed(operation)}
+        for path, item in description()["paths"].items()
+        for method, operation in item.items()
+        if method in _METHODS
+    ]
+    return render_template("docs.html", about=description(), operations=operations, schemas=_schemas())
+
+
+def _followed(operation: dict[str, Any]) -> dict[str, Any]:
+    """An operation whose parameters and responses are written out; schemas stay references, which the page links."""
+    return operation | {
+        "parameters": [_target(each) for each in operation.get("parameters", [])],
+        "requestBody": _target(operation.get("requestBody", {})),
+        "responses": {status: _target(each) for status, each in operation["responses"].items()},
+    }
+
+
+def _target(value: dict[str, Any]) -> dict[str, Any]:
+    """What ``$ref`` names, if `value` is such a reference."""
+    if "$ref" not in value:
+        return value
+    found: Any = description()
+    for key in value["$ref"].removeprefix("#/").split("/"):
+        found = found[key]
+    return cast(dict[str, Any], found)
+
+
+def _schemas() -> dict[str, Any]:
+    return cast(dict[str, Any], description()["components"]["schemas"])

@@ -1,0 +1,29 @@
+"""The page: one document, its scripts and styles from this service, and the card of the model as HTML."""
+
+from flask import Blueprint, render_template
+from markdown_it import MarkdownIt
+
+from serving.api import require_token
+from serving.backend import backend
+from serving.model_answer import about_model
+
+__all__ = ["page"]
+
+page = Blueprint("page", __name__)
+
+# A card comes with a model, from whoever registered it: its HTML is shown as text, its pictures as links.
+_CARD = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+
+
+@page.get("/")
+def index() -> str:
+    """The page."""
+    return render_template("index.html", most_megabytes=backend().settings.most_bytes / 1e6)
+
+
+@page.get("/card")
+def card() -> str:
+    """The card of the model that answers, as a piece of HTML."""
+    require_token()
+    written = str(about_model(backend().model.current())["card_markdown"])
+    return str(_CARD.render(written or "This model came without a card."))

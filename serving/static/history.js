@@ -1,0 +1,120 @@
+// What the stream saw, kept in this tab alone: rows for the CSV, and the last minute as lines.
+
+import { colour, percent, token, variable } from "./emotions.js";
+
+const MINUTE = 60_000;
+// About two hours at five frames a second.
+const MOST_ROWS = 40_000;
+const GAP = 2_000;
+const MARGIN = { left: 38, right: 10, top: 8, bottom: 20 };
+
+export class History {
+  constructor(canvas, legend) {
+    this.canvas = canvas;
+    this.legend = legend;
+    this.clear();
+    new ResizeObserver(() => this.draw()).observe(canvas);
+  }
+
+  clear() {
+    this.rows = [];
+    this.points = [];
+    this.classes = [];
+    this.legend.replaceChildren();
+  }
+
+  // `faces` as the service told them go into the CSV, `shown` into the chart.
+  add(time, faces, shown, classes) {
+    if (classes.join() !== this.classes.join()) {
+      this.clear();
+      this.classes = classes;
+      this.legend.replaceChildren(...classes.map(entry));
+    }
+    faces.forEach((face, index) => this.rows.push({ time, index, face }));
+    if (this.rows.length > MOST_ROWS) this.rows.splice(0, this.rows.length - MOST_ROWS);
+    if (shown.length) this.points.push({ time, probabilities: shown[0].probabilities });
+    while (this.points.length && this.points[0].time < time - MINUTE - GAP) this.points.shift();
+    this.draw();
+  }
+
+  get csv() {
+    const header = ["time", "face", "x", "y", "width", "height", "score", "emotion", ...this.classes];
+    const lines = this.rows.map(({ time, index, face }) =>
+      [
+        new Date(time).toISOString(), index, ...face.box, face.score, face.emotion,
+        ...this.classes.map((emotion) => face.probabilities[emotion]),
+      ].join(),
+    );
+    return `${[header.join(), ...lines].join("\r\n")}\r\n`;
+  }
+
+  draw() {
+    const { canvas, points } = this;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width) return;
+    const density = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * density);
+    canvas.height = Math.round(height * density);
+    const context = canvas.getContext("2d");
+    context.scale(density, density);
+    const end = points.at(-1)?.time ?? 0;
+    const inner = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
+    const x = (time) => MARGIN.left + inner[0] * (1 - (end - time) / MINUTE);
+    const y = (share) => MARGIN.top + inner[1] * (1 - share);
+    drawAxes(context, x, y, end, width);
+    context.lineJoin = "round";
+    context.save();
+    context.beginPath();
+    context.rect(MARGIN.left, 0, inner[0], height);
+    context.clip();
+    for (const emotion of this.classes) {
+      context.strokeStyle = colour(emotion);
+      context.lineWidth = 2;
+      context.beginPath();
+      points.forEach(({ time, probabilities }, index) => {
+        const together = index > 0 && time - points[index - 1].time < GAP;
+        context[together ? "lineTo" : "moveTo"](x(time), y(probabilities[emotion]));
+      });
+      context.stroke();
+    }
+    context.restore();
+    this.say();
+  }
+
+  say() {
+    const last = this.points.at(-1);
+    if (!last) return;
+    for (const item of this.legend.children) {
+      item.querySelector("b").textContent = percent(last.probabilities[item.dataset.emotion]);
+    }
+  }
+}
+
+function drawAxes(context, x, y, end, width) {
+  context.font = "11px system-ui, sans-serif";
+  context.fillStyle = token("--faint");
+  context.strokeStyle = token("--line");
+  context.lineWidth = 1;
+  context.textBaseline = "middle";
+  context.textAlign = "right";
+  for (const share of [0, 0.5, 1]) {
+    const line = Math.round(y(share)) + 0.5;
+    context.beginPath();
+    context.moveTo(MARGIN.left, line);
+    context.lineTo(width - MARGIN.right, line);
+    context.stroke();
+    context.fillText(`${share * 100} %`, MARGIN.left - 6, line);
+  }
+  for (const [ago, text, align] of [[60, "1 minute ago", "left"], [30, "30 s", "center"], [0, "now", "right"]]) {
+    context.textAlign = align;
+    context.fillText(text, x(end - ago * 1000), y(0) + 12);
+  }
+}
+
+function entry(emotion) {
+  const item = document.createElement("li");
+  item.dataset.emotion = emotion;
+  item.style.setProperty("--hue", variable(emotion));
+  item.append(emotion, " ", document.createElement("b"));
+  return item;
+}

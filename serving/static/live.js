@@ -1,0 +1,139 @@
+// The webcam on the stage: taking a picture, reading live, and what was read over time.
+
+import * as api from "./api.js";
+import { History } from "./history.js";
+import { summary, tell } from "./reading.js";
+import { Smoother, Stream } from "./stream.js";
+
+const at = (id) => document.getElementById(id);
+// Between two sentences to those who listen to the page.
+const SENTENCE = 3_000;
+
+export class LiveReading {
+  constructor({ camera, stage, settings, onStart, onPicture, onAnswer, onFailure, onRecovery }) {
+    Object.assign(this, { camera, stage, settings, onStart, onPicture, onAnswer, onFailure, onRecovery });
+    this.history = new History(at("chart"), at("legend"));
+    this.smoother = new Smoother();
+    this.pace = 0;
+    this.told = 0;
+    this.stream = new Stream({
+      look: () => camera.frame(),
+      ask: (blob) => api.predict(blob, "frame.jpg", settings()),
+      onAnswer: (answer, blob, seconds) => this.answered(answer, blob, seconds),
+      onFailure: (error, gaveUp) => {
+        onFailure(error);
+        if (gaveUp) this.pause();
+      },
+    });
+    const on = (id, action) => at(id).addEventListener("click", () => Promise.resolve(action()).catch(onFailure));
+    on("camera", () => this.turnOn());
+    on("shoot", async () => onPicture(await camera.frame()));
+    on("live", () => (this.running ? this.pause() : this.read()));
+    on("turn", () => this.turn());
+    on("off", () => {
+      this.turnOff();
+      stage.clear();
+      at("camera").focus();
+    });
+    on("save", () => this.save());
+    on("clear", () => {
+      this.history.clear();
+      this.history.draw();
+    });
+    at("smooth").addEventListener("change", () => {
+      this.smoother = new Smoother();
+    });
+  }
+
+  get running() {
+    return this.stream.running;
+  }
+
+  async turnOn() {
+    this.onStart();
+    await this.camera.start();
+    at("camera-bar").hidden = false;
+    at("turn").hidden = (await this.camera.count()) < 2;
+    this.preview();
+    at("live").focus();
+  }
+
+  async turn() {
+    const wasRunning = this.running;
+    this.pause();
+    await this.camera.turn();
+    this.preview();
+    if (wasRunning) this.read();
+  }
+
+  preview() {
+    const [width, height] = this.camera.size;
+    this.stage.show(this.camera.video, width, height, { mirrored: this.camera.mirrored });
+    const { video } = this.camera;
+    const draw = () => {
+      if (!this.camera.on || this.stage.source !== video) return;
+      this.stage.draw();
+      requestAnimationFrame(draw);
+    };
+    draw();
+  }
+
+  read() {
+    // After an explanation the stage shows a frame that stands still.
+    if (this.stage.source !== this.camera.video) this.preview();
+    this.onStart();
+    this.smoother = new Smoother();
+    this.pace = 0;
+    at("live").textContent = "Pause";
+    at("history").hidden = false;
+    this.history.draw();
+    this.stream.start();
+  }
+
+  pause() {
+    this.stream.stop();
+    at("live").textContent = "Read live";
+    at("pace").textContent = "";
+  }
+
+  // Pause on the frame that was answered last.
+  freeze() {
+    if (!this.running) return;
+    this.pause();
+    const still = document.createElement("canvas");
+    [still.width, still.height] = [this.camera.canvas.width, this.camera.canvas.height];
+    still.getContext("2d").drawImage(this.camera.canvas, 0, 0);
+    this.stage.source = still;
+    this.stage.mirrored = false;
+    this.stage.draw();
+  }
+
+  turnOff() {
+    this.pause();
+    this.camera.stop();
+    at("camera-bar").hidden = true;
+  }
+
+  answered(answer, blob, seconds) {
+    const now = Date.now();
+    const { faces } = answer.picture;
+    const shown = at("smooth").checked ? this.smoother.of(faces, now) : faces;
+    this.onRecovery();
+    this.onAnswer(answer, blob, shown);
+    this.history.add(now, faces, shown, answer.classes);
+    this.pace = this.pace ? 0.8 * this.pace + 0.2 * seconds : seconds;
+    at("pace").textContent = `${(1 / this.pace).toFixed(1)} pictures a second`;
+    if (now - this.told > SENTENCE) {
+      tell(summary(shown));
+      this.told = now;
+    }
+  }
+
+  save() {
+    const file = URL.createObjectURL(new Blob([this.history.csv], { type: "text/csv" }));
+    const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    Object.assign(document.createElement("a"), { href: file, download: `emotions-${stamp}.csv` }).click();
+    // Not before the browser has begun to read it.
+    setTimeout(() => URL.revokeObjectURL(file), 10_000);
+  }
+}

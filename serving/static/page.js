@@ -1,0 +1,166 @@
+// Ties the parts together: what is asked about, what was said, what is chosen.
+
+import * as api from "./api.js";
+import { Camera } from "./camera.js";
+import { Explanation } from "./explanation.js";
+import { takePictures } from "./intake.js";
+import { LiveReading } from "./live.js";
+import { loadModel, nameModel, openable } from "./model.js";
+import { Reading, summary, tell } from "./reading.js";
+import { Stage } from "./stage.js";
+
+const at = (id) => document.getElementById(id);
+const stage = new Stage(at("stage"), at("canvas"), select);
+const reading = new Reading(select);
+const camera = new Camera(at("video"));
+// What is shown: a picture {blob, name}, the answer about it, and which of its faces is chosen.
+const shown = { picture: null, answer: null, selected: 0 };
+let asking = null;
+
+function settings() {
+  return Object.fromEntries(new FormData(at("settings")));
+}
+
+function select(index) {
+  if (index === shown.selected && shown.answer?.faces[index] === stage.faces[stage.selected]) return;
+  shown.selected = index;
+  explanation.hide();
+  render();
+}
+
+function render() {
+  if (!shown.answer) return;
+  const { faces, classes } = shown.answer;
+  shown.selected = Math.min(shown.selected, Math.max(0, faces.length - 1));
+  stage.setFaces(faces, shown.selected);
+  reading.show(faces, shown.selected, classes, (face, canvas) => stage.cropOnto(face, canvas));
+}
+
+function fail(error) {
+  if (error.name === "AbortError") return;
+  at("error").textContent = error.message;
+  at("error").hidden = false;
+  if (error.status === 401) {
+    at("token-form").hidden = false;
+    at("token").focus();
+  }
+}
+
+function forgetError() {
+  at("error").hidden = true;
+}
+
+// Ask about the picture that is shown; an older question that is still under way is given up.
+async function readPicture() {
+  asking?.abort();
+  const own = (asking = new AbortController());
+  explanation.hide();
+  forgetError();
+  at("busy").hidden = false;
+  try {
+    const { picture } = shown;
+    const answer = await api.predict(picture.blob, picture.name, settings(), own.signal);
+    const { width, height, faces } = answer.picture;
+    // The browser may be unable to show what the service can read.
+    if (!stage.source) stage.show(null, width, height);
+    shown.answer = { faces, classes: answer.classes };
+    nameModel(answer.model);
+    render();
+    tell(summary(faces));
+  } catch (error) {
+    if (error.name !== "AbortError") {
+      shown.answer = null;
+      stage.setFaces([], 0);
+      reading.clear();
+      tell("");
+    }
+    fail(error);
+  } finally {
+    if (asking === own) at("busy").hidden = true;
+  }
+}
+
+async function showPicture(blob, name) {
+  live.turnOff();
+  Object.assign(shown, { picture: { blob, name }, answer: null, selected: 0 });
+  reading.clear();
+  try {
+    // Turned as the camera noted, as the service turns it.
+    const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" });
+    stage.show(bitmap, bitmap.width, bitmap.height);
+  } catch {
+    stage.clear();
+  }
+  await readPicture();
+}
+
+const explanation = new Explanation({
+  stage,
+  // What is explained stands still.
+  picture: () => {
+    live.freeze();
+    return shown.picture;
+  },
+  face: () => shown.selected,
+  settings,
+  onFailure: fail,
+  onStart: forgetError,
+});
+
+const live = new LiveReading({
+  camera,
+  stage,
+  settings,
+  onStart: () => {
+    forgetError();
+    asking?.abort();
+    explanation.hide();
+    Object.assign(shown, { picture: null, answer: null, selected: 0 });
+    reading.clear();
+    tell("");
+  },
+  onPicture: (blob) => showPicture(blob, "webcam.jpg"),
+  onAnswer: (answer, blob, faces) => {
+    Object.assign(shown, { picture: { blob, name: "webcam.jpg" }, answer: { faces, classes: answer.classes } });
+    nameModel(answer.model);
+    render();
+  },
+  onFailure: fail,
+  onRecovery: forgetError,
+});
+
+at("settings").addEventListener("change", () => {
+  explanation.hide();
+  if (shown.picture && !live.running) readPicture();
+});
+at("token-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  api.keepToken(at("token").value);
+  at("token").value = "";
+  at("token-form").hidden = true;
+  forgetError();
+  await begin();
+  if (shown.picture && !shown.answer) await readPicture();
+});
+// A phone that gets the page over plain http has no webcam to offer, but its camera takes pictures.
+at("camera").hidden = !Camera.possible;
+at("capture-button").hidden = Camera.possible && !matchMedia("(pointer: coarse)").matches;
+
+async function begin() {
+  try {
+    await loadModel();
+  } catch (error) {
+    fail(error);
+    // A service that has just been started is still reading its model.
+    if (error.code === "not_ready" && error.wait) {
+      setTimeout(async () => {
+        forgetError();
+        await begin();
+      }, error.wait * 1000);
+    }
+  }
+}
+
+takePictures(showPicture);
+openable(fail);
+await begin();
