@@ -12,7 +12,7 @@ from cli.workspace import Workspace
 
 __all__ = ["register"]
 
-# As `ferkit.reference_export.Seen`, without importing it for the sake of --help.
+# As `ferkit.reference_choice.Seen`, without importing it for the sake of --help.
 Seen = Literal["run", "once", "flip", "ten_crop"]
 
 
@@ -45,7 +45,7 @@ def export_reference(
     Example: `ferkit export-reference runs/gpu --data data --members fernet_a,fernet_b --student fernet_small`
     """
     from cli.console import quiet_native_libraries
-    from ferkit.reference_export import Choice
+    from ferkit.reference_choice import Choice
     from ferkit.reference_export import export_reference as export
     from ferkit.reference_table import published_table, read_scores
     from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013

@@ -17,6 +17,7 @@ from ferkit.cleaning import CleaningSettings
 from ferkit.ensemble import EnsembleSettings
 from ferkit.errors import ConfigError
 from ferkit.evaluation import EvaluationSettings
+from ferkit.gate import RegistrySettings
 from ferkit.labels import Target
 from ferkit.settings import Settings
 from ferkit.sources import SourceSettings
@@ -62,6 +63,8 @@ class Resources(Settings):
     distil: ResourceRequest = ResourceRequest()
     evaluate: ResourceRequest = ResourceRequest()
     report: ResourceRequest = ResourceRequest()
+    register_: ResourceRequest = Field(ResourceRequest(), alias="register")
+    promote: ResourceRequest = ResourceRequest()
 
 
 class BackboneEntry(BackboneSettings):
@@ -133,7 +136,7 @@ class RunConfig(Settings):
     seed
         Of everything random; the same seed and the same data give the same run.
     data, validation, cleaning, balancing, targets, backbones, training, distillation, ensemble, prediction, evaluation,
-    resources
+    registry, resources
         The sections; each is described where it is read, in ``ferkit``.
     """
 
@@ -151,6 +154,7 @@ class RunConfig(Settings):
     ensemble: EnsembleSettings = EnsembleSettings()
     prediction: TestTimeAugmentation = NO_VIEWS
     evaluation: EvaluationSettings = EvaluationSettings()
+    registry: RegistrySettings = RegistrySettings()
     resources: Resources = Resources()
 
     @model_validator(mode="after")

@@ -1,17 +1,18 @@
 """The model card of the reference models (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import yaml
 
+from ferkit.backbones import BackboneSettings
 from ferkit.labels import class_names
 from ferkit.reference_card import ReferenceCard, Vote
 from ferkit.reference_table import markdown_table, published_table
 from ferkit.run_records import MemberRecord
 from ferkit.views import TestTimeAugmentation
 
-__all__ = ["model_card"]
+__all__ = ["FAILINGS", "MISUSE", "licences", "model_card", "views_words", "votes_table"]
 
 
 def model_card(
@@ -38,6 +39,8 @@ def model_card(
     """
     return _TEMPLATE.format(
         name=card.name,
+        misuse=MISUSE,
+        failings=FAILINGS,
         count=len(card.networks.keys() - card.students),
         megabytes=f"{sum(sizes.values()) / 1e6:.1f}",
         student=_student(card),
@@ -45,15 +48,15 @@ def model_card(
         recall=_recall(scores),
         networks=_networks(card, records, sizes),
         recipes=_recipes(card, records),
-        votes=_votes(card),
-        views=_views(card.views),
-        student_views=f",\n  the student {_views(card.student_views)}" if card.students else "",
+        votes=votes_table(card),
+        views=views_words(card.views),
+        student_views=f",\n  the student {views_words(card.student_views)}" if card.students else "",
         targets="; ".join(
             f"`{target}`: " + ("FER-2013's own" if target == "fer" else f"FER+, protocol {each.settings.protocol}")
             for target, each in card.targets.items()
         ),
         joint=_JOINT if any(len(network.heads) > 1 for network in card.networks.values()) else "",
-        licences=_licences(records),
+        licences=licences(record.backbone for record in records.values()),
         commands="\n".join(f"    {each}" for each in commands),
     )
 
@@ -124,7 +127,9 @@ def _recipes(card: ReferenceCard, records: Mapping[str, MemberRecord]) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def _votes(card: ReferenceCard) -> str:
+def votes_table(card: ReferenceCard) -> str:
+    """Markdown: weights and temperature of each vote."""
+
     def line(vote: Vote) -> str:
         return ", ".join(f"`{card.networks[name].label}` {weight:.3f}" for name, weight in vote.weights.items())
 
@@ -138,17 +143,18 @@ def _votes(card: ReferenceCard) -> str:
     return markdown_table(("target", "weights", "temperature"), rows)
 
 
-def _views(views: TestTimeAugmentation) -> str:
+def views_words(views: TestTimeAugmentation) -> str:
+    """What is seen of each picture, in words."""
     crops = "five crops" if views.crops == "five" else "the whole of it"
     return f"{crops} and the mirror image of each" if views.flip else crops
 
 
-def _licences(records: Mapping[str, MemberRecord]) -> str:
-    """What the pretrained weights bring with them, each said once."""
+def licences(backbones: Iterable[BackboneSettings]) -> str:
+    """Markdown: what the pretrained weights bring with them, each said once."""
     found = {
-        record.backbone.name: (record.backbone.card.summary, record.backbone.card.weights)
-        for record in records.values()
-        if record.backbone.starts_trained and record.backbone.card.weights
+        backbone.name: (backbone.card.summary, backbone.card.weights)
+        for backbone in backbones
+        if backbone.starts_trained and backbone.card.weights
     }
     lines = [
         f"- `{name}` began as {summary}. File: {weights.source}.\n  Licence: {weights.licence}."
@@ -161,15 +167,7 @@ _JOINT = """
 - Networks with two heads learned from both kinds of labels together. FER+ labels are extra annotation for FER-2013: a
   number for FER-2013's labels that such a network helped to reach is not one of FER-2013 alone."""
 
-_TEMPLATE = """# Model card: the reference models of ferkit
-
-`{name}`: {count} networks, {megabytes} MB with everything in this folder. They take a grey 48x48 picture of a face
-and give a probability to each expression: the seven of FER-2013 or the eight of FER+.{student}
-
-    from ferkit.reference_model import load_reference
-    load_reference().predict(pictures)      # (N, 48, 48) uint8 -> (N, 7) float32
-
-## What they must not be used for
+MISUSE = """## What they must not be used for
 
 They say which word annotators would give to a *picture*. They do not say what a person feels.
 
@@ -183,8 +181,9 @@ They say which word annotators would give to a *picture*. They do not say what a
 - Not to watch people who have not agreed to it.
 
 What they are for: research, teaching, a baseline to compare with, starting points of other models.
+"""
 
-## Where they fail
+FAILINGS = """## Where they fail
 
 - **The pictures.** FER-2013 (Goodfellow et al., 2013, arXiv:1307.0414) came from web searches for words of emotion:
   posed, acted, stock photographs, some drawings. Expressions in daily life are weaker. Faces are cropped tightly
@@ -199,7 +198,18 @@ What they are for: research, teaching, a baseline to compare with, starting poin
   and its stereotypes about who smiles and who is angry, are in the data; models learn the latter especially
   (Dominguez-Catena et al., 2022, arXiv:2210.05332). Measure on your own people before you trust a number.
 - **Probabilities** are calibrated for pictures like FER-2013's, with its share of each class, and for no others.
+"""
 
+_TEMPLATE = """# Model card: the reference models of ferkit
+
+`{name}`: {count} networks, {megabytes} MB with everything in this folder. They take a grey 48x48 picture of a face
+and give a probability to each expression: the seven of FER-2013 or the eight of FER+.{student}
+
+    from ferkit.reference_model import load_reference
+    load_reference().predict(pictures)      # (N, 48, 48) uint8 -> (N, 7) float32
+
+{misuse}
+{failings}
 ## Results
 
 Accuracy with 95 % intervals (percentile bootstrap over pictures, 2,000 draws), macro-F1, expected calibration error

@@ -4,40 +4,35 @@ Everything is chosen on PublicTest, and on what the small weights say: the vote,
 read once, after that, for the table.
 """
 
-import hashlib
 import logging
 import re
-import shlex
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from ferkit.config import RunConfig, load_config
+from ferkit.bundle import BundledNetwork, bundle_card, ensemble_vote, write_networks
+from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import combine, fit_ensemble
 from ferkit.errors import DataError
-from ferkit.half_precision import write_half
-from ferkit.labels import Target, class_names
-from ferkit.model import FaceModel
+from ferkit.labels import Target
+from ferkit.model import Answers, FaceModel
 from ferkit.model_card import model_card
 from ferkit.predictions import Predictions
 from ferkit.reference_card import CARD, NetworkCard, ReferenceCard, TargetCard, Vote
+from ferkit.reference_choice import Choice, Source, choose, file_of, find_sources
 from ferkit.reference_evaluation import NetworkProgress, evaluate_reference
-from ferkit.reference_model import Answers, Reference
+from ferkit.reference_model import Reference
 from ferkit.reference_table import SCORES
-from ferkit.run_folder import MemberFolder, RunFolder
-from ferkit.run_records import MemberRecord
+from ferkit.run_folder import RunFolder
 from ferkit.targets import labelled
 from ferkit.temperature import fit_temperature
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
-__all__ = ["LARGEST_BYTES", "Choice", "Seen", "export_reference"]
+__all__ = ["LARGEST_BYTES", "Choice", "export_reference"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,7 +40,6 @@ LARGEST_BYTES = 25_000_000
 # Between what a run's network and the exported one say about a picture of PublicTest.
 _LARGEST_DIFFERENCE = 0.02
 _LEAST_AGREEMENT = 0.99
-Seen = Literal["run", "once", "flip", "ten_crop"]
 _VIEWS = {
     "once": NO_VIEWS,
     "flip": TestTimeAugmentation(flip=True),
@@ -53,56 +47,6 @@ _VIEWS = {
 }
 # From the root to a file or folder; what is before it tells a path from a fraction or an address.
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~-])/(?:[\w.+@-]+/)*[\w.+@-]+")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What of the run folders becomes the reference.
-
-    Attributes
-    ----------
-    members
-        Labels of the networks that may vote; all that were not taught if empty.
-    student
-        Label of the network that was taught by the ensemble; the one that the runs taught, if empty.
-    views
-        Of each picture, for the ensemble: ``run``, as the first run predicts; ``once``; ``flip``; ``ten_crop``.
-    student_views
-        The same for the student, whose point is speed.
-    """
-
-    members: tuple[str, ...] = ()
-    student: str | None = None
-    views: Seen = "run"
-    student_views: Seen = "once"
-
-    def commands(self, runs: Sequence[Path]) -> list[str]:
-        """The commands that train the runs and make this choice."""
-        names = [run.resolve().name for run in runs]
-        lines = [
-            f"python -m ferkit.training {_file_of(RunFolder(run).config, run, runs)} --out {name} --set data.path=data"
-            for run, name in zip(runs, names, strict=True)
-        ]
-        words = [*names, "--data", "data"]
-        words += ["--members", ",".join(self.members)] if self.members else []
-        words += ["--student", self.student] if self.student else []
-        words += ["--views", self.views, "--student-views", self.student_views]
-        return [*lines, shlex.join(["ferkit", "export-reference", *words])]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A finished training."""
-
-    name: str
-    folder: MemberFolder
-    record: MemberRecord
-    config: RunConfig
-
-    @property
-    def is_student(self) -> bool:
-        """Whether the ensemble of its run taught it."""
-        return self.record.distillation is not None
 
 
 def export_reference(
@@ -131,7 +75,7 @@ def export_reference(
     """
     if to.exists() and any(to.iterdir()) and not (to / CARD).is_file():
         raise DataError(f"{to}: there are files but no {CARD}, so nothing is replaced there; name another folder.")
-    sources, students = _choose(_found(runs), choice)
+    sources, students = choose(find_sources(runs), choice)
     config = sources[0].config
     views, student_views = (_VIEWS.get(each, config.prediction) for each in (choice.views, choice.student_views))
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -147,8 +91,8 @@ def export_reference(
         for source in [*sources, *students]:
             asked = student_views if source in students else views
             said[source.name] = _verified(reference, source, public, asked, on_pictures)
-        card = _vote(config, networks, said, public, [each.name for each in students])
-        card = card.model_copy(update={"views": views, "student_views": student_views})
+        targets = _votes(config, said, public, [each.name for each in students])
+        card = bundle_card(config.name, networks, targets, views, student_views)
         for name in draft.networks.keys() - card.networks.keys():
             _LOG.info("%s gets no vote and is left out", name)
             (folder / networks[name].file).unlink()
@@ -169,68 +113,20 @@ def export_reference(
     return Reference(to)
 
 
-def _found(runs: Sequence[Path]) -> list[_Source]:
-    """Every finished training; trainings of the same name in several runs are told apart by their run."""
-    found = []
-    configs = [load_config(RunFolder(run).config) for run in runs]
-    for run, config in zip(runs, configs, strict=True):
-        folder = RunFolder(run)
-        folder.read_record()
-        if config.targets != configs[0].targets:
-            raise DataError(f"{run}: its targets or their protocols are not those of {runs[0]}; export one of the two.")
-        for path in sorted(each.parent for each in folder.trainings.glob("*/member.json")):
-            member = MemberFolder(path)
-            found.append((path.name, run.resolve().name, member, member.check(), config))
-    if not found:
-        raise DataError(
-            f"{', '.join(map(str, runs))}: no finished training there; run `python -m ferkit.training` first."
-        )
-    count = Counter(name for name, *_ in found)
-    sources = [
-        _Source(f"{name}-{run}" if count[name] > 1 else name, member, record, config)
-        for name, run, member, record, config in found
-    ]
-    if len({each.name for each in sources}) < len(sources):
-        raise DataError(f"{', '.join(map(str, runs))}: two run folders have the same name; rename one.")
-    return sources
-
-
-def _choose(found: Sequence[_Source], choice: Choice) -> tuple[list[_Source], list[_Source]]:
-    """The trainings that may vote, and those of the student."""
-    labels = sorted({each.record.label for each in found})
-    taught = sorted({each.record.label for each in found if each.is_student})
-    if unknown := {*choice.members, *([choice.student] if choice.student else [])} - set(labels):
-        raise DataError(f"no finished training of {', '.join(sorted(unknown))}; there are {', '.join(labels)}.")
-    if choice.student is None and len(taught) > 1:
-        raise DataError(f"the runs taught {', '.join(taught)}: name the one that is to be the student.")
-    student = choice.student or (taught[0] if taught else None)
-    students = [each for each in found if each.record.label == student]
-    targets = [target for each in students for target in each.record.targets]
-    if len(set(targets)) < len(targets):
-        names = ", ".join(each.name for each in students)
-        raise DataError(f"the student is one network a target, found {names}: name fewer run folders.")
-    voters = choice.members or [label for label in labels if label not in taught]
-    members = [each for each in found if each.record.label in voters and each not in students]
-    if not members:
-        raise DataError(f"nobody is left to vote among the finished trainings: {', '.join(labels)}.")
-    return members, students
-
-
-def _write_networks(sources: Sequence[_Source], folder: Path) -> dict[str, NetworkCard]:
-    cards = {}
-    for source in sources:
-        record = source.record
-        model = FaceModel(record.label, record.targets[0], source.folder.network)
-        file = folder / f"{source.name}.npz"
-        write_half(model.network, file)
-        cards[source.name] = NetworkCard(
+def _write_networks(sources: Sequence[Source], folder: Path) -> dict[str, NetworkCard]:
+    networks = [
+        BundledNetwork(
+            name=source.name,
             label=source.name.partition("-")[2],
-            backbone=record.backbone.model_copy(update={"weights": "none"}),
-            heads={target: len(class_names(target)) for target in record.targets},
-            file=file.name,
-            sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+            model=FaceModel(source.record.label, source.record.targets[0], source.folder.network),
+            backbone=source.record.backbone,
+            targets=source.record.targets,
         )
-        _LOG.info("%s: %.1f MB", file.name, file.stat().st_size / 1e6)
+        for source in sources
+    ]
+    cards = write_networks(networks, folder)
+    for card in cards.values():
+        _LOG.info("%s: %.1f MB", card.file, (folder / card.file).stat().st_size / 1e6)
     _check_size(folder)
     return cards
 
@@ -261,7 +157,7 @@ def _draft(config: RunConfig, networks: Mapping[str, NetworkCard]) -> ReferenceC
 
 def _verified(
     reference: Reference,
-    source: _Source,
+    source: Source,
     public: FaceDataset,
     views: TestTimeAugmentation,
     on_pictures: Callable[[str, int, int], None],
@@ -295,14 +191,10 @@ def _verified(
     return said if views == source.record.prediction else ask(views)
 
 
-def _vote(
-    config: RunConfig,
-    networks: Mapping[str, NetworkCard],
-    said: Mapping[str, Answers],
-    public: FaceDataset,
-    students: Sequence[str],
-) -> ReferenceCard:
-    """Weights and temperatures from PublicTest, and the networks that have a say."""
+def _votes(
+    config: RunConfig, said: Mapping[str, Answers], public: FaceDataset, students: Sequence[str]
+) -> dict[Target, TargetCard]:
+    """Weights and temperatures from PublicTest."""
     targets: dict[Target, TargetCard] = {}
     for target in config.targets:
         pictures, labels = labelled(public, target.name, target.protocol)
@@ -319,20 +211,13 @@ def _vote(
             )
             continue
         ensemble = fit_ensemble(members, labels, config.ensemble.model_copy(update={"members": None}))
-        weights = {name: weight for name, weight in zip(ensemble.members, ensemble.weights, strict=True) if weight > 0}
-        vote = Vote(weights=weights, temperature=fit_temperature(combine(members, ensemble), labels))
         taught = next((name for name in students if name in predictions), None)
         targets[target.name] = TargetCard(
             settings=target,
-            ensemble=vote,
+            ensemble=ensemble_vote(ensemble, fit_temperature(combine(members, ensemble), labels)),
             student=taught and Vote(weights={taught: 1.0}, temperature=fit_temperature(predictions[taught], labels)),
         )
-    used = {
-        name for card in targets.values() for vote in (card.ensemble, card.student) if vote for name in vote.weights
-    }
-    return ReferenceCard(
-        name=config.name, networks={name: card for name, card in networks.items() if name in used}, targets=targets
-    )
+    return targets
 
 
 def _copy_run_files(runs: Sequence[Path], folder: Path) -> None:
@@ -341,9 +226,4 @@ def _copy_run_files(runs: Sequence[Path], folder: Path) -> None:
         for file in (RunFolder(run).config, RunFolder(run).log):
             if file.is_file():
                 text = _ABSOLUTE_PATH.sub(lambda found: Path(found[0]).name, file.read_text())
-                (folder / _file_of(file, run, runs)).write_text(text)
-
-
-def _file_of(file: Path, run: Path, runs: Sequence[Path]) -> str:
-    """What a file of one of several runs is called in the reference."""
-    return f"{file.stem}-{run.resolve().name}{file.suffix}" if len(runs) > 1 else file.name
+                (folder / file_of(file, run, runs)).write_text(text)

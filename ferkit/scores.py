@@ -12,7 +12,7 @@ from ferkit.calibration import reliability
 from ferkit.errors import DataError
 from ferkit.settings import Settings
 
-__all__ = ["EvaluationSettings", "Scores", "score"]
+__all__ = ["EvaluationSettings", "Scores", "accuracies", "macro_f1s", "score"]
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -123,17 +123,17 @@ def score(
     drawn = np.random.default_rng(seed).multinomial(count, confusion.ravel() / count, size=settings.bootstrap)
     drawn = drawn.reshape(-1, classes, classes)
     tails = [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2]
-    accuracy_low, accuracy_high = np.quantile(_accuracy(drawn), tails)
-    f1_low, f1_high = np.quantile(_macro_f1(drawn), tails)
+    accuracy_low, accuracy_high = np.quantile(accuracies(drawn), tails)
+    f1_low, f1_high = np.quantile(macro_f1s(drawn), tails)
     recall = np.divide(np.diag(confusion), support, out=np.full(classes, np.nan), where=support > 0)
     cross_entropy = -(labels * np.log(np.maximum(probabilities, _TINY))).sum(axis=1, dtype=np.float64)
     return Scores(
         count=count,
         available=count if available is None else available,
-        accuracy=float(_accuracy(confusion[None])[0]),
+        accuracy=float(accuracies(confusion[None])[0]),
         accuracy_low=float(accuracy_low),
         accuracy_high=float(accuracy_high),
-        macro_f1=float(_macro_f1(confusion[None])[0]),
+        macro_f1=float(macro_f1s(confusion[None])[0]),
         macro_f1_low=float(f1_low),
         macro_f1_high=float(f1_high),
         recall=tuple(recall.tolist()),
@@ -143,13 +143,13 @@ def score(
     )
 
 
-def _accuracy(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(R,) from (R, classes, classes)."""
+def accuracies(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Accuracy (R,) of confusion matrices (R, classes, classes)."""
     return np.asarray(np.trace(confusions, axis1=1, axis2=2) / confusions.sum(axis=(1, 2)))
 
 
-def _macro_f1(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(R,) from (R, classes, classes); the mean is over the classes that have a label in each."""
+def macro_f1s(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Macro-F1 (R,) of confusion matrices (R, classes, classes), of the classes that have a label in each."""
     right = np.diagonal(confusions, axis1=1, axis2=2)
     support, predicted = confusions.sum(axis=2), confusions.sum(axis=1)
     f1 = np.divide(2.0 * right, support + predicted, out=np.zeros(right.shape), where=support > 0)

@@ -1,0 +1,88 @@
+"""Asking bundles about the pictures that decide about a promotion."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ferkit.dataset import FaceDataset
+from ferkit.errors import DataError
+from ferkit.labels import Target
+from ferkit.promotion import Trial
+from ferkit.reference_model import Reference
+from ferkit.scores import EvaluationSettings, score
+from ferkit.targets import TargetSettings, labelled
+
+__all__ = ["protocols_of", "try_bundle"]
+
+# Faces that are timed one by one, after one that is not: the first call compiles.
+_TIMED = 15
+
+
+def protocols_of(reference: Reference) -> dict[Target, TargetSettings]:
+    """How the labels of each of its targets are made."""
+    return {name: card.settings for name, card in reference.card.targets.items()}
+
+
+def try_bundle(
+    name: str,
+    reference: Reference,
+    faces: FaceDataset,
+    protocols: Mapping[Target, TargetSettings],
+    settings: EvaluationSettings,
+    seed: int,
+    *,
+    on_pictures: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
+) -> Trial:
+    """Ask a bundle about PublicTest, never about PrivateTest, and judge what it says.
+
+    Parameters
+    ----------
+    name
+        What people call the model.
+    faces
+        The data, of which PublicTest is taken.
+    protocols
+        How labels are made: the challenger's, for the champion too. Other targets are not asked.
+    seed
+        Of the bootstrap.
+    on_pictures
+        Called with `name`, how many pictures have been answered (one network, one target), and how many there are.
+
+    Raises
+    ------
+    DataError
+        If PublicTest has no picture with a label.
+    """
+    public = faces.of_split("PublicTest")
+    asked = [target for target in reference.targets if target in protocols]
+    labels, answers, scores, milliseconds = {}, {}, {}, []
+    parts = {target: labelled(public, target, protocols[target].protocol) for target in asked}
+    total = sum(len(parts[target][0]) * len(reference.card.targets[target].ensemble.weights) for target in asked)
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        on_pictures(name, done, total)
+
+    for target, (pictures, distribution) in parts.items():
+        if not len(pictures):
+            raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
+        said = reference.predict(pictures.images, target, on_pictures=tell)
+        scores[target] = score(said, distribution, settings, seed)
+        labels[target] = distribution.argmax(axis=1).astype(np.int8)
+        answers[target] = said.argmax(axis=1).astype(np.int8)
+        milliseconds.append(_latency(reference, target, pictures))
+    return Trial(name, labels, answers, scores, max(milliseconds))
+
+
+def _latency(reference: Reference, target: Target, pictures: FaceDataset) -> float:
+    """Median milliseconds for one face; the slowest target counts, for it is what a server may be asked."""
+    taken = []
+    for at in range(_TIMED + 1):
+        one = pictures.images[at % len(pictures)][None]
+        begin = time.perf_counter()
+        reference.predict(one, target)
+        taken.append(1000 * (time.perf_counter() - begin))
+    return float(np.median(taken[1:]))
