@@ -2,28 +2,28 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.shots import Drawings, Shot, shots_of_files, shots_of_webcam
-from cli.sightings import JsonWriter, LineWriter, Sighting, Writer, writer_to
+from cli.batch import batch_table
+from cli.looking import BATCH, Output, look
+from cli.model_choice import choose_model
+from cli.picture_progress import PictureProgress
+from cli.shots import Drawings, Shot, shots_of_sources, shots_of_webcam
+from cli.sightings import JsonWriter, LineWriter, Told, Writer
 from cli.workspace import Workspace
 from ferkit.detection import DetectorName, load_detector
-from ferkit.errors import ConfigError, FerkitError
+from ferkit.errors import ConfigError
+from ferkit.face_table import MadeWith
 from ferkit.labels import Target
-from ferkit.pictures import SUFFIXES
-from ferkit.predictor import Classify, Crops, Predictor
+from ferkit.picture_list import Source, list_sources, read_list
+from ferkit.predictor import Predictor
 
 __all__ = ["register"]
-
-# The network sees the faces of this many pictures at once; fewer where they are large, as they are kept until then.
-_BATCH = 16
-_KEPT_PIXELS = 40_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +35,8 @@ def predict(
     pictures: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Pictures, folders of pictures, video files; with --webcam, its number.", metavar="PICTURE..."
+            help="Pictures, folders of pictures, video files, @FILE for a list; with --webcam, its number.",
+            metavar="PICTURE...",
         ),
     ] = None,
     *,
@@ -44,7 +45,17 @@ def predict(
         bool, typer.Option("--single", help="Ask the one network that learnt from the ensemble: many times faster.")
     ] = False,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE.keras", help="Ask this network instead of the reference models.")
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Ask FILE.keras, a folder of exported models or models:/ferkit@champion, not the reference models.",
+        ),
+    ] = None,
+    list_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", metavar="FILE", help="Look at the paths in FILE: one a line, or the column file of CSV."
+        ),
     ] = None,
     webcam: Annotated[
         bool, typer.Option("--webcam", help="Look through webcam 0, or the one that follows: --webcam 1.")
@@ -55,8 +66,12 @@ def predict(
         bool, typer.Option("--no-detect", help="Each picture is a face and nothing else, as in FER-2013.")
     ] = False,
     to: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a table (FILE.csv) or objects (FILE.json).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a table (FILE.parquet, FILE.csv) or objects (FILE.json)."),
     ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin a table anew, do not go on where it was stopped.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     draw: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write each picture with its faces and their emotions.")
@@ -64,80 +79,66 @@ def predict(
 ) -> None:
     """Find the faces of pictures, and say which emotion each shows.
 
-    A file that cannot be read is told in a line; the others go on, and the status is 1 at the end. Examples:
+    A file that cannot be read is told in a line; the others go on, and the status is 1 at the end. A table that was
+    stopped goes on with the same command. Examples:
 
     * `ferkit predict holiday.jpg`
     * `ferkit predict photos/ --to faces.csv --draw found/`
+    * `ferkit predict --list pictures.txt --single --to faces.parquet`
     * `ferkit predict talk.mp4 --every 25 --target ferplus --json`
     * `ferkit predict --webcam --single`
     """
-    if not pictures and not webcam:
-        raise ConfigError("nothing to look at: name pictures, folders or videos, or give --webcam.")
-    failures = 0
-
-    def tell(error: FerkitError) -> None:
-        nonlocal failures
-        failures += 1
-        print(f"ferkit: {error}", file=sys.stderr)  # noqa: T201
-
-    classify, classes = _model(model, target, single=single)
-    predictor = Predictor(classify, classes, None if no_detect else load_detector(detector))
-    if webcam:
-        shots, longest = shots_of_webcam(_webcam_number(pictures), every), len("webcam 0 1000.00 s")
-    else:
-        shots, longest = shots_of_files(pictures or [], every, tell), _longest(pictures or [])
+    webcam_number = _webcam_number(pictures) if webcam else None
+    sources = _sources(pictures, list_file, webcam_number)
+    table = _table(to, restart=restart)
+    chosen = choose_model(model, target, single=single)
+    predictor = Predictor(chosen.classify, chosen.classes, None if no_detect else load_detector(detector))
+    made_with: MadeWith = {
+        "target": target, "model": chosen.sha256, "single": single, "every": every, "webcam": webcam,
+        "detector": "none" if no_detect else detector,
+    }  # fmt: skip
+    told = Told()
     with ExitStack() as stack:
-        writers = [stack.enter_context(each) for each in _writers(classes, to, longest, as_json=as_json)]
+        told.writers = [
+            stack.enter_context(writer) for writer in _writers(chosen.classes, to, sources, as_json=as_json)
+        ]
+        outputs: list[Output] = [told, Drawings(draw, sources)] if draw else [told]
+        batch = None
+        if table:
+            batch = stack.enter_context(batch_table(table, chosen.classes, made_with, sources, restart=restart))
+            # The last to take what was found: what the table holds has been told and drawn.
+            outputs.append(batch)
+        start = batch.place if batch else (0, 0)
+        if webcam_number is None:
+            shots = shots_of_sources(sources, every, start)
+        else:
+            shots = shots_of_webcam(webcam_number, every)
         _quiet()
-        work = _Work(predictor, writers, Drawings(draw) if draw else None, batch=1 if webcam else _BATCH)
-        try:
-            for shot in shots:
-                work.add(shot)
-        except KeyboardInterrupt:
-            # The usual way to switch a webcam off.
-            if not webcam:
-                raise
-        work.finish()
+        with PictureProgress(batch, sources, every) as progress:
+            _answer(shots, predictor, [*outputs, progress], webcam=webcam, keep_pictures=draw is not None)
+    done = batch.stand if batch else told
     if to:
-        print(f"{to}: {work.faces:,} faces in {work.pictures:,} pictures")  # noqa: T201
+        print(f"{to}: {done.faces:,} faces in {done.pictures:,} pictures")  # noqa: T201
     if draw:
-        print(f"{draw}: {work.pictures:,} pictures")  # noqa: T201
-    if failures:
+        print(f"{draw}: {told.pictures:,} pictures")  # noqa: T201
+    if done.problems:
         raise typer.Exit(1)
 
 
-class _Work:
-    """Finds the faces of each picture, and classifies those of several pictures at once."""
-
-    def __init__(
-        self, predictor: Predictor, writers: Sequence[Writer], drawings: Drawings | None, batch: int = _BATCH
-    ) -> None:
-        self._predictor = predictor
-        self._writers = writers
-        self._drawings = drawings
-        self._batch = batch
-        self._waiting: list[tuple[Shot, Crops]] = []
-        self.pictures = 0
-        self.faces = 0
-
-    def add(self, shot: Shot) -> None:
-        """Take one more picture."""
-        self._waiting.append((shot, self._predictor.find(shot.picture)))
-        pixels = sum(each.picture.size // 3 for each, _ in self._waiting)
-        if len(self._waiting) >= self._batch or pixels >= _KEPT_PIXELS:
-            self.finish()
-
-    def finish(self) -> None:
-        """Tell all that was taken."""
-        waiting, self._waiting = self._waiting, []
-        for (shot, _), faces in zip(waiting, self._predictor.classify([crops for _, crops in waiting]), strict=True):
-            self.pictures += 1
-            self.faces += len(faces)
-            height, width = shot.picture.shape[:2]
-            for writer in self._writers:
-                writer.write(Sighting(shot.file, (width, height), faces, shot.frame, shot.seconds))
-            if self._drawings:
-                self._drawings.save(shot, faces)
+def _answer(
+    shots: Iterable[Shot], predictor: Predictor, outputs: Sequence[Output], *, webcam: bool, keep_pictures: bool
+) -> None:
+    """Look at all shots, and hand what is found to each output."""
+    try:
+        for group in look(
+            shots, predictor, batch=1 if webcam else BATCH, ahead=not webcam, keep_pictures=keep_pictures
+        ):
+            for output in outputs:
+                output.add(group)
+    except KeyboardInterrupt:
+        # The usual way to switch a webcam off.
+        if not webcam:
+            raise
 
 
 def _quiet() -> None:
@@ -148,19 +149,28 @@ def _quiet() -> None:
     quiet_native_libraries(Workspace.open().root / "native.log")
 
 
-def _model(file: Path | None, target: Target, *, single: bool) -> tuple[Classify, tuple[str, ...]]:
-    """The network that the options name, and its classes; none is loaded yet."""
-    if file is None:
-        from ferkit.reference_model import load_reference
+def _sources(named: Sequence[str] | None, list_file: Path | None, webcam: int | None) -> list[Source]:
+    if webcam is not None:
+        return [Source(f"webcam {webcam}")]
+    names = list(named or ())
+    if not names and not list_file:
+        raise ConfigError("nothing to look at: name pictures, folders or videos, or give --list or --webcam.")
+    files = [list_file] if list_file else []
+    for name in names:
+        # A file that is really called so can be named ./@file.
+        files += [Path(name[1:])] if name.startswith("@") else []
+    listed = [name for file in files for name in read_list(file)]
+    return list_sources([*(name for name in names if not name.startswith("@")), *listed])
 
-        reference = load_reference()
-        return partial(reference.predict, target=target, single=single), reference.classes(target)
-    if single:
-        raise ConfigError("--single is one of the reference models, --model names another: give one of them.")
-    from ferkit.model import FaceModel
 
-    network = FaceModel(file.stem, target, file)
-    return network.predict, network.classes
+def _table(to: Path | None, *, restart: bool) -> Path | None:
+    """`to` if it is a table, which can be gone on with."""
+    is_table = to is not None and to.suffix.lower() in (".csv", ".parquet")
+    if to and (to.is_dir() or not (is_table or to.suffix.lower() == ".json")):
+        raise ConfigError(f"--to {to}: expected the name of a file that ends with .parquet, .csv or .json.")
+    if restart and not is_table:
+        raise ConfigError("--restart begins a table anew: give --to FILE.parquet or --to FILE.csv, too.")
+    return to if is_table else None
 
 
 def _webcam_number(named: Sequence[str] | None) -> int:
@@ -171,15 +181,12 @@ def _webcam_number(named: Sequence[str] | None) -> int:
     return int(named[0])
 
 
-def _longest(names: Sequence[str]) -> int:
-    """Characters of the longest name to come, about: the files of a folder are not known yet, nor a video's length."""
-    return max(len(name) + (0 if Path(name).suffix.lower() in SUFFIXES else 20) for name in names)
-
-
-def _writers(classes: Sequence[str], to: Path | None, longest: int, *, as_json: bool) -> Iterator[Writer]:
-    if to:
-        yield writer_to(to, classes)
+def _writers(classes: Sequence[str], to: Path | None, sources: Sequence[Source], *, as_json: bool) -> Iterator[Writer]:
+    if to and to.suffix.lower() == ".json":
+        to.parent.mkdir(parents=True, exist_ok=True)
+        yield JsonWriter(to.open("w", encoding="utf-8"), classes, close=True)
     if as_json:
         yield JsonWriter(sys.stdout, classes)
     elif not to:
+        longest = max(len(source.name) + (len(" 10000.00 s") if source.is_video else 0) for source in sources)
         yield LineWriter(sys.stdout, classes, longest)

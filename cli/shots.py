@@ -1,6 +1,7 @@
 """What `ferkit predict` looks at, one picture after another, and where it draws."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.errors import DataError
-from ferkit.footage import VIDEO_SUFFIXES, Frame, frames_of_video, frames_of_webcam
-from ferkit.pictures import find_pictures, read_picture
-from ferkit.predictor import FacePrediction
+from ferkit.face_table import Finding
+from ferkit.footage import Frame, frame_count, frames_of_video, frames_of_webcam
+from ferkit.picture_list import Source
+from ferkit.pictures import read_picture
 
-__all__ = ["Drawings", "Shot", "shots_of_files", "shots_of_webcam"]
+__all__ = ["Drawings", "Look", "Shot", "count_shots", "shots_of_sources", "shots_of_webcam"]
+
+_OF_A_FRAME = re.compile(r"(.*)-\d{6}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,76 +25,117 @@ class Shot:
 
     Attributes
     ----------
+    source
+        Index of its source.
     file
         As the user named it; ``webcam 0`` for a webcam.
     picture : (H, W, 3) uint8 RGB
+        None if it could not be read, or is not needed any more.
     frame, seconds
         None for a picture file.
+    problem
+        Why it could not be read.
     """
 
+    source: int
     file: str
-    picture: NDArray[np.uint8]
+    picture: NDArray[np.uint8] | None
     frame: int | None = None
     seconds: float | None = None
+    problem: str | None = None
+
+    @property
+    def next(self) -> tuple[int, int]:
+        """Where to go on after it: index of a source, and of the first frame of it that is to come."""
+        return (self.source + 1, 0) if self.frame is None else (self.source, self.frame + 1)
 
 
-def shots_of_files(names: Sequence[str], every: int, tell: Callable[[DataError], None]) -> Iterator[Shot]:
-    """Pictures, the pictures of folders, and every `every`-th frame of videos, in the order they are named.
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A shot, and what was found in it."""
+
+    shot: Shot
+    finding: Finding
+
+
+def shots_of_sources(sources: Sequence[Source], every: int, start: tuple[int, int] = (0, 0)) -> Iterator[Shot]:
+    """Pictures, and every `every`-th frame of videos, in order; a file that cannot be read is a shot with a problem.
 
     Parameters
     ----------
-    tell
-        Called with why a file cannot be read; the next one follows.
+    start
+        Index of the first source, and of the first frame that may come of it.
     """
-    for name in names:
-        try:
-            path = Path(name)
-            if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-                yield from _of_frames(name, frames_of_video(path, every))
-                continue
-            files = find_pictures(path) if path.is_dir() else [path]
-        except DataError as error:
-            tell(error)
+    first, frame = start
+    for index, source in enumerate(sources[first:], first):
+        if source.problem:
+            yield Shot(index, source.name, None, problem=source.problem)
             continue
-        for file in files:
-            try:
-                picture = read_picture(file)
-            except DataError as error:
-                tell(error)
-                continue
-            yield Shot(str(file), picture)
+        try:
+            if source.is_video and not source.path.is_dir():
+                frames = frames_of_video(source.path, every, frame if index == first else 0)
+                yield from _of_frames(index, source.name, frames)
+            else:
+                yield Shot(index, source.name, read_picture(source.path))
+        except DataError as error:
+            yield Shot(index, source.name, None, problem=str(error))
 
 
 def shots_of_webcam(number: int, every: int) -> Iterator[Shot]:
     """Every `every`-th frame of a webcam."""
-    return _of_frames(f"webcam {number}", frames_of_webcam(number, every))
+    return _of_frames(0, f"webcam {number}", frames_of_webcam(number, every))
 
 
-def _of_frames(name: str, frames: Iterable[Frame]) -> Iterator[Shot]:
+def count_shots(sources: Iterable[Source], every: int) -> int:
+    """How many shots will come, about: a video may have more or fewer frames than it says."""
+    return sum(max(1, -(-frame_count(each.path) // every)) if each.is_video else 1 for each in sources)
+
+
+def _of_frames(index: int, name: str, frames: Iterable[Frame]) -> Iterator[Shot]:
     for frame in frames:
-        yield Shot(name, frame.picture, frame.index, frame.seconds)
+        yield Shot(index, name, frame.picture, frame.index, frame.seconds)
 
 
 class Drawings:
-    """A folder of pictures with what was found drawn onto them; it is made if missing."""
+    """A folder of pictures with what was found drawn onto them; it is made if missing.
 
-    def __init__(self, folder: Path) -> None:
+    A drawing is called like its picture; with a number behind it if a picture before it has that name, too. The names
+    depend on the sources alone, so that work that goes on later draws beside what it drew before.
+    """
+
+    def __init__(self, folder: Path, sources: Sequence[Source]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._taken: set[str] = set()
+        self.names = _different(sources)
 
-    def save(self, shot: Shot, faces: Sequence[FacePrediction]) -> Path:
-        """Draw, under the picture's name; with a number behind it if another folder has one of that name."""
+    def add(self, group: Sequence[Look]) -> None:
+        """Draw the pictures that could be read; their shots have to hold them."""
         from PIL import Image
 
         from ferkit.overlay import draw_predictions
 
-        stem = Path(shot.file).stem if shot.frame is None else f"{Path(shot.file).stem}-{shot.frame:06d}"
+        for look in group:
+            shot = look.shot
+            if shot.picture is None:
+                continue
+            name = self.names[shot.source]
+            if shot.frame is not None:
+                name = f"{name}-{shot.frame:06d}"
+            drawing = Image.fromarray(draw_predictions(shot.picture, look.finding.faces))
+            drawing.save(self._folder / f"{name}.jpg", quality=92)
+
+
+def _different(sources: Sequence[Source]) -> list[str]:
+    """A name for each source, none of which is another's, nor that of another's frame."""
+    stems = [source.path.stem for source in sources]
+    of_frames = {found[1] for stem in stems if (found := _OF_A_FRAME.fullmatch(stem))}
+    taken: set[str] = set()
+    names = []
+    for source, stem in zip(sources, stems, strict=True):
         name, count = stem, 1
-        while name in self._taken:
+        while name in taken or (source.is_video and name in of_frames):
             count += 1
             name = f"{stem}-{count}"
-        self._taken.add(name)
-        path = self._folder / f"{name}.jpg"
-        Image.fromarray(draw_predictions(shot.picture, faces)).save(path, quality=92)
-        return path
+        taken.add(name)
+        names.append(name)
+    return names

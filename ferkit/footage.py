@@ -16,7 +16,7 @@ from ferkit.errors import DataError
 if TYPE_CHECKING:
     import cv2
 
-__all__ = ["VIDEO_SUFFIXES", "Frame", "frames_of_video", "frames_of_webcam"]
+__all__ = ["VIDEO_SUFFIXES", "Frame", "frame_count", "frames_of_video", "frames_of_webcam"]
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 
@@ -39,8 +39,14 @@ class Frame:
     picture: NDArray[np.uint8]
 
 
-def frames_of_video(path: Path, every: int = 1) -> Iterator[Frame]:
+def frames_of_video(path: Path, every: int = 1, start: int = 0) -> Iterator[Frame]:
     """Every `every`-th frame of a video file, the first included.
+
+    Parameters
+    ----------
+    start
+        Index of the first frame that may come. Those before it are passed over one by one: a jump into a video is not
+        exact.
 
     Raises
     ------
@@ -50,7 +56,15 @@ def frames_of_video(path: Path, every: int = 1) -> Iterator[Frame]:
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
     unreadable = f"{path}: not a video that can be read, expected MP4, AVI, MOV, MKV, WebM or the like."
-    yield from _frames(str(path), every, unreadable)
+    yield from _frames(str(path), every, unreadable, start)
+
+
+def frame_count(path: Path) -> int:
+    """How many frames a video file says that it has; 0 where it does not say, or is none. Not to be relied upon."""
+    import cv2
+
+    with _capture(str(path)) as capture:
+        return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
 
 def frames_of_webcam(number: int = 0, every: int = 1) -> Iterator[Frame]:
@@ -70,7 +84,7 @@ def frames_of_webcam(number: int = 0, every: int = 1) -> Iterator[Frame]:
     yield from _frames(number, every, missing)
 
 
-def _frames(source: str | int, every: int, nothing: str) -> Iterator[Frame]:
+def _frames(source: str | int, every: int, nothing: str, first: int = 0) -> Iterator[Frame]:
     import cv2
 
     with _capture(source) as capture:
@@ -80,7 +94,7 @@ def _frames(source: str | int, every: int, nothing: str) -> Iterator[Frame]:
         while capture.grab():
             # A webcam has no time of its own. After a grab, this is the time of the frame that was grabbed.
             seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if isinstance(source, str) else time.monotonic() - start
-            if index % every == 0:
+            if index % every == 0 and index >= first:
                 whole, picture = capture.retrieve()
                 if not whole:
                     break

@@ -16,10 +16,11 @@ from test_detection import drawn_faces, overlap, scene
 from test_footage import write_video
 
 from cli.predict import predict
-from cli.sightings import LineWriter, Sighting
+from cli.sightings import LineWriter
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.detection import Face, load_detector
 from ferkit.errors import FerkitError
+from ferkit.face_table import Finding
 from ferkit.labels import FER_EMOTIONS, FERPLUS_EMOTIONS
 from ferkit.model import FaceModel
 from ferkit.pictures import read_picture
@@ -73,15 +74,17 @@ def test_a_folder_to_csv_and_drawings(folder, tmp_path):
     assert f"{to}: 3 faces in 3 pictures" in done.stdout.replace("\n", "")
     with to.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["file"], row["face"]) for row in rows] == [
-        ("photos/more/one.jpg", "0"),
-        ("photos/nobody.png", ""),
-        ("photos/two.png", "0"),
-        ("photos/two.png", "1"),
+    assert [(row["file"], row["face"], bool(row["problem"])) for row in rows] == [
+        ("photos/broken.jpg", "", True),
+        ("photos/more/one.jpg", "0", False),
+        ("photos/nobody.png", "", False),
+        ("photos/two.png", "0", False),
+        ("photos/two.png", "1", False),
+        ("gone.png", "", True),
     ]
-    assert set(rows[1].values()) == {"photos/nobody.png", ""}
+    assert set(rows[2].values()) == {"photos/nobody.png", "640", "480", ""}
     for row, place, face in zip(
-        [rows[0], rows[2], rows[3]],
+        [rows[1], rows[3], rows[4]],
         [ONE, TWO[1], TWO[0]],
         [*expected(folder, "photos/more/one.jpg"), *expected(folder, "photos/two.png")],
         strict=True,
@@ -131,8 +134,9 @@ def test_lines_for_people(folder):
 def test_no_face_is_said_and_long_names_keep_their_end():
     stream = StringIO()
     with LineWriter(stream, ("dark", "bright"), longest=100) as writer:
-        writer.write(Sighting("a/very/long/path/to/some/folder/of/pictures/nobody.png", (9, 9), []))
-        writer.write(Sighting("clip.mp4", (9, 9), [], frame=30, seconds=1.25))
+        nothing = np.zeros((0, 48, 48), dtype=np.uint8)
+        writer.write(Finding("a/very/long/path/to/some/folder/of/pictures/nobody.png", (9, 9), [], nothing))
+        writer.write(Finding("clip.mp4", (9, 9), [], nothing, frame=30, seconds=1.25))
     _, first, second = stream.getvalue().splitlines()
     assert first == "…h/to/some/folder/of/pictures/nobody.png  no face"
     assert second == f"{'clip.mp4 1.25 s':<40}  no face"
@@ -141,7 +145,7 @@ def test_no_face_is_said_and_long_names_keep_their_end():
 @pytest.mark.parametrize(
     ("pictures", "options", "message"),
     [
-        (None, {}, "nothing to look at: name pictures, folders or videos, or give --webcam."),
+        (None, {}, "nothing to look at: name pictures, folders or videos, or give --list or --webcam."),
         (
             ["face.png"],
             {"single": True, "model": "fer.keras"},
@@ -156,7 +160,7 @@ def test_no_face_is_said_and_long_names_keep_their_end():
 )
 def test_what_cannot_be_done_is_said_before_anything_is_read(folder, monkeypatch, pictures, options, message):
     monkeypatch.chdir(folder)
-    paths = {name: Path(value) for name, value in options.items() if isinstance(value, str)}
+    paths = {name: Path(value) for name, value in options.items() if name == "to"}
     with pytest.raises(FerkitError, match=f"^{re.escape(message)}"):
         predict(pictures, **{**options, **paths})
 

@@ -1,0 +1,96 @@
+"""What a person names to be looked at, as one list of pictures and videos: files, folders, and lists of them."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferkit.errors import DataError
+from ferkit.footage import VIDEO_SUFFIXES
+from ferkit.pictures import find_pictures
+
+__all__ = ["Source", "list_sources", "read_list"]
+
+# The column of a table that holds the paths; `ferkit predict` writes one of that name.
+_COLUMN = "file"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture or a video that is to be looked at.
+
+    Attributes
+    ----------
+    name
+        As the user named it, or as it lies in the folder that the user named.
+    problem
+        Why there is nothing to look at, as of a folder without pictures.
+    """
+
+    name: str
+    problem: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(self.name)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is called like a video."""
+        return self.path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def list_sources(names: Iterable[str]) -> list[Source]:
+    """Pictures and videos, and the pictures of folders, in the order in which they are named.
+
+    Of a folder, the pictures are taken and not the videos. No file is opened.
+    """
+    return [source for name in names for source in _of_name(name)]
+
+
+def read_list(path: Path) -> list[str]:
+    """The paths in a text file, one a line, or in the column ``file`` of a table (.csv); each once.
+
+    They are relative to the current folder, as if they had been typed.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, names nothing, or is a table without that column.
+    """
+    try:
+        # With or without the mark that Excel puts first.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            found = list(dict.fromkeys(_of_table(path, file) if path.suffix.lower() == ".csv" else _of_lines(file)))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file, expected a list of pictures.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}), expected a list of pictures.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a list of pictures, expected text in UTF-8 with one path a line.") from error
+    if not found:
+        raise DataError(f"{path}: names no picture, expected one path a line, or a column {_COLUMN}.")
+    return found
+
+
+def _of_name(name: str) -> Sequence[Source]:
+    source = Source(name)
+    if not source.path.is_dir():
+        return [source]
+    try:
+        return [Source(str(file)) for file in find_pictures(source.path)]
+    except DataError as error:
+        return [Source(name, str(error))]
+
+
+def _of_lines(file: Iterable[str]) -> Iterator[str]:
+    return (name for line in file if (name := line.strip("\r\n").strip()))
+
+
+def _of_table(path: Path, file: Iterable[str]) -> Iterator[str]:
+    rows = csv.DictReader(file)
+    if _COLUMN not in (rows.fieldnames or ()):
+        columns = ", ".join(rows.fieldnames or ()) or "none"
+        raise DataError(f"{path}: no column {_COLUMN!r}, found {columns[:200]}; a list as plain text ends with .txt.")
+    return (name for row in rows if (name := (row[_COLUMN] or "").strip()))
