@@ -12,13 +12,26 @@ from ferkit.labels import Target
 from ferkit.targets import TargetSettings
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
-__all__ = ["CARD", "NetworkCard", "ReferenceCard", "TargetCard", "Vote"]
+__all__ = ["CARD", "LiteRTCard", "NetworkCard", "ReferenceCard", "TargetCard", "Vote"]
 
 CARD = "reference.json"
 
 
 class _Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LiteRTCard(_Card):
+    """A network once more, as a file that needs no Keras: `ferkit.export.LiteRTNetwork`.
+
+    Attributes
+    ----------
+    file, sha256
+        Its name, and its checksum in hexadecimal.
+    """
+
+    file: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*\.tflite$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class NetworkCard(_Card):
@@ -34,6 +47,8 @@ class NetworkCard(_Card):
         Number of classes of each target.
     file, sha256
         Its weights, see `ferkit.half_precision`, and their checksum in hexadecimal.
+    litert
+        The same network for quick answers; without it, Keras is asked.
     """
 
     label: str
@@ -41,6 +56,7 @@ class NetworkCard(_Card):
     heads: dict[Target, int] = Field(min_length=1)
     file: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*\.npz$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    litert: LiteRTCard | None = None
 
 
 class Vote(_Card):

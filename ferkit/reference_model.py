@@ -1,6 +1,7 @@
 """The reference models that ferkit ships: an ensemble, and one network that was taught by it."""
 
 import hashlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from ferkit.views import TestTimeAugmentation
 if TYPE_CHECKING:
     import keras
 
+    from ferkit.export.litert_network import LiteRTNetwork
+
 __all__ = ["REFERENCE", "Reference", "load_reference"]
 
 REFERENCE = Path(__file__).with_name("reference")
@@ -39,6 +42,8 @@ class Reference:
     ----------
     folder
         With ``reference.json`` and the files of weights that it names.
+    quick
+        Ask a network that has a LiteRT file by that, not by Keras.
 
     Raises
     ------
@@ -46,12 +51,16 @@ class Reference:
         If a file is missing or is not the one that was exported.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, quick: bool = True) -> None:
         self.folder = folder
+        self._is_quick = quick and importlib.util.find_spec("ai_edge_litert") is not None
         self.card = ReferenceCard.read(folder)
         self._networks: dict[str, keras.Model] = {}
+        self._quick: dict[str, LiteRTNetwork] = {}
         for network in self.card.networks.values():
             _check(folder / network.file, network.sha256)
+            if network.litert:
+                _check(folder / network.litert.file, network.litert.sha256)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -97,10 +106,22 @@ class Reference:
         answers: Answers = {target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()}
         for start in range(0, len(images), _CHUNK):
             chunk = images[start : start + _CHUNK]
-            for target, said in ask(self.network(name), chunk, heads, views).items():
+            for target, said in self._said(name, chunk, views).items():
                 answers[target][start : start + len(chunk)] = said
             on_pictures(len(chunk))
         return answers
+
+    def _said(self, name: str, images: NDArray[np.uint8], views: TestTimeAugmentation) -> Answers:
+        """What a network says: by its LiteRT file, which neither Keras nor TensorFlow is needed for, or by Keras."""
+        card = self.card.networks[name]
+        if card.litert is None or not self._is_quick:
+            return ask(self.network(name), images, card.heads, views)
+        if name not in self._quick:
+            from ferkit.export.litert_network import LiteRTNetwork
+
+            self._quick[name] = LiteRTNetwork(self.folder / card.litert.file)
+        seen = [self._quick[name](view) for view in views.of(images)]
+        return {target: np.mean([said[target] for said in seen], axis=0) for target in card.heads}
 
     def vote(self, said: Mapping[str, Answers], target: Target, *, single: bool = False) -> NDArray[np.float32]:
         """What the ensemble, or the student, makes of what its networks said: (N, classes) float32."""

@@ -1,0 +1,44 @@
+"""What can be exported: formats and precisions, and the packages that they need."""
+
+import importlib.util
+from typing import Literal
+
+from ferkit.errors import ConfigError
+
+__all__ = ["FORMATS", "PRECISIONS", "SUFFIXES", "Format", "Precision", "require", "require_tensorflow"]
+
+# float16: the weights; what is computed is as the runtime decides. int8: weights and activations of convolutions and
+# dense layers, quantised after training; the vote and its probabilities stay float32.
+Format = Literal["onnx", "litert"]
+Precision = Literal["float32", "float16", "int8"]
+
+FORMATS: tuple[Format, ...] = ("onnx", "litert")
+PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8")
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "litert": ".tflite"}
+
+
+def require(*packages: str) -> None:
+    """Check that packages are installed, without importing them.
+
+    Raises
+    ------
+    ConfigError
+        If one is missing.
+    """
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)}: not installed; it comes with `pip install 'ferkit[export]'`.")
+
+
+def require_tensorflow() -> None:
+    """Check that Keras runs on TensorFlow, whose converters write both formats.
+
+    Raises
+    ------
+    ConfigError
+        If it runs on another backend.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ConfigError(f"export: Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow.")

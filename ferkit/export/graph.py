@@ -1,0 +1,175 @@
+"""The Keras models that are exported: pictures in, probabilities by target out, nothing left to do outside.
+
+Everything that `Reference.predict` does around its networks lies inside: the views of each picture, the weights of the
+vote, the temperature.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.backbones.network import PROBABILITIES
+from ferkit.dataset import SIZE
+from ferkit.errors import DataError
+from ferkit.labels import Target
+from ferkit.reference_card import Vote
+from ferkit.reference_model import Reference
+from ferkit.views import TestTimeAugmentation
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["INPUT", "answering", "vote_network"]
+
+INPUT = "picture"
+# As in ferkit.views and ferkit.temperature.
+_CROP = 42
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+def answering(network: "keras.Model") -> "keras.Model":
+    """`network` in float32, its outputs a dictionary by target even if there is only one.
+
+    Parameters
+    ----------
+    network
+        As `ferkit.backbones.build_network` builds it, or read from a .keras file that ferkit wrote.
+
+    Raises
+    ------
+    DataError
+        If it takes something else than pictures (N, 48, 48, 1), or its outputs are not those of targets.
+    """
+    import keras
+
+    if len(network.inputs) != 1 or tuple(network.inputs[0].shape) != (None, SIZE, SIZE, 1):
+        shapes = ", ".join(str(tuple(each.shape)) for each in network.inputs)
+        raise DataError(f"network {network.name}: its input is {shapes}, expected one of (None, {SIZE}, {SIZE}, 1).")
+    network = _in_float32(network)
+    outputs = network.output if isinstance(network.output, dict) else {_target_of(network): network.output}
+    if unknown := outputs.keys() - set(get_args(Target)):
+        raise DataError(f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected fer or ferplus.")
+    picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
+    said = network(picture, training=False)
+    return keras.Model(picture, said if isinstance(said, dict) else dict.fromkeys(outputs, said), name=network.name)
+
+
+def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model":
+    """All that `reference` does to answer for its targets, as one model: calibrated probabilities by target.
+
+    Parameters
+    ----------
+    single
+        The student's, which answers for the targets that have one.
+
+    Raises
+    ------
+    DataError
+        If there is no student.
+    """
+    import keras
+
+    votes = {target: card.vote(single=single) for target, card in reference.card.targets.items()}
+    voting = {target: vote for target, vote in votes.items() if vote is not None}
+    if not voting:
+        raise DataError(f"{reference.folder}: this reference has no student; leave out --single.")
+    views = reference.card.student_views if single else reference.card.views
+    picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
+    seen = list(_views(picture, views))
+    stacked = keras.ops.concatenate(seen, axis=0) if len(seen) > 1 else picture
+    said = {
+        (name, target): answer
+        for name in sorted({name for vote in voting.values() for name in vote.weights})
+        for target, answer in answering(reference.network(name))(stacked, training=False).items()
+    }
+    outputs = {}
+    for target, vote in voting.items():
+        outputs[target] = _voted([said[name, target] for name in vote.weights], vote, len(seen))
+    return keras.Model(picture, outputs, name=f"{reference.card.name}_{'student' if single else 'vote'}")
+
+
+def _voted(said: Sequence[Any], vote: Vote, views: int) -> Any:
+    """What `Reference.vote` makes of what its networks said about all views of pictures, in float32.
+
+    The batch holds one view of every picture, then the next view of every picture. The mean over views and the one over
+    networks are one sum: it is named by no operation that a network has inside, so int8 can leave it alone.
+    """
+    from keras import ops
+
+    if len(said) > 1 or views > 1:
+        by_view = [ops.reshape(answer, (views, -1, answer.shape[-1])) for answer in said]
+        shares = np.repeat(np.array(list(vote.weights.values()), dtype=np.float32) / views, views)[:, None, None]
+        mixture = ops.sum(ops.concatenate(by_view, axis=0) * shares, axis=0)
+    else:
+        mixture = said[0]
+    if vote.temperature == 1.0:
+        return mixture
+    return ops.softmax(ops.log(ops.maximum(mixture, _TINY)) * (1 / vote.temperature), axis=-1)
+
+
+def _views(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
+    """What `TestTimeAugmentation.of` yields."""
+    for view in _cropped(picture, views):
+        yield view
+        if views.flip:
+            # Of what turns a picture round, the one that every format has.
+            yield view[:, :, ::-1]
+
+
+def _cropped(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
+    from keras import ops
+
+    if views.crops == "none":
+        yield picture
+        return
+    last = SIZE - _CROP
+    grey = ops.cast(picture[..., 0], "float32")
+    for top, left in ((0, 0), (0, last), (last, 0), (last, last), (last // 2, last // 2)):
+        rows, columns = _enlarging(top), _enlarging(left)
+        enlarged = ops.matmul(ops.matmul(ops.convert_to_tensor(rows), grey), ops.convert_to_tensor(columns.T))
+        yield ops.cast(ops.round(enlarged), "uint8")[..., None]
+
+
+def _enlarging(start: int) -> NDArray[np.float32]:
+    """(48, 48): makes 48 values of the 42 from `start` on, bilinearly with aligned pixel centres."""
+    position = np.clip((np.arange(SIZE) + 0.5) * _CROP / SIZE - 0.5, 0, _CROP - 1)
+    matrix = np.zeros((SIZE, SIZE), dtype=np.float32)
+    for pixel, unit in enumerate(np.eye(_CROP)):
+        matrix[:, start + pixel] = np.interp(position, np.arange(_CROP), unit)
+    return matrix
+
+
+def _target_of(network: "keras.Model") -> str:
+    """The target of a network with one head, which its layer is called after."""
+    layer = str(network.layers[-1].name)
+    return layer.removeprefix(f"{PROBABILITIES}_") if layer.startswith(PROBABILITIES) else layer
+
+
+def _in_float32(network: "keras.Model") -> "keras.Model":
+    """A network that was trained in mixed precision keeps that in its file, and no format has bfloat16."""
+    import keras
+
+    if all(getattr(layer, "compute_dtype", None) == layer.variable_dtype == "float32" for layer in _layers(network)):
+        return network
+
+    def in_float32(layer: Any) -> Any:
+        config = layer.get_config()
+        return type(layer).from_config({**config, "dtype": "float32"})
+
+    copy = keras.models.clone_model(network, clone_function=in_float32, recursive=True)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _layers(network: "keras.Model") -> Iterator[Any]:
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer

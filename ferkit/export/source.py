@@ -1,0 +1,78 @@
+"""What is exported: a Keras model, and who says what it has to answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.errors import DataError
+from ferkit.export.graph import answering, vote_network
+from ferkit.labels import Protocol, Target
+from ferkit.model import Answers, FaceModel, forward
+from ferkit.reference_model import Reference
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["ExportSource"]
+
+
+@dataclass(frozen=True, eq=False)
+class ExportSource:
+    """A model to export.
+
+    Attributes
+    ----------
+    name
+        Of its files, without a suffix.
+    network
+        Pictures (N, 48, 48, 1) uint8 to a dictionary of probabilities by target.
+    ask
+        What ferkit says about pictures (N, 48, 48) uint8 without any export.
+    protocols
+        How labels are made, by target.
+    """
+
+    name: str
+    network: "keras.Model"
+    ask: Callable[[NDArray[np.uint8]], Answers]
+    protocols: dict[Target, Protocol]
+
+    @classmethod
+    def of_reference(cls, reference: Reference, *, single: bool = False) -> Self:
+        """The whole vote of a reference, or its student."""
+        # Compared with Keras, also where a file was exported before.
+        reference = Reference(reference.folder, quick=False)
+        network = vote_network(reference, single=single)
+        protocols = {target: reference.card.targets[target].settings.protocol for target in network.output}
+        views = reference.card.student_views if single else reference.card.views
+        votes = [reference.card.targets[target].vote(single=single) for target in protocols]
+        members = sorted({name for vote in votes if vote for name in vote.weights})
+
+        def ask(images: NDArray[np.uint8]) -> Answers:
+            # Each network is asked once for all its targets.
+            said = {name: reference.ask(name, images, views) for name in members}
+            return {target: reference.vote(said, target, single=single) for target in protocols}
+
+        return cls(f"{reference.card.name}-{'student' if single else 'vote'}", network, ask, protocols)
+
+    @classmethod
+    def of_file(cls, file: Path) -> Self:
+        """A network in a .keras file that ferkit wrote.
+
+        Raises
+        ------
+        DataError
+            If it is none.
+        """
+        # Its target is told by its outputs.
+        stored = FaceModel(file.stem, "fer", file)
+        try:
+            network = answering(stored.network)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{file}: Keras cannot read it ({' '.join(str(error).split())}).") from error
+        protocols: dict[Target, Protocol] = dict.fromkeys(network.output, "majority")
+        return cls(file.stem, network, lambda images: forward(network, images), protocols)
