@@ -1,12 +1,14 @@
 """Cutting a face from a picture as the pictures of FER-2013 were cut."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.dataset import SIZE
 from ferkit.detection import Face, Framing, require_rgb
 
-__all__ = ["crop_face", "grey", "whole_as_face"]
+__all__ = ["Square", "crop_face", "grey", "square_of", "whole_as_face"]
 
 # A head that leans by fewer degrees is cut as it is: FER-2013's lean by that much, too.
 _LEAST_ROLL = 15.0
@@ -18,6 +20,24 @@ def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     require_rgb(picture)
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Square:
+    """Where in a picture the crop of a face lies.
+
+    Attributes
+    ----------
+    centre_x, centre_y, side
+        In pixels of the picture.
+    roll
+        Degrees by which it is turned about its centre, clockwise.
+    """
+
+    centre_x: float
+    centre_y: float
+    side: float
+    roll: float
 
 
 def crop_face(picture: NDArray[np.uint8], face: Face, framing: Framing) -> NDArray[np.uint8]:
@@ -38,13 +58,9 @@ def crop_face(picture: NDArray[np.uint8], face: Face, framing: Framing) -> NDArr
     """
     import cv2
 
-    x, y, width, height = face.box
-    side = max(1.0, framing.scale * max(width, height))
-    roll = np.radians(face.roll if abs(face.roll) >= _LEAST_ROLL else 0.0)
-    cos, sin = np.cos(roll), np.sin(roll)
-    # Up is where the forehead is.
-    up = framing.up * max(width, height)
-    centre_x, centre_y = x + width / 2 + up * sin, y + height / 2 - up * cos
+    square = square_of(face, framing)
+    centre_x, centre_y, side = square.centre_x, square.centre_y, square.side
+    cos, sin = np.cos(np.radians(square.roll)), np.sin(np.radians(square.roll))
     pixels = max(1, round(side))
     # From the pixels of the crop to those of the picture; a pixel's middle is at whole coordinates.
     step, middle = side / pixels, (pixels - 1) / 2
@@ -54,14 +70,28 @@ def crop_face(picture: NDArray[np.uint8], face: Face, framing: Framing) -> NDArr
             [step * sin, step * cos, centre_y - 0.5 - step * middle * (sin + cos)],
         ]
     )
-    square = cv2.warpAffine(
+    cut = cv2.warpAffine(
         picture,
         to_picture,
         (pixels, pixels),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return _to_size(np.asarray(square, dtype=np.uint8))
+    return _to_size(np.asarray(cut, dtype=np.uint8))
+
+
+def square_of(face: Face, framing: Framing) -> Square:
+    """What `crop_face` cuts; `framing` is that of the detector that found the face."""
+    x, y, width, height = face.box
+    roll = face.roll if abs(face.roll) >= _LEAST_ROLL else 0.0
+    # Up is where the forehead is.
+    up, radians = framing.up * max(width, height), np.radians(roll)
+    return Square(
+        float(x + width / 2 + up * np.sin(radians)),
+        float(y + height / 2 - up * np.cos(radians)),
+        max(1.0, framing.scale * max(width, height)),
+        roll,
+    )
 
 
 def whole_as_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

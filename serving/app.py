@@ -6,7 +6,7 @@ import os
 import time
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ferkit.detection import load_detector
@@ -22,7 +22,7 @@ from serving.openapi import openapi
 from serving.rate_limit import RateLimit
 from serving.security import add_headers
 from serving.settings import ServingSettings
-from serving.uploads import UploadRequest
+from serving.uploads import UploadRequest, drain
 
 __all__ = ["create_app"]
 
@@ -98,8 +98,11 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
 
 
 def _tell_errors(app: Flask) -> None:
+    patience = app.extensions[EXTENSION].settings.body_seconds
+
     @app.errorhandler(ApiError)
     def _refused(error: ApiError) -> tuple[Response, int, dict[str, str]]:
+        drain(request)
         return _error(error.code, str(error)), error.status, error.headers
 
     @app.errorhandler(HTTPException)
@@ -107,6 +110,9 @@ def _tell_errors(app: Flask) -> None:
         status = error.code or 500
         if status < 400:
             return error
+        if isinstance(error, ClientDisconnected):
+            return _error("too_slow", f"nothing more of the body came within {patience:g} s."), 408, {}
+        drain(request)
         # Werkzeug's own: Allow, for instance.
         headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
         return _error(_CODES.get(status, "refused"), error.description or error.name), status, headers
@@ -122,11 +128,15 @@ def _error(code: str, message: str) -> Response:
 
 
 def _measure(app: Flask) -> None:
-    metrics: Metrics = app.extensions[EXTENSION].metrics
+    service: Backend = app.extensions[EXTENSION]
+    metrics = service.metrics
 
     @app.before_request
     def _begin() -> None:
         g.started = time.perf_counter()
+        if connection := request.environ.get("gunicorn.socket"):
+            # Without an end a client that sends nothing would hold a thread for ever.
+            connection.settimeout(service.settings.body_seconds)
 
     @app.after_request
     def _end(response: Response) -> Response:

@@ -71,13 +71,16 @@ class Served:
 
     def warm_up(self) -> None:
         """Have each network see pictures, so that no request pays for what is done once."""
-        for target in self.reference.targets:
-            for single in (False, True):
-                if self.reference.card.targets[target].vote(single=single) is None:
+        warm: set[str] = set()
+        for target, card in self.reference.card.targets.items():
+            for single in (True, False):
+                vote = card.vote(single=single)
+                if vote is None or warm.issuperset(vote.weights):
                     continue
-                # Two sizes: the second makes Keras trace the network for any.
-                for count in (1, 2, 3):
+                # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.
+                for count in (1, 2):
                     self.reference.predict(np.zeros((count, SIZE, SIZE), np.uint8), target, single=single)
+                warm.update(vote.weights)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,13 @@ class LiveModel:
         Serve the model in this folder, and ask no registry.
     registry
         Whether there is a registry to ask.
+
+    Attributes
+    ----------
+    served
+        The model that answers now; None until one was read.
+    registry
+        What came of the last look.
     """
 
     def __init__(
@@ -145,7 +155,7 @@ class LiveModel:
         self._cache = cache
         self._reload_seconds = reload_seconds
         self._bundle = bundle
-        self._served: Served | None = None
+        self.served: Served | None = None
         self._failure: str | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="ferkit-live-model", daemon=True)
@@ -169,9 +179,9 @@ class LiveModel:
         NotReadyError
             If none has been read yet.
         """
-        if self._served is None:
+        if self.served is None:
             raise NotReadyError(self._failure or "the model is being read; try again in some seconds.")
-        return self._served
+        return self.served
 
     def look(self) -> None:
         """Take the champion if there is a new one; whatever goes wrong, what answers now goes on to answer."""
@@ -189,15 +199,15 @@ class LiveModel:
                 _LOG.info("the registry is back")
             if self.registry.state != "none":
                 self.registry = RegistryState("ok", None, _now())
-        if self._served is None:
+        if self.served is None:
             self._take_fallback()
 
     def _watch(self) -> None:
         while True:
             self.look()
-            if self.registry.state == "none" and self._served is not None:
+            if self.registry.state == "none" and self.served is not None:
                 return
-            if self._stop.wait(self._reload_seconds if self._served else 2.0):
+            if self._stop.wait(self._reload_seconds if self.served else 2.0):
                 return
 
     def _newer(self) -> Served | None:
@@ -209,8 +219,8 @@ class LiveModel:
         version = champion_version()
         if version is None:
             # Nothing was promoted, or the champion was taken back: what ferkit brings.
-            return None if self._served and self._served.alias is None else shipped()
-        if self._served and self._served.alias and self._served.version == version:
+            return None if self.served and self.served.alias is None else shipped()
+        if self.served and self.served.alias and self.served.version == version:
             return None
         registered = load_champion(self._cache)
         if registered is None:
@@ -223,7 +233,7 @@ class LiveModel:
     def _take(self, served: Served) -> None:
         started = time.monotonic()
         served.warm_up()
-        self._served = served
+        self.served = served
         _LOG.info("%s %s answers (ready after %.1f s)", served.name, served.version, time.monotonic() - started)
 
     def _take_fallback(self) -> None:

@@ -52,6 +52,8 @@ class ServingSettings(Settings):
         Faces that the network sees at once.
     most_waiting : faces
         Faces that may wait for the network; more are refused with 503.
+    body_seconds : s
+        The longest pause of a client within its body; one that pauses longer is refused with 408.
     patience_seconds : s
         How long a request waits for memory or for the network before it is refused with 503.
     detector
@@ -77,6 +79,7 @@ class ServingSettings(Settings):
     threads: int = Field(32, ge=5, le=500)
     most_batch: int = Field(64, ge=1, le=4096)
     most_waiting: int = Field(2000, ge=1)
+    body_seconds: float = Field(10.0, gt=0, le=300)
     patience_seconds: float = Field(10.0, gt=0, le=300)
     detector: DetectorName = "blazeface"
     bundle: Path | None = None

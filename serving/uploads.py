@@ -1,7 +1,8 @@
 """Taking the pictures out of a request; nothing of it ever touches a disk."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import IO
@@ -11,10 +12,12 @@ from flask import Request
 from serving.backend import Backend
 from serving.errors import ApiError
 
-__all__ = ["Upload", "UploadRequest", "uploads"]
+__all__ = ["Upload", "UploadRequest", "drain", "uploads"]
 
 _FIELD = "picture"
 _LONGEST_NAME = 200
+# What is read of a body that is refused, and for how long; a larger one finds the connection closed.
+_DRAINED_BYTES, _DRAIN_SECONDS = 256_000_000, 10.0
 
 
 class UploadRequest(Request):
@@ -53,11 +56,13 @@ def uploads(request: Request, backend: Backend) -> Iterator[list[Upload]]:
     ApiError
         If there are none, too many, too large ones, or something else.
     """
-    most = backend.settings.most_bytes
-    if (request.content_length or 0) > most:
-        raise ApiError(413, "body_too_large", f"{request.content_length:,} bytes, expected at most {most:,}.")
-    # A body that comes in chunks does not say how large it is.
-    with backend.content.share(most if request.content_length is None else request.content_length):
+    most, length = backend.settings.most_bytes, request.content_length
+    if length is None and request.headers.get("Transfer-Encoding"):
+        # How much memory it needs has to be known before it is read.
+        raise ApiError(411, "no_length", "a body in chunks, expected one with the header Content-Length.")
+    if (length or 0) > most:
+        raise ApiError(413, "body_too_large", f"{length:,} bytes, expected at most {most:,}.")
+    with backend.content.share(length or 0):
         found = list(_parts(request) if request.mimetype == "multipart/form-data" else _body(request))
         if len(found) > backend.settings.most_pictures:
             raise ApiError(
@@ -85,7 +90,7 @@ def _parts(request: Request) -> Iterator[Upload]:
 
 
 def _body(request: Request) -> Iterator[Upload]:
-    if not request.content_length and not request.data:
+    if not request.content_length:
         raise ApiError(
             400,
             "empty_body",
@@ -98,3 +103,18 @@ def _body(request: Request) -> Iterator[Upload]:
             f"content type {request.mimetype[:_LONGEST_NAME] or 'unnamed'}, expected image/* or multipart/form-data.",
         )
     yield Upload(_FIELD, request.data)
+
+
+def drain(request: Request) -> None:
+    """Read what is left of a body that nobody wants.
+
+    Most clients read no answer before they have sent all they have: a server that closes the connection earlier leaves
+    them with a broken pipe instead of the reason.
+    """
+    stream, left, deadline = request.environ["wsgi.input"], _DRAINED_BYTES, time.monotonic() + _DRAIN_SECONDS
+    with suppress(OSError):
+        while left > 0 and time.monotonic() < deadline:
+            read = len(stream.read(65_536))
+            if not read:
+                return
+            left -= read

@@ -1,0 +1,545 @@
+"""The API as a client meets it: a real server on toy networks, and whatever people may send to it."""
+
+import base64
+import re
+import socket
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from openapi_spec_validator import validate
+from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
+from test_detection import drawn_faces, scene
+from toy_reference import write_toy_reference
+from toy_server import ROOT, InProcess, form, serving, wait_for
+
+from ferkit.detection import load_detector
+from ferkit.errors import ConfigError
+from ferkit.labels import class_names
+from ferkit.reference_model import Reference
+from serving.app import create_app
+from serving.live_model import LiveModel
+from serving.openapi import description
+from serving.settings import ServingSettings
+
+GIGABYTE = 1_000_000_000
+TOKEN = "a secret of the tests"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> Path:
+    return write_toy_reference(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def server(bundle, tmp_path_factory):
+    """Shared; `test_memory_stays_bounded` comes last and reads what all of them cost."""
+    with serving(tmp_path_factory.mktemp("server"), bundle=bundle, body_seconds=1.0) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def toy(bundle, tmp_path_factory):
+    """A model in this process, for services with other settings."""
+    model = LiveModel(tmp_path_factory.mktemp("live"), bundle=bundle)
+    model.start()
+    wait_for(lambda: model.served is not None)
+    return model
+
+
+@pytest.fixture(scope="module")
+def guarded(toy):
+    limits = {"rate_limit": 12, "most_pictures": 3, "most_faces": 2, "most_bytes": 300_000, "most_pixels": 500_000}
+    return InProcess(create_app(ServingSettings(token=TOKEN, hosts="127.0.0.1", **limits), toy))
+
+
+def encoded(image, kind="PNG", **options) -> bytes:
+    file = BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def two_faces():
+    return scene((drawn_faces()[0], 150, 140, 200, 0), (drawn_faces()[3], 470, 320, 240, 0))
+
+
+def png(width, height, data=b"", depth=8, colour=2) -> bytes:
+    """A PNG whose head says what it likes."""
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)), (b"IDAT", data), (b"IEND", b""))
+    packed = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def valid(schema, value):
+    about = description()
+    # The schema with what it refers to.
+    jsonschema.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{schema}", "components": about["components"]}
+    ).validate(value)
+
+
+def refused(answer, status, code):
+    assert (answer.status, answer.json["error"]["code"]) == (status, code), answer.body
+    valid("Error", answer.json)
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json["error"]["message"]
+
+
+def test_the_faces_of_a_picture(server, bundle):
+    answer = server.predict(encoded(two_faces(), "JPEG", quality=95), kind="image/jpeg")
+    assert answer.status == 200, answer.body
+    said = answer.json
+    valid("Prediction", said)
+    assert said["model"] == {"name": "toy", "version": "local"}
+    assert said["classes"] == list(class_names("fer"))
+    [picture] = said["pictures"]
+    assert (picture["name"], picture["width"], picture["height"], picture["left_out"]) == ("picture", 640, 480, 0)
+    large, small = picture["faces"]
+    for face, (x, y) in ((large, (470, 320)), (small, (150, 140))):
+        left, top, width, height = face["box"]
+        assert left < x < left + width
+        assert top < y < top + height
+        assert list(face["probabilities"]) == said["classes"]
+        assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+        assert face["emotion"] == max(face["probabilities"], key=face["probabilities"].get)
+
+
+@pytest.mark.parametrize(("target", "single"), [("fer", "false"), ("ferplus", "false"), ("ferplus", "true")])
+def test_it_says_what_the_reference_says(server, bundle, target, single):
+    crops = drawn_faces()[:5]
+    query = f"detect=false&target={target}&single={single}"
+    answer = server.predict_form(*[("picture", f"{i}.png", encoded(each)) for i, each in enumerate(crops)], query=query)
+    expected = Reference(bundle).predict(crops, target, single=single == "true")
+    assert [each["name"] for each in answer.json["pictures"]] == [f"{i}.png" for i in range(5)]
+    faces = [face for each in answer.json["pictures"] for face in each["faces"]]
+    assert [face["box"] for face in faces] == [[0, 0, 48, 48]] * 5
+    given = [list(face["probabilities"].values()) for face in faces]
+    np.testing.assert_allclose(given, expected, atol=2e-5)
+
+
+def test_many_clients_are_answered_in_batches_each_with_its_own(server, bundle):
+    crops = drawn_faces()
+    expected = Reference(bundle).predict(crops, "fer", single=True)
+    batches, faces = server.metric("ferkit_batch_faces_count"), server.metric("ferkit_batch_faces_sum")
+
+    def ask(index):
+        answer = server.predict(encoded(crops[index]), "detect=false&single=true")
+        return answer.status, list(answer.json["pictures"][0]["faces"][0]["probabilities"].values())
+
+    with ThreadPoolExecutor(16) as clients:
+        answers = list(clients.map(ask, [index for _ in range(8) for index in range(len(crops))]))
+    assert {status for status, _ in answers} == {200}
+    np.testing.assert_allclose([said for _, said in answers], np.tile(expected, (8, 1)), atol=2e-5)
+    asked = server.metric("ferkit_batch_faces_sum") - faces
+    assert asked == len(answers)
+    assert server.metric("ferkit_batch_faces_count") - batches < asked, "some were asked together"
+
+
+def test_a_face_is_explained(server):
+    picture = encoded(two_faces())
+    answer = server.post("/api/v1/explain?face=1&emotion=sad", picture)
+    assert answer.status == 200, answer.body
+    said = answer.json
+    valid("Explanation", said)
+    assert (said["emotion"], said["face"]) == ("sad", 1)
+    faces = server.predict(picture).json["pictures"][0]["faces"]
+    assert said["box"] == faces[1]["box"]
+    left, top, side, _ = said["crop_box"]
+    framing = load_detector("blazeface").framing
+    width = max(said["box"][2:])
+    assert side == pytest.approx(framing.scale * width, abs=0.01)
+    assert left + side / 2 == pytest.approx(said["box"][0] + said["box"][2] / 2, abs=0.01)
+    assert top + side / 2 == pytest.approx(said["box"][1] + said["box"][3] / 2 - framing.up * width, abs=0.01)
+    drawn = Image.open(BytesIO(base64.b64decode(said["overlay_png"].partition(",")[2])))
+    assert drawn.size == (240, 240)
+    assert server.post("/api/v1/explain", picture).json["emotion"] == faces[0]["emotion"]
+    whole = server.post("/api/v1/explain?detect=false&single=true&target=ferplus", encoded(drawn_faces()[0])).json
+    assert (whole["box"], whole["crop_box"]) == ([0, 0, 48, 48], [0, 0, 48, 48])
+
+
+def test_what_cannot_be_explained(server):
+    nothing = encoded(np.full((120, 160, 3), 90, np.uint8))
+    assert "no face" in refused(server.post("/api/v1/explain", nothing), 422, "no_such_face")
+    face = encoded(drawn_faces()[0])
+    message = refused(server.post("/api/v1/explain?detect=false&face=1", face), 422, "no_such_face")
+    assert "faces 0 to 0" in message
+    message = refused(server.post("/api/v1/explain?detect=false&emotion=bored", face), 422, "no_such_emotion")
+    assert "angry" in message
+    refused(server.post("/api/v1/explain?face=-1", face), 400, "bad_parameter")
+    two = form(("picture", "a.png", face), ("picture", "b.png", face))
+    refused(server.post("/api/v1/explain", two, "multipart/form-data; boundary=----ferkit"), 400, "too_many_pictures")
+
+
+def test_the_model_and_its_card(server, bundle):
+    said = server.get("/api/v1/model").json
+    valid("Model", said)
+    assert (said["name"], said["version"], said["alias"], said["has_student"]) == ("toy", "local", None, True)
+    assert said["card_markdown"] == (bundle / "MODEL_CARD.md").read_text()
+    assert said["targets"]["ferplus"]["classes"] == list(class_names("ferplus"))
+    assert said["targets"]["fer"]["members"] == {"one": 0.75, "two": 0.25}
+
+
+def test_the_shipped_model_has_numbers(tmp_path):
+    """Read, not asked: its networks take seconds."""
+    from serving.live_model import shipped
+    from serving.model_answer import about_model
+
+    said = about_model(shipped())
+    valid("Model", said)
+    best = [row for row in said["numbers"] if row["role"] == "ensemble" and row["subset"] == "PrivateTest"]
+    assert best
+    assert all(0.5 < row["accuracy"] < 1 for row in best)
+
+
+HEADLESS = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        pytest.param(b"hello", 422, "not_a_picture", id="text"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422, "not_a_picture", id="svg"),
+        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 422, "not_a_picture", id="postscript"),
+        pytest.param(encoded(HEADLESS)[:-900], 422, "not_a_picture", id="truncated PNG"),
+        pytest.param(encoded(HEADLESS, "JPEG")[:900], 422, "not_a_picture", id="truncated JPEG"),
+        pytest.param(encoded(HEADLESS, "WEBP")[:900], 422, "not_a_picture", id="truncated WebP"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(5000), 422, "not_a_picture", id="broken head"),
+        pytest.param(png(40_000, 40_000, zlib.compress(bytes(1000))), 413, "too_many_pixels", id="40,000 x 40,000"),
+        pytest.param(png(2**31 - 1, 2**31 - 1), 413, "too_many_pixels", id="2^31 x 2^31"),
+        pytest.param(png(9000, 9000, zlib.compress(bytes(1000))), 413, "too_many_pixels", id="81 megapixels"),
+        pytest.param(png(0, 10), 422, "not_a_picture", id="no width"),
+        pytest.param(b"", 400, "empty_body", id="empty"),
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_is_said(server, content, status, code):
+    assert refused(server.predict(content), status, code)
+
+
+def test_a_bomb_that_is_within_the_limit_is_a_picture(server):
+    """40 million pixels in 39 KB; and a small picture with 200 MB behind it, of which nobody reads more than it needs."""
+    bomb = encoded(Image.new("L", (8000, 5000)))
+    assert len(bomb) < 100_000
+    answer = server.predict(bomb)
+    assert (answer.status, answer.json["pictures"][0]["faces"]) == (200, [])
+    squeeze = zlib.compressobj(9)
+    packed = b"".join(squeeze.compress(bytes(1_000_000)) for _ in range(200)) + squeeze.flush()
+    assert server.predict(png(10, 10, packed), "detect=false").status == 200
+
+
+def test_a_body_of_100_megabytes_is_refused_before_it_is_read(server):
+    before = server.most_memory
+    big = bytes(100_000_000)
+    for answer in (server.predict(big), server.predict_form(("picture", "big.png", big))):
+        assert "expected at most 20,000,000" in refused(answer, 413, "body_too_large")
+    assert server.most_memory - before < 50_000_000
+
+
+def test_a_body_without_a_length_is_refused(server):
+    chunks = (bytes(100_000) for _ in range(100))
+    assert "Content-Length" in refused(server.predict(chunks), 411, "no_length")
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "options", "size"),
+    [
+        pytest.param(Image.fromarray(two_faces()).convert("CMYK"), "JPEG", {}, (640, 480), id="CMYK"),
+        pytest.param(np.uint16(257) * np.asarray(Image.fromarray(two_faces()).convert("L"), np.uint16), "PNG", {}, (640, 480), id="16 bits"),
+        pytest.param(Image.fromarray(two_faces()).convert("RGBA"), "PNG", {}, (640, 480), id="transparent"),
+        pytest.param(Image.fromarray(two_faces()).quantize(), "PNG", {}, (640, 480), id="palette"),
+        pytest.param(two_faces(), "WEBP", {}, (640, 480), id="WebP"),
+        pytest.param(two_faces(), "TIFF", {"compression": "tiff_lzw"}, (640, 480), id="TIFF"),
+        pytest.param(two_faces(), "GIF", {"save_all": True, "append_images": [Image.new("RGB", (640, 480))]}, (640, 480), id="animated GIF"),
+        pytest.param(np.rot90(two_faces()), "JPEG", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}, (640, 480), id="EXIF-rotated"),
+    ],
+)  # fmt: skip
+def test_pictures_as_people_have_them(server, image, kind, options, size):
+    answer = server.predict(encoded(image, kind, **options), kind=f"image/{kind.lower()}")
+    assert answer.status == 200, answer.body
+    [picture] = answer.json["pictures"]
+    assert (picture["width"], picture["height"]) == size
+    centres = [(x + width / 2, y + height / 2) for x, y, width, height in (face["box"] for face in picture["faces"])]
+    assert np.abs(np.array(centres) - [(470, 320), (150, 140)]).max() < 40, "upright, largest first"
+
+
+def test_no_face_is_an_empty_list(server):
+    answer = server.predict(encoded(np.full((300, 400, 3), 128, np.uint8)))
+    assert (answer.status, answer.json["pictures"][0]["faces"]) == (200, [])
+
+
+def test_two_hundred_faces(server):
+    side = 150
+    places = [(side * (i % 14) + 75, side * (i // 14) + 75) for i in range(200)]
+    faces = [(drawn_faces()[i % 24], x, y, 120, 0) for i, (x, y) in enumerate(places)]
+    answer = server.predict(encoded(scene(*faces, width=14 * side, height=15 * side), "JPEG"), "single=true")
+    assert answer.status == 200
+    found = answer.json["pictures"][0]["faces"]
+    assert 180 <= len(found) <= 200
+    assert all(sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-4) for face in found)
+
+
+def test_more_faces_than_are_read_are_counted(guarded):
+    faces = [
+        (drawn_faces()[i], x, y, 130, 0) for i, (x, y) in enumerate([(120, 120), (320, 120), (520, 120), (120, 350)])
+    ]
+    answer = guarded.predict(encoded(scene(*faces), "JPEG"), Authorization=f"Bearer {TOKEN}")
+    [picture] = answer.json["pictures"]
+    assert (len(picture["faces"]), picture["left_out"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ([("image", "a.png", b"x")], "unknown_field"),
+        ([("picture", "a.png", b"x"), ("target", None, b"fer")], "unknown_field"),
+        ([("picture", None, b"text")], "no_picture"),
+        ([("picture", "a.png", b"")], "empty_body"),
+        ([("x" * 5000, None, b"y" * 50_000)], "body_too_large"),
+    ],
+    ids=["wrong name", "a field too many", "text", "empty file", "a long text"],
+)
+def test_wrong_fields(server, parts, code):
+    answer = server.predict_form(*parts)
+    assert len(refused(answer, 413 if code == "body_too_large" else 400, code)) < 400
+
+
+def test_wrong_content_types(server):
+    face = encoded(drawn_faces()[0])
+    for kind in ("application/x-www-form-urlencoded", "text/html", "application/json", ""):
+        assert "expected image/*" in refused(server.predict(face, kind=kind), 415, "wrong_content_type")
+    refused(server.predict(face, kind="multipart/form-data"), 400, "no_picture")
+    refused(server.predict(b"--x\r\nbroken", kind="multipart/form-data; boundary=y"), 400, "no_picture")
+    refused(server.ask("POST", "/api/v1/predict"), 400, "empty_body")
+    assert server.predict(face, "detect=false", kind="image/x-unheard-of").status == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["target=mood", "single=perhaps", "detect=", "tarqet=fer", "target=fer&target=ferplus", "target=%00"]
+)
+def test_wrong_parameters(server, query):
+    message = refused(server.predict(encoded(drawn_faces()[0]), query), 400, "bad_parameter")
+    assert message.startswith(query[:6])
+
+
+def test_wrong_addresses_and_methods(server):
+    refused(server.get("/api/v1/nothing"), 404, "not_found")
+    answer = server.get("/api/v1/predict")
+    refused(answer, 405, "method_not_allowed")
+    assert "POST" in answer.headers["allow"]
+    refused(server.ask("DELETE", "/api/v1/model"), 405, "method_not_allowed")
+
+
+def test_a_name_that_nobody_would_give_comes_back_as_it_is(server):
+    name = "<script>alert(1)</script>" + "x" * 500
+    answer = server.predict_form(("picture", name, encoded(drawn_faces()[0])), query="detect=false")
+    assert answer.json["pictures"][0]["name"] == name[:200]
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_client_that_stops_within_its_body_is_not_waited_for(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        head = "POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\n"
+        connection.sendall(head.encode() + bytes(100))
+        said = connection.recv(100_000)
+    assert b" 408 " in said.splitlines()[0]
+    assert b'"too_slow"' in said
+
+
+def test_the_token_guards_what_is_asked_and_counted(guarded):
+    face = encoded(drawn_faces()[0])
+    for wrong in (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer é"},
+    ):
+        answer = guarded.predict(face, **wrong)
+        refused(answer, 401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    for path in ("/api/v1/model", "/metrics"):
+        refused(guarded.get(path), 401, "unauthorized")
+        assert guarded.get(path, Authorization=f"Bearer {TOKEN}").status == 200
+    for path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
+        assert guarded.get(path).status == 200
+
+
+def test_limits_are_settings(guarded):
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    kind = "multipart/form-data; boundary=----ferkit"
+    face = ("picture", "face.png", encoded(drawn_faces()[0]))
+    refused(guarded.predict(form(*[face] * 4), kind=kind, **bearer), 413, "too_many_pictures")
+    refused(guarded.predict(form(*[face] * 40), kind=kind, **bearer), 413, "body_too_large")
+    refused(guarded.predict(bytes(300_001), **bearer), 413, "body_too_large")
+    refused(guarded.predict(encoded(Image.new("L", (1000, 501))), **bearer), 413, "too_many_pixels")
+    refused(guarded.get("/healthz", Host="evil.example"), 400, "bad_request")
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_come_again(guarded):
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    answers = [guarded.predict(encoded(drawn_faces()[0]), "detect=false", **bearer) for _ in range(14)]
+    assert {answer.status for answer in answers} == {200, 429} or answers[0].status == 429
+    refused(answers[-1], 429, "too_many_requests")
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert guarded.get("/api/v1/model", **bearer).status == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/docs", "/api/v1/model", "/nothing"])
+def test_browsers_are_told_what_not_to_do(server, path):
+    headers = server.get(path, Origin="https://evil.example").headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "camera=(self)" in headers["permissions-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_no_other_page_may_ask(server):
+    answer = server.ask(
+        "OPTIONS",
+        "/api/v1/predict",
+        headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"},
+    )
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_what_is_counted(server):
+    server.predict(encoded(drawn_faces()[0]), "detect=false")
+    server.get("/invented/by/a/client")
+    page = server.get("/metrics")
+    assert page.headers["content-type"].startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(page.body.decode())}
+    requests = {
+        tuple(s.labels.values()): s.value for s in families["ferkit_requests"].samples if s.name.endswith("_total")
+    }
+    assert requests["/api/v1/predict", "POST", "200"] >= 1
+    assert not any("invented" in endpoint for endpoint, _, _ in requests)
+    [model] = families["ferkit_model"].samples
+    assert (model.labels["name"], model.labels["version"], model.value) == ("toy", "local", 1)
+    assert families["ferkit_registry_up"].samples[0].value == -1
+    assert {"ferkit_waiting_faces", "ferkit_network_seconds", "process_resident_memory_bytes"} <= set(families)
+
+
+def test_the_description_is_valid_and_covers_every_route(server, bundle, tmp_path):
+    about = server.get("/openapi.json").json
+    validate(about)
+    app = create_app(ServingSettings(), LiveModel(tmp_path, bundle=bundle))
+    routes = {
+        (rule.rule, method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api/") or rule.rule in ("/healthz", "/readyz", "/metrics", "/openapi.json")
+    }
+    assert {(path, method) for path, item in about["paths"].items() for method in item} == routes
+    codes = set(
+        re.findall(r'ApiError\(\s*\d+,\s*"(\w+)"', "".join(p.read_text() for p in (ROOT / "serving").glob("*.py")))
+    )
+    assert codes <= set(about["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]["enum"])
+
+
+def test_the_docs_page_needs_no_other_host(server):
+    page = server.get("/docs").body.decode()
+    for name in (*description()["components"]["schemas"], "/api/v1/explain", "no_such_face", "too_many_pixels"):
+        assert name in page
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert "<script" not in page
+    assert "style=" not in page
+    sheet = re.search(r'href="(/static/[^"]+\.css)"', page)[1]
+    assert server.get(sheet).headers["content-type"].startswith("text/css")
+
+
+def test_settings_are_documented():
+    page = (ROOT / "docs" / "serving.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", page, re.MULTILINE))
+    defaults = {name: field.default for name, field in ServingSettings.model_fields.items()}
+    expected = {
+        name: "none" if value is None else "empty" if value == "" else f"`{value}`" for name, value in defaults.items()
+    }
+    assert rows == expected
+
+
+def test_settings_from_the_environment():
+    settings = ServingSettings(token=TOKEN, port=81, rate_limit=0, bundle=Path("x"), host="::1")
+    assert ServingSettings.from_environment({**settings.to_environment(), "PATH": "/bin"}) == settings
+    assert ServingSettings.from_environment({"FERKIT_SERVE_PORT": ""}) == ServingSettings()
+    assert TOKEN not in repr(settings)
+    for name, value in (("PORT", "x"), ("PROT", "1"), ("TOKEN", "short"), ("MOST_PIXELS", "1")):
+        with pytest.raises(ConfigError, match=f"FERKIT_SERVE_{name}: "):
+            ServingSettings.from_environment({f"FERKIT_SERVE_{name}": value})
+
+
+@pytest.mark.parametrize(
+    ("host", "given", "limit"),
+    [("127.0.0.1", None, 0), ("localhost", None, 0), ("::1", None, 0), ("0.0.0.0", None, 1200), ("0.0.0.0", 0, 0), ("127.0.0.1", 7, 7)],
+)  # fmt: skip
+def test_who_can_be_reached_from_outside_has_a_limit(host, given, limit):
+    assert ServingSettings(host=host, rate_limit=given).requests_a_minute == limit
+
+
+def test_until_a_model_was_read_it_says_so(bundle, tmp_path):
+    app = create_app(ServingSettings(), LiveModel(tmp_path, bundle=bundle))
+    client = app.test_client()
+    assert client.get("/healthz").status_code == 200
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    valid("Readiness", ready.json)
+    for answer in (client.post("/api/v1/predict", data=b"x", content_type="image/png"), client.get("/api/v1/model")):
+        assert answer.status_code == 503
+        assert answer.json["error"]["code"] == "not_ready"
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_bug_is_told_without_its_details(bundle, tmp_path, caplog):
+    app = create_app(ServingSettings(), LiveModel(tmp_path, bundle=bundle))
+    app.add_url_rule("/bug", view_func=lambda: {}["the secret"])
+    answer = app.test_client().get("/bug")
+    assert (answer.status_code, answer.json["error"]["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+    assert "the secret" in caplog.text
+
+
+def test_behind_a_proxy_each_client_has_its_own_limit(bundle, tmp_path):
+    model = LiveModel(tmp_path, bundle=bundle)
+    client = create_app(ServingSettings(proxies=1, rate_limit=1), model).test_client()
+
+    def status(address):
+        return client.post("/api/v1/predict", headers={"X-Forwarded-For": address}).status_code
+
+    assert [status("1.1.1.1"), status("1.1.1.1"), status("2.2.2.2")] == [503, 429, 503]
+    straight = create_app(ServingSettings(rate_limit=1), model).test_client()
+    assert [
+        straight.post("/api/v1/predict", headers={"X-Forwarded-For": a}).status_code for a in ("1.1.1.1", "2.2.2.2")
+    ] == [503, 429]
+
+
+def test_memory_stays_bounded(server):
+    """The largest pictures of every costly kind, all at once, after all that came before."""
+    side = 5700
+    noise = np.random.default_rng(0).integers(0, 255, (60, 60, 4), dtype=np.uint8)
+    large = Image.fromarray(noise, "RGBA").resize((side, side), Image.Resampling.NEAREST)
+    kinds = {
+        "transparent": encoded(large, compress_level=1),
+        "16 bits": encoded(Image.fromarray(np.zeros((side, side), np.uint16)), compress_level=1),
+        "CMYK": encoded(large.convert("RGB").convert("CMYK"), "JPEG", quality=20),
+        "WebP": encoded(large.convert("RGB").resize((side, side)), "WEBP", quality=1, method=0),
+    }
+    with ThreadPoolExecutor(12) as clients:
+        asked = [clients.submit(server.predict, content) for _ in range(3) for content in kinds.values()]
+        statuses = [each.result().status for each in asked]
+    assert set(statuses) <= {200, 503}, statuses
+    assert 200 in statuses
+    assert server.most_memory < 2 * GIGABYTE
+    log = server.log.read_text()
+    assert "Traceback" not in log, log[-3000:]
+    assert server.get("/readyz").status == 200
