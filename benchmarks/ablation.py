@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from ferkit.config import RunConfig, load_config
 from ferkit.errors import ConfigError
+from ferkit.model import FaceModel
 from ferkit.run_folder import RunFolder
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.run_members import RunData, read_data
 from ferkit.training.standalone import train_run
+from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 DRAWS = 2000
 TRAINING = "backbones.0.training."
@@ -28,11 +30,12 @@ TRAINING = "backbones.0.training."
 
 @dataclass(frozen=True)
 class Variant:
-    """A change of the recipe: settings, or the removal of the other target."""
+    """A change of the recipe: settings, the removal of the other target, or how the trained network is asked."""
 
     name: str
     changes: tuple[str, ...] = ()
     single: bool = False
+    views: TestTimeAugmentation | None = None
 
 
 VARIANTS = (
@@ -53,25 +56,53 @@ VARIANTS = (
     Variant("with mixup 0.2", (f"{TRAINING}mixing.mixup=0.2",)),
     Variant("with cutmix 1, half of the pictures", (f"{TRAINING}mixing={{cutmix: 1.0, probability: 0.5}}",)),
     Variant("constant learning rate", (f"{TRAINING}schedule=constant",)),
+    Variant("without warm-up", (f"{TRAINING}warmup_epochs=0",)),
     Variant("with residual blocks and squeeze-and-excitation", ("backbones.0.name=fernet_se",)),
+    Variant("asked once, without the mirror image", views=NO_VIEWS),
+    Variant("asked ten times: five crops and their mirror images", views=TestTimeAugmentation(flip=True, crops="five")),
 )
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A trained variant."""
+
+    variant: Variant
+    config: RunConfig
+    folder: Path
+    data: RunData
+
+    def hits(self, target: TargetSettings) -> NDArray[np.bool_] | None:
+        """Which pictures of PublicTest the one network gets right; None if it has no head for the target."""
+        (training,) = self.config.trained()
+        if target.name not in training.names:
+            return None
+        files = RunFolder(self.folder).member(training.name)
+        if self.variant.views is None:
+            said = files.read_predictions(target.name, "PublicTest")
+        else:
+            network = FaceModel(training.label, target.name, files.network)
+            said = network.predict_split(self.data.faces, target, "PublicTest", self.variant.views)
+        pictures, labels = labelled(self.data.faces.of_split("PublicTest"), target.name, target.protocol)
+        truth = dict(zip(pictures.row.tolist(), labels.argmax(axis=1).tolist(), strict=True))
+        return np.array([truth[row] == label for row, label in zip(said.row.tolist(), said.label, strict=True)])
 
 
 def main() -> None:
     asked = _asked()
     base = load_config(asked.config, [*_alone(asked.config, asked.backbone), *asked.overrides])
-    data = read_data(base)
-    runs = {name: (config, folder) for name, config, folder in _runs(asked, base, data)}
+    first, *others = _runs(asked, base, read_data(base))
     print(f"{base.backbones[0].label}, PublicTest; the difference to the recipe as it stands, and its 95 % interval\n")
-    for target in base.targets:
-        pictures, labels = labelled(data.faces.of_split("PublicTest"), target.name, target.protocol)
-        truth = dict(zip(pictures.row.tolist(), labels.argmax(axis=1).tolist(), strict=True))
-        as_it_stands = _hits(*runs["as it stands"], target, truth)
-        print(f"{target.name:<52}accuracy  difference")
-        for name, run in runs.items():
-            hits = _hits(*run, target, truth)
-            if hits is not None and as_it_stands is not None:
-                print(f"  {name:<50}  {hits.mean():.4f}  {_difference(hits, as_it_stands)}")
+    print("| | " + " | ".join(f"{each.name} | difference" for each in base.targets) + " |")
+    print("|---|" + "---:|---|" * len(base.targets))
+    standing = {target.name: first.hits(target) for target in base.targets}
+    for run in (first, *others):
+        cells = []
+        for target in base.targets:
+            hits, stands = run.hits(target), standing[target.name]
+            known = hits is not None and stands is not None
+            cells += [f"{hits.mean():.4f}", "" if run is first else _difference(hits, stands)] if known else ["-", ""]
+        print(f"| {run.variant.name} | {' | '.join(cells)} |")
 
 
 def _asked() -> argparse.Namespace:
@@ -92,33 +123,25 @@ def _alone(path: Path, label: str) -> list[str]:
     raise ConfigError(f"{path}: no backbone {label}.")
 
 
-def _runs(asked: argparse.Namespace, base: RunConfig, data: RunData) -> Iterator[tuple[str, RunConfig, Path]]:
-    """Train what is not trained yet; name, configuration and folder of each variant."""
+def _runs(asked: argparse.Namespace, base: RunConfig, data: RunData) -> Iterator[_Run]:
+    """Train what is not trained yet."""
     wanted = [each for each in VARIANTS if not asked.only or any(part in each.name for part in asked.only)]
     for variant in (Variant("as it stands"), *wanted):
         changes = [*_alone(asked.config, asked.backbone), *asked.overrides, *variant.changes]
         if variant.single:
             changes += [f"targets=[{base.targets[0].model_dump_json()}]", "backbones.0.joint=false"]
-        folder = asked.out / variant.name.replace(" ", "_").replace(",", "")
+        name = "as it stands" if variant.views else variant.name
+        folder = asked.out / name.replace(" ", "_").replace(",", "")
         config = load_config(asked.config, changes)
         train_run(config, data, folder, test=False)
-        yield variant.name, config, folder
-
-
-def _hits(config: RunConfig, folder: Path, target: TargetSettings, truth: dict[int, int]) -> NDArray[np.bool_] | None:
-    """Which pictures of PublicTest the one network of a run gets right; None if it has no head for the target."""
-    (training,) = config.trained()
-    if target.name not in training.names:
-        return None
-    said = RunFolder(folder).member(training.name).read_predictions(target.name, "PublicTest")
-    return np.array([truth[row] == label for row, label in zip(said.row.tolist(), said.label, strict=True)])
+        yield _Run(variant, config, folder, data)
 
 
 def _difference(hits: NDArray[np.bool_], base: NDArray[np.bool_]) -> str:
     gain = hits.astype(np.float64) - base
     draws = np.random.default_rng(0).integers(0, len(gain), (DRAWS, len(gain)))
     low, high = np.quantile(gain[draws].mean(axis=1), [0.025, 0.975])
-    return f"{gain.mean():+.4f}  ({low:+.4f} to {high:+.4f})"
+    return f"{gain.mean():+.4f} ({low:+.4f} to {high:+.4f})"
 
 
 if __name__ == "__main__":
