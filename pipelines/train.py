@@ -9,6 +9,7 @@ from zenml.config import ResourceSettings
 from ferkit.config import ResourceRequest, RunConfig, Training
 from ferkit.run_folder import Adoption
 from ferkit.targets import TargetSettings
+from registry.store import registry_key
 from steps.adopt_member import adopt_member
 from steps.drop_non_faces import drop_non_faces
 from steps.ensemble import ensemble
@@ -17,6 +18,7 @@ from steps.fine_tune import fine_tune
 from steps.ingest import ingest
 from steps.oversample import oversample
 from steps.predict_public import predict_public
+from steps.register import promote, register
 from steps.report import report
 from steps.teach import distil, teach
 from steps.validate import validate
@@ -45,10 +47,11 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adop
         for target in config.targets
     }
     networks: dict[str, dict[str, Any]] = {name: {} for name in balanced}
-    histories, ensembles, lessons, evaluations = [], [], dict(balanced), {}
+    models, histories, ensembles, lessons, evaluations = [], [], [], dict(balanced), {}
     for training in config.trained():
         if training.entry.teacher is None:
             network, history = _network(config, training, faces, balanced, adoption)
+            models.append(network)
             histories.append(history)
             networks |= {name: {**networks[name], training.label: network} for name in training.names}
     for target in config.targets:
@@ -60,10 +63,24 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adop
     for training in config.trained():
         if training.entry.teacher is not None:
             network, history = _network(config, training, faces, lessons, adoption)
+            models.append(network)
             histories.append(history)
             for target in training.targets:
                 _, judgement = _judge(config, target, training.label, network, faces, ingested)
                 evaluations[target.name].append(judgement)
+    everything = [each for of_target in evaluations.values() for each in of_target]
+    if config.registry.register_:
+        registered = _with(register, need.register_)(
+            config=config,
+            models=models,
+            ensembles=ensembles,
+            evaluations=everything,
+            faces=faces,
+            ingested=ingested,
+            registry=registry_key(),
+        )
+        if config.registry.promote:
+            _with(promote, need.promote)(registered=registered, config=config, ingested=ingested)
     _with(report, need.report)(
         config=config,
         ingested=ingested,
@@ -75,7 +92,7 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adop
         training_sets=list(balanced.values()),
         histories=histories,
         ensembles=ensembles,
-        evaluations=[each for of_target in evaluations.values() for each in of_target],
+        evaluations=everything,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import told
-from registry.store import known_models, registry_client
+from registry.store import aliases_of, known_models, registry_client
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -63,8 +63,7 @@ def champion_version(name: str = REGISTERED_NAME) -> str | None:
     RegistryError
         If the registry does not answer.
     """
-    found = known_models(name)
-    return found.aliases.get(CHAMPION) if found else None
+    return aliases_of(known_models(name)).get(CHAMPION)
 
 
 def load_champion(cache: Path, name: str = REGISTERED_NAME) -> RegisteredModel | None:
@@ -100,7 +99,7 @@ def _fetched(version: "ModelVersion", cache: Path) -> Path:
 
     # The numbers begin anew in another registry, or once a model was deleted: what the model is called is unique.
     unique = (version.source or "").rstrip("/").rpartition("/")[2] or version.run_id
-    folder = cache / version.name / f"{version.version}-{unique}"
+    folder: Path = cache / str(version.name) / f"{version.version}-{unique}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

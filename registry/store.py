@@ -1,5 +1,6 @@
 """The registry that the environment names."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +11,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import RegisteredModel as Entry
 
-__all__ = ["known_models", "registry_client"]
+__all__ = ["aliases_of", "known_models", "registry_client", "registry_key"]
 
 
 def registry_client() -> "MlflowClient":
     """A client of the registry that MLflow is pointed to now."""
     from mlflow import MlflowClient
 
+    # Some megabytes from one folder to another need no bar.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return MlflowClient()
 
 
@@ -42,8 +45,21 @@ def known_models(name: str) -> "Entry | None":
             raise
 
 
+def aliases_of(entry: "Entry | None") -> dict[str, str]:
+    """Version by alias; a database of MLflow's gives numbers where a server gives text."""
+    return {alias: str(version) for alias, version in entry.aliases.items()} if entry else {}
+
+
+def registry_key() -> str:
+    """What tells the registry apart from others, without its credentials."""
+    return hashlib.sha256(_uri().encode()).hexdigest()[:16]
+
+
+def _uri() -> str:
+    return os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI", "")
+
+
 def _no_database_yet() -> bool:
     """Whether the store is a file that nobody made: asking MLflow would make it, which takes seconds."""
-    uri = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI", "")
-    kind, _, path = uri.partition(":///")
+    kind, _, path = _uri().partition(":///")
     return kind == "sqlite" and not Path(path).exists()

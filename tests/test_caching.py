@@ -6,7 +6,7 @@ from steps.caching import code_of, reachable_modules
 
 STEPS = (
     *("ingest", "validate", "drop_non_faces", "oversample", "fine_tune", "predict_public", "ensemble", "teach"),
-    *("adopt_member", "evaluate", "report"),
+    *("adopt_member", "evaluate", "register", "report"),
 )
 
 

@@ -16,6 +16,7 @@ from ferkit.balancing import BalancingSettings
 from ferkit.cleaning import CleaningSettings
 from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
+from ferkit.gate import ChangeSettings, FloorSettings, GateSettings, RegistrySettings
 from ferkit.sources import Fer2013Settings, FolderSettings, SyntheticSettings
 from ferkit.targets import TargetSettings
 from ferkit.training.augmentation import AugmentationSettings
@@ -47,6 +48,10 @@ SECTIONS = {
     "ensemble": EnsembleSettings,
     "prediction": TestTimeAugmentation,
     "evaluation": EvaluationSettings,
+    "registry": RegistrySettings,
+    "registry.gate": GateSettings,
+    "registry.gate.floors": FloorSettings,
+    "registry.gate.change": ChangeSettings,
     "resources": run.Resources,
     "resources: a request": run.ResourceRequest,
 }

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("cli", "configs", "ferkit", "materializers", "pipelines", "steps", "pyproject.toml")
+PARTS = ("cli", "configs", "ferkit", "materializers", "pipelines", "registry", "steps", "pyproject.toml")
 TINY = {
     "name": "tiny",
     "data": {"source": "synthetic", "count": 400},
@@ -38,7 +38,7 @@ STUDENT = "fine_tune_fer_ferplus_s"
 TRAININGS = {*MEMBERS, STUDENT}
 JUDGED = ("fer_a", "fer_j", "fer_s", "ferplus_j", "ferplus_s")
 TEACHING = {"teach_fer", "teach_ferplus", "distil_fer", "distil_ferplus"}
-STEPS = 27
+STEPS = 28
 
 
 class Checkout:
@@ -203,6 +203,37 @@ def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
     assert network.info.artifact_uri.startswith((checkout.home / "mlartifacts").as_uri())
 
 
+def test_the_ensemble_is_registered_with_its_lineage(checkout):
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    assert str(client.get_registered_model("ferkit").aliases["challenger"]) == "1"
+    version = client.get_model_version("ferkit", "1")
+    run = client.get_run(version.run_id)
+    assert "mlflow.parentRunId" not in run.data.tags
+    assert version.tags["ferkit.pipeline_run"].startswith("tiny-")
+    artifacts = json.loads(version.tags["ferkit.artifacts"])
+    assert {"faces_cleaned", "fer_a_model", "fer_ferplus_j_model", "fer_ensemble", "ferplus_s_evaluation"} <= set(
+        artifacts
+    )
+    found = checkout.ask(
+        f"""
+        import json
+        from zenml.client import Client
+        print(json.dumps(Client().get_artifact_version("{artifacts["fer_a_model"]}").name))
+        """
+    )
+    assert found == "fer_a_model"
+
+
+def test_the_gate_is_asked_at_the_end_of_a_run_if_the_configuration_says_so(checkout):
+    floors = "registry.gate.floors={accuracy: 0, macro_f1: 0, recall: 0, expected_calibration_error: 1}"
+    assert checkout.run("--set", "registry.promote=true", "--set", floors) == ["register", "promote", "report"]
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    assert str(client.get_registered_model("ferkit").aliases["champion"]) == "2"
+    assert checkout.run("--set", "registry.promote=true", "--set", floors) == ["promote"], (
+        "the champion may have changed"
+    )
+
+
 def test_a_second_run_executes_nothing(checkout):
     assert checkout.run() == []
     assert f"0 of {STEPS} steps executed" in checkout.output
@@ -214,7 +245,7 @@ def test_a_second_run_executes_nothing(checkout):
 def test_another_learning_rate_of_one_backbone_re_runs_that_and_what_follows(checkout):
     executed = checkout.run("--set", "backbones.s.training.learning_rate=0.005")
     judged = {f"{step}_{target}_s" for step in ("predict_public", "evaluate") for target in ("fer", "ferplus")}
-    assert set(executed) == {STUDENT, *judged, "report"}
+    assert set(executed) == {STUDENT, *judged, "register", "report"}
 
 
 def test_other_views_judge_every_network_anew_and_train_no_member(checkout):

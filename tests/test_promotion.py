@@ -100,8 +100,8 @@ def test_without_a_champion_the_floors_alone_decide(labels):
 @pytest.mark.parametrize(
     ("floors", "reason"),
     [
-        ({"accuracy": 0.9}, r"fer accuracy 0\.8\d+, at least 0\.9 is needed"),
-        ({"macro_f1": 0.9}, r"fer macro-F1 0\.8\d+, at least 0\.9"),
+        ({"accuracy": 0.9}, r"fer accuracy 0\.7\d+, at least 0\.9 is needed"),
+        ({"macro_f1": 0.9}, r"fer macro-F1 0\.7\d+, at least 0\.9"),
         ({"recall": 0.9}, r"fer recall of \w+, the lowest, 0\.\d+, at least 0\.9"),
         ({"expected_calibration_error": 0.01}, r"fer expected calibration error 0\.\d+, at most 0\.01"),
         ({"latency_ms": 5.0}, r"latency 10\.0 ms a face, at most 5 ms"),

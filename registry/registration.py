@@ -1,0 +1,127 @@
+"""What a run made becomes versions of registered models."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ferkit.run_bundle import JudgedBundle, TrainedRun, bundle_ensemble, bundle_single
+from registry.errors import told
+from registry.history import ensure_registered
+from registry.logged_model import log_model
+from registry.promoting import who
+from registry.registered import CHALLENGER, REGISTERED_NAME
+from registry.store import registry_client
+
+__all__ = ["Lineage", "register_bundle", "register_run"]
+
+# Longest description that MLflow's databases store.
+_LONGEST_DESCRIPTION = 5000
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where models come from.
+
+    Attributes
+    ----------
+    pipeline_run
+        Name of the run of the pipeline.
+    data_hash
+        Of the data as it was read.
+    commit
+        Of the checkout, None where it is not known.
+    artifacts
+        Ids of the versions of ZenML's artifacts that were read, by name.
+    """
+
+    pipeline_run: str
+    data_hash: str
+    commit: str | None
+    artifacts: Mapping[str, str]
+
+    def tags(self) -> dict[str, str]:
+        """As MLflow keeps it."""
+        return {
+            "ferkit.pipeline_run": self.pipeline_run,
+            "ferkit.data_hash": self.data_hash,
+            "ferkit.git_commit": self.commit or "unknown",
+            "ferkit.artifacts": json.dumps(dict(self.artifacts)),
+            "ferkit.registered_by": who(),
+        }
+
+    def origin(self) -> dict[str, str]:
+        """For the model card."""
+        return {
+            "Run of the pipeline": self.pipeline_run,
+            "Hash of the data": self.data_hash,
+            "Commit of ferkit": self.commit or "unknown",
+        }
+
+
+def register_run(run: TrainedRun, lineage: Lineage) -> pd.DataFrame:
+    """Register the ensemble of a run, and its networks one by one if ``registry.singles`` says so.
+
+    The active MLflow run becomes their source.
+
+    Returns
+    -------
+    name, version, model_id
+        One line a version that was made.
+    """
+    made = []
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = bundle_ensemble(run, Path(scratch) / "ensemble" / "bundle", lineage.origin())
+        made.append(register_bundle(bundle, REGISTERED_NAME, "ensemble", lineage))
+        if run.config.registry.singles:
+            for label in dict.fromkeys(training.label for training in run.config.trained()):
+                bundle = bundle_single(run, label, Path(scratch) / label / "bundle", lineage.origin())
+                made.append(register_bundle(bundle, f"{REGISTERED_NAME}-{label}", label, lineage))
+    return pd.DataFrame(made, columns=["name", "version", "model_id"])
+
+
+def register_bundle(bundle: JudgedBundle, name: str, label: str, lineage: Lineage) -> tuple[str, str, str]:
+    """Log a bundle to the active MLflow run and make it the challenger of the registered model `name`.
+
+    Parameters
+    ----------
+    label
+        What the run calls the model.
+
+    Returns
+    -------
+    name, version, model_id
+
+    Raises
+    ------
+    RegistryError
+        If the registry does not answer.
+    """
+    ensure_registered(name)
+    logged = log_model(bundle, label, lineage.tags())
+    client = registry_client()
+    with told(f"registered model {name}"):
+        version = client.create_model_version(
+            name,
+            source=logged.model_uri,
+            run_id=logged.run_id,
+            tags=lineage.tags(),
+            description=_description(bundle, label),
+            model_id=logged.model_id,
+        )
+        client.set_registered_model_alias(name, CHALLENGER, version.version)
+    return name, str(version.version), str(logged.model_id)
+
+
+def _description(bundle: JudgedBundle, label: str) -> str:
+    """The beginning of a version's page: what it is and how good, and where the whole card is."""
+    lines = [
+        f"- {row['target']}, {row['model']}, {row['subset']}: accuracy {100 * row['accuracy']:.2f} %, "
+        f"macro-F1 {row['macro_f1']:.4f}, ECE {row['expected_calibration_error']:.4f} ({row['pictures']} pictures)"
+        for row in bundle.scores[bundle.scores["role"] != "member"].to_dict("records")
+    ]
+    head = f"`{label}` of the run `{bundle.reference.card.name}`. Its model card: `artifacts/bundle/MODEL_CARD.md`."
+    return "\n".join([head, "", *lines])[:_LONGEST_DESCRIPTION]

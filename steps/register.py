@@ -1,0 +1,47 @@
+"""Steps: what a run made becomes versions of registered models, and one of them champion if the gate lets it pass."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import get_step_context, step
+
+from ferkit.config import RunConfig
+from ferkit.dataset import FaceDataset
+from ferkit.ensemble import Ensemble
+from ferkit.evaluation import Evaluation
+from ferkit.model import FaceModel
+from ferkit.run_bundle import TrainedRun
+from materializers.tables import TableMaterializer
+from registry.registration import Lineage, register_run
+from registry.run_promotion import promote_run
+from steps import tracking
+from steps.caching import code_of
+
+__all__ = ["promote", "register"]
+
+
+@step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=TableMaterializer)
+def register(
+    config: RunConfig,
+    models: list[FaceModel],
+    ensembles: list[Ensemble],
+    evaluations: list[Evaluation],
+    faces: FaceDataset,
+    ingested: FaceDataset,
+    registry: str,  # noqa: ARG001
+) -> Annotated[pd.DataFrame, "registered"]:
+    """Make the ensemble, and the single networks if asked, challengers in the registry that `registry` stands for."""
+    context = get_step_context()
+    lineage = Lineage(
+        pipeline_run=context.pipeline_run.name,
+        data_hash=ingested.content_hash(),
+        commit=tracking.git_commit(),
+        artifacts={each.name: str(each.id) for inputs in context.inputs.values() for each in inputs},
+    )
+    return register_run(TrainedRun(config, models, ensembles, evaluations, faces, ingested), lineage)
+
+
+@step(experiment_tracker=True, enable_cache=False, output_materializers=TableMaterializer)
+def promote(registered: pd.DataFrame, config: RunConfig, ingested: FaceDataset) -> Annotated[pd.DataFrame, "verdict"]:
+    """Ask the gate about the ensemble; never from the cache, because the champion may be another one by now."""
+    return promote_run(registered, config, ingested)
