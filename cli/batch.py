@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import typer
-
 from cli.shots import Look
 from ferkit.errors import ConfigError
 from ferkit.face_table import Finding, MadeWith, table_of, table_schema
@@ -21,8 +19,6 @@ __all__ = ["Batch", "batch_table"]
 # A part is written after this many pictures or seconds, whichever comes first: so much is done again at most.
 _PART_PICTURES = 128
 _PART_SECONDS = 10.0
-# What shells report of a program that Ctrl-C ended.
-_INTERRUPTED = 130
 
 _Group = tuple[Finding, ...]
 
@@ -166,7 +162,7 @@ def batch_table(
         except KeyboardInterrupt:
             batch.flush()
             _say(f"stopped; {target} has {_told(batch.stand)} so far, the same command goes on.")
-            raise typer.Exit(_INTERRUPTED) from None
+            raise
         except BaseException:
             batch.flush()
             raise

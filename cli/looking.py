@@ -1,6 +1,7 @@
 """Faces of pictures and what they show: pictures are read ahead, and the network sees the faces of several at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -49,7 +50,7 @@ class _Prepared:
 
 def look(
     shots: Iterable[Shot], predictor: Predictor, *, batch: int = BATCH, ahead: bool = True, keep_pictures: bool = False
-) -> Iterator[list[Look]]:
+) -> Generator[list[Look]]:
     """What is found in each shot, in order, a batch at a time.
 
     Which shots are a batch depends on them alone, so that work that goes on after a batch gives the same numbers.
@@ -72,15 +73,19 @@ def look(
         kept = shot if keep_pictures else replace(shot, picture=None)
         return _Prepared(kept, (width, height), predictor.find(shot.picture))
 
-    prepared = read_ahead(shots, prepare, lambda each: each.weight, _KEPT_BYTES) if ahead else map(prepare, shots)
+    if ahead:
+        prepared = read_ahead(shots, prepare, lambda each: each.weight, _KEPT_BYTES)
+    else:
+        prepared = (prepare(shot) for shot in shots)
     waiting: list[_Prepared] = []
-    for each in prepared:
-        waiting.append(each)
-        if len(waiting) >= batch or sum(one.kept_bytes for one in waiting) >= _KEPT_BYTES:
+    with closing(prepared):
+        for each in prepared:
+            waiting.append(each)
+            if len(waiting) >= batch or sum(one.kept_bytes for one in waiting) >= _KEPT_BYTES:
+                yield _findings(waiting, predictor)
+                waiting = []
+        if waiting:
             yield _findings(waiting, predictor)
-            waiting = []
-    if waiting:
-        yield _findings(waiting, predictor)
 
 
 def _findings(batch: list[_Prepared], predictor: Predictor) -> list[Look]:

@@ -1,9 +1,10 @@
 """`ferkit predict`: the emotions in pictures, videos and what a webcam sees."""
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,9 @@ from ferkit.picture_list import Source, list_sources, read_list
 from ferkit.predictor import Predictor
 
 __all__ = ["register"]
+
+# What shells report of a program that Ctrl-C ended.
+_INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -98,7 +102,7 @@ def predict(
         "detector": "none" if no_detect else detector,
     }  # fmt: skip
     told = Told()
-    with ExitStack() as stack:
+    with _ended_by_interrupts(), ExitStack() as stack:
         told.writers = [
             stack.enter_context(writer) for writer in _writers(chosen.classes, to, sources, as_json=as_json)
         ]
@@ -129,16 +133,27 @@ def _answer(
     shots: Iterable[Shot], predictor: Predictor, outputs: Sequence[Output], *, webcam: bool, keep_pictures: bool
 ) -> None:
     """Look at all shots, and hand what is found to each output."""
+    batch = 1 if webcam else BATCH
     try:
-        for group in look(
-            shots, predictor, batch=1 if webcam else BATCH, ahead=not webcam, keep_pictures=keep_pictures
-        ):
-            for output in outputs:
-                output.add(group)
+        with closing(look(shots, predictor, batch=batch, ahead=not webcam, keep_pictures=keep_pictures)) as groups:
+            for group in groups:
+                for output in outputs:
+                    output.add(group)
     except KeyboardInterrupt:
         # The usual way to switch a webcam off.
         if not webcam:
             raise
+
+
+@contextmanager
+def _ended_by_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the process as soon as the block is tidied up, whatever other threads do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)
 
 
 def _quiet() -> None:

@@ -2,11 +2,13 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 __all__ = ["read_ahead"]
+
+# Seconds that an item may take to be finished once nobody wants it.
+_LONGEST_WAIT = 2.0
 
 _Raw = TypeVar("_Raw")
 _Made = TypeVar("_Made")
@@ -14,7 +16,7 @@ _Made = TypeVar("_Made")
 
 def read_ahead(
     items: Iterable[_Raw], prepare: Callable[[_Raw], _Made], weight: Callable[[_Made], int], most: int
-) -> Iterator[_Made]:
+) -> Generator[_Made]:
     """``prepare(item)`` of each item, in order; one thread reads and prepares the next ones meanwhile.
 
     Parameters
@@ -45,10 +47,15 @@ def read_ahead(
         else:
             queue.end(None)
 
-    # A read that never returns must not keep the program from ending.
-    threading.Thread(target=work, name="read-ahead", daemon=True).start()
-    with closing(queue):
+    # A daemon: a read that never returns must not keep the program from ending.
+    thread = threading.Thread(target=work, name="read-ahead", daemon=True)
+    thread.start()
+    try:
         yield from queue
+    finally:
+        queue.close()
+        # Of a thread that is in native code when the program ends, the whole process may die.
+        thread.join(_LONGEST_WAIT)
 
 
 class _Queue(Iterator[_Made]):

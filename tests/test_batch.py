@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import typer
 from PIL import Image
 from test_cli import ROOT, command
 from test_detection import drawn_faces
@@ -203,9 +202,8 @@ def test_an_interruption_between_the_part_and_its_account_writes_no_row_twice(tm
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Batch, "flush", interrupted)
-    with pytest.raises(typer.Exit) as caught:
+    with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "a.parquet", sources)
-    assert caught.value.exit_code == 130
     make(tmp_path / "a.parquet", sources)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
@@ -305,13 +303,13 @@ def work(tmp_path_factory):
     root = tmp_path_factory.mktemp("batch")
     for index in range(300):
         save(root / "faces" / f"{index:03d}.png", index)
-    (root / "faces" / "100.png").write_bytes(b"")
+    (root / "faces" / "003.png").write_bytes(b"")
     network = build_network(BackboneSettings(name="fernet", width=4, hidden=()), {"fer": 7}, seed=1)
     FaceModel.save(network, "net", "fer", root / "net.keras")
     (root / "list.csv").write_text("file\n" + "".join(f"faces/{index:03d}.png\n" for index in range(300)))
     done = start(root, "whole.parquet")
     assert done.wait(timeout=300) == 1
-    assert done.stderr.read() == "ferkit: faces/100.png: an empty file, expected a picture.\n"
+    assert done.stderr.read() == "ferkit: faces/003.png: an empty file, expected a picture.\n"
     assert done.stdout.read() == "whole.parquet: 299 faces in 299 pictures\n"
     return root
 
@@ -347,7 +345,7 @@ def test_a_process_that_is_killed_twice_goes_on_twice(work):
     first.send_signal(signal.SIGINT)
     assert first.wait(timeout=300) == 130
     interrupted, stopped = first.stderr.read().splitlines()
-    assert interrupted == "ferkit: faces/100.png: an empty file, expected a picture."
+    assert interrupted == "ferkit: faces/003.png: an empty file, expected a picture."
     # Whole batches of 32; how many of them it had seen depends on the machine.
     told = re.fullmatch(rf"ferkit: stopped; {to.name} has (\d+) pictures.*, the same command goes on\.", stopped)
     count = len(list(parts.glob("part-*.parquet")))
