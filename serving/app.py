@@ -79,8 +79,8 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
         model = LiveModel(
             settings.cache,
             settings.reload_seconds,
-            bundle=settings.bundle,
-            registry=bool(os.environ.get("MLFLOW_TRACKING_URI")),
+            fallback=settings.bundle,
+            registry=settings.bundle is None and bool(os.environ.get("MLFLOW_TRACKING_URI")),
         )
         model.start()
     return Backend(

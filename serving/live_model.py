@@ -22,7 +22,7 @@ from ferkit.labels import Target
 from ferkit.reference_model import Reference, load_reference
 from serving.errors import ApiError, NotReadyError
 
-__all__ = ["Ask", "LiveModel", "RegistryState", "Served", "shipped"]
+__all__ = ["Ask", "LiveModel", "RegistryState", "Served", "without_registry"]
 
 _LOG = logging.getLogger("ferkit.serving")
 # In the cache: the champion that answered last, for a start while the registry is away.
@@ -116,14 +116,14 @@ class RegistryState:
     checked_at: str | None = None
 
 
-def shipped(folder: Path | None = None) -> Served:
+def without_registry(folder: Path | None = None) -> Served:
     """The reference that ferkit brings, or the one in `folder`."""
     reference = load_reference(folder)
     return Served(reference.card.name, "local" if folder else "shipped", reference)
 
 
 class LiveModel:
-    """The champion of the registry, as long as there is one; else the reference that ferkit brings.
+    """The champion of the registry, as long as there is one; else `fallback`.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ class LiveModel:
         Where models from the registry are kept.
     reload_seconds
         Time between two looks.
-    bundle
-        Serve the model in this folder, and ask no registry.
+    fallback
+        The model that answers while there is no champion; None: the reference that ferkit brings.
     registry
         Whether there is a registry to ask.
 
@@ -149,17 +149,17 @@ class LiveModel:
         cache: Path,
         reload_seconds: float = 30.0,
         *,
-        bundle: Path | None = None,
+        fallback: Path | None = None,
         registry: bool = True,
     ) -> None:
         self._cache = cache
         self._reload_seconds = reload_seconds
-        self._bundle = bundle
+        self._fallback = fallback
         self.served: Served | None = None
         self._failure: str | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="ferkit-live-model", daemon=True)
-        self.registry = RegistryState("unknown" if registry and bundle is None else "none")
+        self.registry = RegistryState("unknown" if registry else "none")
 
     def start(self) -> None:
         """Read the model in a thread, and look for newer ones from then on."""
@@ -219,7 +219,7 @@ class LiveModel:
         version = champion_version()
         if version is None:
             # Nothing was promoted, or the champion was taken back: what ferkit brings.
-            return None if self.served and self.served.alias is None else shipped()
+            return None if self.served and self.served.alias is None else without_registry(self._fallback)
         if self.served and self.served.alias and self.served.version == version:
             return None
         registered = load_champion(self._cache)
@@ -239,7 +239,7 @@ class LiveModel:
     def _take_fallback(self) -> None:
         """At the start, while no registry answers: the last champion, or what ferkit brings."""
         try:
-            self._take((self.registry.state == "away" and self._last_champion()) or shipped(self._bundle))
+            self._take((self.registry.state == "away" and self._last_champion()) or without_registry(self._fallback))
         except (FerkitError, OSError) as error:
             self._failure = f"no model can be read: {_one_line(error)}"
             _LOG.error("%s", self._failure)

@@ -3,9 +3,15 @@
 gunicorn --config python:serving.gunicorn_config serving.wsgi:app
 """
 
+import os
+
 from serving.app import create_app
 from serving.settings import ServingSettings
 
 __all__ = ["app"]
+
+# A registry that is away is asked again later; MLflow's own patience, minutes of it, would hold up the start.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 app = create_app(ServingSettings.from_environment())

@@ -47,7 +47,7 @@ def server(bundle, tmp_path_factory):
 @pytest.fixture(scope="module")
 def toy(bundle, tmp_path_factory):
     """A model in this process, for services with other settings."""
-    model = LiveModel(tmp_path_factory.mktemp("live"), bundle=bundle)
+    model = LiveModel(tmp_path_factory.mktemp("live"), fallback=bundle, registry=False)
     model.start()
     wait_for(lambda: model.served is not None)
     return model
@@ -189,10 +189,10 @@ def test_the_model_and_its_card(server, bundle):
 
 def test_the_shipped_model_has_numbers(tmp_path):
     """Read, not asked: its networks take seconds."""
-    from serving.live_model import shipped
+    from serving.live_model import without_registry
     from serving.model_answer import about_model
 
-    said = about_model(shipped())
+    said = about_model(without_registry())
     valid("Model", said)
     best = [row for row in said["numbers"] if row["role"] == "ensemble" and row["subset"] == "PrivateTest"]
     assert best
@@ -434,7 +434,7 @@ def test_what_is_counted(server):
 def test_the_description_is_valid_and_covers_every_route(server, bundle, tmp_path):
     about = server.get("/openapi.json").json
     validate(about)
-    app = create_app(ServingSettings(), LiveModel(tmp_path, bundle=bundle))
+    app = create_app(ServingSettings(), LiveModel(tmp_path, fallback=bundle, registry=False))
     routes = {
         (rule.rule, method.lower())
         for rule in app.url_map.iter_rules()
@@ -488,7 +488,7 @@ def test_who_can_be_reached_from_outside_has_a_limit(host, given, limit):
 
 
 def test_until_a_model_was_read_it_says_so(bundle, tmp_path):
-    app = create_app(ServingSettings(), LiveModel(tmp_path, bundle=bundle))
+    app = create_app(ServingSettings(), LiveModel(tmp_path, fallback=bundle, registry=False))
     client = app.test_client()
     assert client.get("/healthz").status_code == 200
     ready = client.get("/readyz")
@@ -501,7 +501,7 @@ def test_until_a_model_was_read_it_says_so(bundle, tmp_path):
 
 
 def test_a_bug_is_told_without_its_details(bundle, tmp_path, caplog):
-    app = create_app(ServingSettings(), LiveModel(tmp_path, bundle=bundle))
+    app = create_app(ServingSettings(), LiveModel(tmp_path, fallback=bundle, registry=False))
     app.add_url_rule("/bug", view_func=lambda: {}["the secret"])
     answer = app.test_client().get("/bug")
     assert (answer.status_code, answer.json["error"]["code"]) == (500, "internal")
@@ -510,7 +510,7 @@ def test_a_bug_is_told_without_its_details(bundle, tmp_path, caplog):
 
 
 def test_behind_a_proxy_each_client_has_its_own_limit(bundle, tmp_path):
-    model = LiveModel(tmp_path, bundle=bundle)
+    model = LiveModel(tmp_path, fallback=bundle, registry=False)
     client = create_app(ServingSettings(proxies=1, rate_limit=1), model).test_client()
 
     def status(address):
