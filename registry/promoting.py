@@ -60,7 +60,11 @@ class Outcome:
 
 def who() -> str:
     """Who asks: the user of the MLflow server if there is one, else of this machine."""
-    return os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
+    try:
+        return os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        return f"uid {os.getuid()}"
 
 
 def find_challenger(name: str, version: str | None, cache: Path) -> RegisteredModel:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -11,9 +12,9 @@ import pytest
 import typer
 from toy_registry import register_toy, registry_at
 from toy_run import CONFIG
-from typer.testing import CliRunner
 
 from cli import promote as command
+from ferkit.errors import FerkitError
 from registry.errors import RegistryError
 from registry.history import Entry, History, ensure_registered
 from registry.promoting import roll_back
@@ -24,17 +25,40 @@ APP = typer.Typer()
 command.register(APP)
 
 
-def ferkit(*arguments):
-    return CliRunner(env={"COLUMNS": "200"}).invoke(APP, [str(each) for each in arguments])
+@dataclass
+class Done:
+    status: int
+    output: str
+    error: Exception | None = None
+
+
+@pytest.fixture
+def ferkit(capsys, monkeypatch):
+    """The commands, in this process: Keras is imported once."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        commands = typer.main.get_command(APP)
+        capsys.readouterr()
+        try:
+            status = commands([str(each) for each in arguments], standalone_mode=False)
+        except FerkitError as error:
+            return Done(1, capsys.readouterr().out, error)
+        return Done(status or 0, capsys.readouterr().out)
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A registry with three versions of untrained networks; nobody is champion yet."""
+    """A registry with three versions, the second a copy of the first; nobody is champion yet."""
     folder = tmp_path_factory.mktemp("registry")
     with registry_at(f"sqlite:///{folder / 'mlflow.db'}") as client:
-        for seed in range(3):
-            register_toy(folder, seed=seed, targets=[{"name": "fer"}], backbones=[CONFIG["backbones"][1]])
+        one = {"targets": [{"name": "fer"}], "backbones": [CONFIG["backbones"][1]]}
+        first = register_toy(folder, **one)
+        copy = client.get_model_version("ferkit", "1")
+        client.create_model_version("ferkit", copy.source, copy.run_id, model_id=first["model_id"][0])
+        register_toy(folder, seed=1, **one)
         yield client
 
 
@@ -42,26 +66,26 @@ def aliases(client, name="ferkit"):
     return {alias: str(version) for alias, version in client.get_registered_model(name).aliases.items()}
 
 
-def test_a_model_goes_through_the_gate_and_back(store):
+def test_a_model_goes_through_the_gate_and_back(store, ferkit):
     """One story, in order: each step begins with what the one before left."""
     client = store
     assert aliases(client) == {"challenger": "3"}
 
     tried = ferkit("promote", "--version", 1, "--dry-run")
-    assert tried.exit_code == 0, tried.output
+    assert tried.status == 0, tried.output
     assert "version 1 would be promoted; nothing was changed" in tried.output
     assert aliases(client) == {"challenger": "3"}
     assert "ferkit.verdict" not in client.get_model_version("ferkit", "1").tags
 
     first = ferkit("promote", "--version", 1)
-    assert first.exit_code == 0, first.output
+    assert first.status == 0, first.output
     assert "there is no champion yet" in first.output
     assert "ferkit version 1 is the champion now." in first.output
     assert aliases(client) == {"challenger": "3", "champion": "1"}
 
     # Two networks that learned nothing do not differ by more than chance explains.
     refused = ferkit("promote")
-    assert refused.exit_code == command.REFUSED, refused.output
+    assert refused.status == command.REFUSED, refused.output
     assert "FAILED  fer accuracy" in refused.output
     assert "McNemar p =" in refused.output
     assert "ferkit version 3 is refused and stays challenger." in refused.output
@@ -78,30 +102,30 @@ def test_a_model_goes_through_the_gate_and_back(store):
     assert content["numbers"]["challenger/fer/accuracy"] == run.data.metrics["promotion/challenger/fer/accuracy"]
 
     floored = ferkit("promote", "--set", "registry.gate.floors.accuracy=0.99", "--dry-run")
-    assert floored.exit_code == command.REFUSED
+    assert floored.status == command.REFUSED
     assert "at least 0.99 is needed" in floored.output
 
     forced = ferkit("promote", "--force", "--reason", "the first one is worse on dark pictures")
-    assert forced.exit_code == 0, forced.output
+    assert forced.status == 0, forced.output
     assert "ferkit version 3 is the champion now in spite of the gate, version 1 was." in forced.output
     assert aliases(client) == {"champion": "3"}
     assert client.get_model_version("ferkit", "3").tags["ferkit.forced_because"].endswith("dark pictures")
 
     again = ferkit("promote", "--version", 3)
-    assert isinstance(again.exception, RegistryError)
-    assert "version 3 is the champion already" in str(again.exception)
-    assert "no version is challenger" in str(ferkit("promote").exception)
-    assert "--force needs a reason" in str(ferkit("promote", "--version", 2, "--force").exception)
+    assert isinstance(again.error, RegistryError)
+    assert "version 3 is the champion already" in str(again.error)
+    assert "no version is challenger" in str(ferkit("promote").error)
+    assert "--force needs a reason" in str(ferkit("promote", "--version", 2, "--force").error)
 
-    assert ferkit("promote", "--version", 2, "--force", "--reason", "a third").exit_code == 0
+    assert ferkit("promote", "--version", 2, "--force", "--reason", "a third").status == 0
     assert "version 3 is the champion again, version 2 was" in ferkit("rollback").output
     back = ferkit("rollback", "--reason", "the other one fails, too")
     assert "version 1 is the champion again, version 3 was" in back.output
-    assert "nothing to roll back to" in str(ferkit("rollback").exception)
+    assert "nothing to roll back to" in str(ferkit("rollback").error)
     assert aliases(client) == {"champion": "1"}
 
     listed = ferkit("models")
-    assert listed.exit_code == 0, listed.output
+    assert listed.status == 0, listed.output
     lines = listed.output.splitlines()
     assert next(line for line in lines if line.startswith("1 ")).split()[1] == "champion"
     assert sum("refused" in line or "forced" in line or "promoted" in line for line in lines) >= 3
@@ -187,8 +211,8 @@ def test_a_champion_that_was_deleted_is_passed_over(store, tmp_path):
     assert champion_version("gone") == "1"
 
 
-def test_what_is_not_registered_is_told(store):
+def test_what_is_not_registered_is_told(store, ferkit):
     for arguments in (("promote", "--name", "nothing"), ("rollback", "--name", "nothing"), ("models", "nothing")):
-        error = ferkit(*arguments).exception
+        error = ferkit(*arguments).error
         assert isinstance(error, RegistryError)
         assert "`ferkit run` registers" in str(error)
