@@ -1,6 +1,5 @@
 """The model that `--model` names: the reference models, a bundle like them, the registry's champion, or one network."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -59,13 +58,12 @@ def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoi
 
         network = FaceModel(Path(name).stem, target, Path(name))
         return ModelChoice(network.predict, network.classes, network.content_hash())
-    from ferkit.reference_card import CARD
+    from ferkit.profile import bundle_sha256
     from ferkit.reference_model import load_reference
 
     reference = load_reference(bundle_folder(name) if name else None)
-    # The card has the checksums of all weights.
-    sha256 = hashlib.sha256((reference.folder / CARD).read_bytes()).hexdigest()
-    return ModelChoice(partial(reference.predict, target=target, single=single), reference.classes(target), sha256)
+    classify = partial(reference.predict, target=target, single=single)
+    return ModelChoice(classify, reference.classes(target), bundle_sha256(reference.folder))
 
 
 def bundle_folder(name: str) -> Path:

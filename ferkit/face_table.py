@@ -1,7 +1,7 @@
 """The table of what was found in many pictures: a row a face, one for a picture without, one for a broken file."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,15 +78,19 @@ def table_schema(classes: Sequence[str], made_with: MadeWith) -> "pa.Schema":
     return pa.schema(fields, metadata={MADE_WITH: json.dumps(dict(made_with), sort_keys=True).encode()})
 
 
-def table_of(findings: Iterable[Finding], schema: "pa.Schema") -> "pa.Table":
+def table_of(findings: Sequence[Finding], schema: "pa.Schema") -> "pa.Table":
     """The rows of what was found."""
     import pyarrow as pa
 
-    rows = [row for finding in findings for row in _rows(finding, schema.names)]
+    crops = [finding.crops for finding in findings]
+    statistics = face_statistics(np.concatenate(crops)) if crops else {}
+    of_faces = iter(zip(*(values.tolist() for values in statistics.values()), strict=True))
+    rows = [row for finding in findings for row in _rows(finding, schema.names, of_faces)]
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _rows(finding: Finding, names: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(finding: Finding, names: Sequence[str], statistics: Iterator[tuple[float, ...]]) -> list[dict[str, Any]]:
+    """The rows of one picture; takes the statistics of its faces."""
     about: dict[str, Any] = {
         "file": finding.file,
         "frame": finding.frame,
@@ -99,13 +103,12 @@ def _rows(finding: Finding, names: Sequence[str]) -> list[dict[str, Any]]:
         return [about]
     # The classes are the columns between these two.
     classes = names[names.index("emotion") + 1 : names.index(FACE_STATISTICS[0])]
-    statistics = face_statistics(finding.crops)
     return [
         about
         | {"face": index, "score": face.score, "emotion": face.emotion}
         | dict(zip(("x", "y", "width", "height"), face.box, strict=True))
         | dict(zip(classes, face.probabilities.tolist(), strict=True))
-        | {name: float(values[index]) for name, values in statistics.items()}
+        | dict(zip(FACE_STATISTICS, next(statistics), strict=True))
         for index, face in enumerate(finding.faces)
     ]
 

@@ -1,0 +1,194 @@
+"""What the pictures that a model was trained on look like, and what it says: what a later batch is held against.
+
+``profile.json`` lies beside the networks. It holds quantiles and counts, no picture.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from ferkit.dataset import FaceDataset
+from ferkit.errors import DataError
+from ferkit.face_statistics import face_statistics
+from ferkit.labels import Target, class_names
+from ferkit.reference_card import CARD
+from ferkit.reference_model import Reference
+from ferkit.settings import Settings
+
+__all__ = ["PROFILE", "AnswerProfile", "Profile", "Sample", "answers_of", "bundle_sha256", "write_profile"]
+
+PROFILE = "profile.json"
+
+# Of a sample, this many quantiles are kept, evenly spaced from its least to its greatest value.
+_QUANTILES = 201
+_DIGITS = 5
+
+
+class Sample(Settings):
+    """How a number was distributed.
+
+    Attributes
+    ----------
+    count
+        How many there were.
+    quantiles
+        From the least to the greatest, evenly spaced.
+    """
+
+    count: int = Field(ge=1)
+    quantiles: tuple[float, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _sorted(self) -> Self:
+        if (np.diff(self.quantiles) < 0).any():
+            raise ValueError("quantiles that are not sorted.")
+        return self
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> Self:
+        """Summarise numbers (N,), of which there is at least one."""
+        found = np.quantile(values.astype(np.float64), np.linspace(0, 1, _QUANTILES))
+        return cls(count=len(values), quantiles=tuple(float(f"{value:.{_DIGITS}g}") for value in found))
+
+    def cumulative(self, values: NDArray[np.floating], side: Literal["left", "right"]) -> NDArray[np.float64]:
+        """Share of the sample that is less than each value; with side ``right``, or equal to it."""
+        knots = np.asarray(self.quantiles)
+        last = len(knots) - 1
+        at = np.searchsorted(knots, values, side)
+        below, above = knots[np.clip(at - 1, 0, last)], knots[np.clip(at, 0, last)]
+        wide = np.where(above > below, above - below, 1.0)
+        part = np.clip((values - below) / wide, 0, 1)
+        return np.where(at == 0, 0.0, np.where(at > last, 1.0, (at - 1 + part) / last))
+
+    def quantile(self, share: float) -> float:
+        """The value that this share of the sample does not exceed."""
+        return float(np.interp(share, np.linspace(0, 1, len(self.quantiles)), self.quantiles))
+
+
+class AnswerProfile(Settings):
+    """What a model said about pictures.
+
+    Attributes
+    ----------
+    emotions
+        How often each was the most probable one.
+    confidence
+        Its probability.
+    entropy
+        Of the probabilities, in nats.
+    """
+
+    emotions: dict[str, int]
+    confidence: Sample
+    entropy: Sample
+
+
+class Profile(Settings):
+    """The whole of ``profile.json``.
+
+    Attributes
+    ----------
+    format
+        Of this file.
+    model
+        sha256 of the ``reference.json`` that it belongs to; empty where no model was asked.
+    pictures
+        Distribution of each of `ferkit.face_statistics` over the pictures of Training.
+    answers, single_answers
+        By target, what the ensemble, and its student, said about PublicTest.
+    """
+
+    format: Literal[1] = 1
+    model: str = ""
+    pictures: dict[str, Sample]
+    answers: dict[Target, AnswerProfile] = Field({})
+    single_answers: dict[Target, AnswerProfile] = Field({})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read ``profile.json`` in `folder`.
+
+        Raises
+        ------
+        DataError
+            If there is none, or it is not one that this version of ferkit reads.
+        """
+        file = folder / PROFILE
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise DataError(
+                f"{file}: no such file, so nothing says what this model was trained on; export or register it again, "
+                "or name a configuration or an earlier table: --against."
+            ) from None
+        except (OSError, ValidationError) as error:
+            raise DataError(f"{file}: not a profile that this ferkit reads: {' '.join(str(error).split())}") from error
+
+    @classmethod
+    def of_pictures(cls, faces: FaceDataset) -> Self:
+        """The profile of the pictures of Training alone: no model is asked.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        images = faces.of_split("Training").images
+        if not len(images):
+            raise DataError("no picture for Training, so there is nothing that a batch could be held against.")
+        return cls(pictures={name: Sample.of(values) for name, values in face_statistics(images).items()})
+
+
+def answers_of(probabilities: NDArray[np.floating], target: Target) -> AnswerProfile:
+    """Summarise what a model said about at least one picture: (N, classes), rows that sum to one."""
+    classes = class_names(target)
+    said = probabilities.astype(np.float64)
+    counts = np.bincount(said.argmax(axis=1), minlength=len(classes))
+    # The limit of p log p is 0.
+    entropy = -(said * np.log(np.where(said > 0, said, 1.0))).sum(axis=1)
+    return AnswerProfile(
+        emotions=dict(zip(classes, counts.tolist(), strict=True)),
+        confidence=Sample.of(said.max(axis=1)),
+        entropy=Sample.of(np.maximum(entropy, 0.0)),
+    )
+
+
+def bundle_sha256(folder: Path) -> str:
+    """What tells the networks in `folder` from others: sha256 of their card, which has the checksums of all weights."""
+    return hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
+
+
+def write_profile(folder: Path, reference: Reference, faces: FaceDataset) -> Profile:
+    """Write ``profile.json`` into `folder`: what `faces` look like, and what `reference` says about PublicTest.
+
+    Every network is asked once. Without pictures for PublicTest, its answers are left out.
+
+    Parameters
+    ----------
+    folder
+        Of the bundle: where the ``reference.json`` of `reference` lies.
+    reference
+        The networks.
+    faces
+        What they were trained on.
+    """
+    images = faces.of_split("PublicTest").images
+    profile = Profile.of_pictures(faces).model_copy(update={"model": bundle_sha256(folder)})
+    if len(images):
+        answers, single = _answers(reference, images, single=False), _answers(reference, images, single=True)
+        profile = profile.model_copy(update={"answers": answers, "single_answers": single})
+    (folder / PROFILE).write_text(profile.model_dump_json() + "\n")
+    return profile
+
+
+def _answers(reference: Reference, images: NDArray[np.uint8], *, single: bool) -> dict[Target, AnswerProfile]:
+    card = reference.card
+    views = card.student_views if single else card.views
+    votes = {target: vote for target in reference.targets if (vote := card.targets[target].vote(single=single))}
+    names = {name for vote in votes.values() for name in vote.weights}
+    said = {name: reference.ask(name, images, views) for name in sorted(names)}
+    return {target: answers_of(reference.vote(said, target, single=single), target) for target in votes}
