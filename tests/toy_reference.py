@@ -41,7 +41,7 @@ CARD = """# Toy networks
 Nobody trained them.
 
 | split | accuracy |
-|---|---|
+|---|---:|
 | PrivateTest | 0.14 |
 
 <script>document.title = "taken over"</script>

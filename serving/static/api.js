@@ -44,7 +44,8 @@ async function ask(path, options = {}) {
 
 function inWords(code, message) {
   if (code === "unauthorized") return "This service asks for a token, and got none or another one.";
-  const sentence = message.charAt(0).toUpperCase() + message.slice(1);
+  // Unless it begins with the name of a file.
+  const sentence = /^[a-z]+ /.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 

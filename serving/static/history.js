@@ -2,6 +2,8 @@
 
 import { colour, percent, token, variable } from "./emotions.js";
 
+// Of the axis of time, which grows with what there is to show.
+const SHORTEST = 15_000;
 const MINUTE = 60_000;
 // About two hours at five frames a second.
 const MOST_ROWS = 40_000;
@@ -59,9 +61,10 @@ export class History {
     context.scale(density, density);
     const end = points.at(-1)?.time ?? 0;
     const inner = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
-    const x = (time) => MARGIN.left + inner[0] * (1 - (end - time) / MINUTE);
+    const span = Math.min(MINUTE, Math.max(SHORTEST, end - (points[0]?.time ?? end)));
+    const x = (time) => MARGIN.left + inner[0] * (1 - (end - time) / span);
     const y = (share) => MARGIN.top + inner[1] * (1 - share);
-    drawAxes(context, x, y, end, width);
+    drawAxes(context, x, y, end, span, width);
     context.lineJoin = "round";
     context.save();
     context.beginPath();
@@ -90,7 +93,7 @@ export class History {
   }
 }
 
-function drawAxes(context, x, y, end, width) {
+function drawAxes(context, x, y, end, span, width) {
   context.font = "11px system-ui, sans-serif";
   context.fillStyle = token("--faint");
   context.strokeStyle = token("--line");
@@ -105,9 +108,10 @@ function drawAxes(context, x, y, end, width) {
     context.stroke();
     context.fillText(`${share * 100} %`, MARGIN.left - 6, line);
   }
-  for (const [ago, text, align] of [[60, "1 minute ago", "left"], [30, "30 s", "center"], [0, "now", "right"]]) {
+  for (const [share, align] of [[1, "left"], [0.5, "center"], [0, "right"]]) {
     context.textAlign = align;
-    context.fillText(text, x(end - ago * 1000), y(0) + 12);
+    const text = share ? `${Math.round((share * span) / 1000)} s ago` : "now";
+    context.fillText(text, x(end - share * span), y(0) + 12);
   }
 }
 
