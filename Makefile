@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONFIG ?= configs/quickstart.yaml
 
-.PHONY: run test lint ui lock clean
+.PHONY: run test lint ui serve lock clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## run the pipeline on the built-in synthetic faces
@@ -23,8 +23,11 @@ lint: $(READY)
 ui: $(READY)  ## open the MLflow UI on this checkout's runs
 	@$(BIN)/ferkit ui
 
+serve: $(READY)  ## open the page on the promoted model, or on the reference models
+	@$(BIN)/ferkit serve
+
 lock:  ## resolve the dependencies again, without naming an index
-	uv pip compile --universal --no-emit-index-url --generate-hashes --group dev -q pyproject.toml -o requirements.lock
+	uv pip compile --universal --no-emit-index-url --generate-hashes --group dev --extra export -q pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and all state of this checkout
 	rm -rf $(VENV) .ferkit

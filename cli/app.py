@@ -5,7 +5,22 @@ import sys
 
 import typer
 
-from cli import backbones, dashboard, data, evaluate, export_reference, import_run, predict, report, run, ui
+from cli import (
+    backbones,
+    dashboard,
+    data,
+    drift,
+    evaluate,
+    export,
+    export_reference,
+    import_run,
+    predict,
+    promote,
+    report,
+    run,
+    serve,
+    ui,
+)
 from cli.expected import expected_error
 from cli.workspace import Workspace
 
@@ -26,6 +41,10 @@ backbones.register(app)
 app.add_typer(evaluate.app, name="evaluate")
 export_reference.register(app)
 predict.register(app)
+drift.register(app)
+serve.register(app)
+promote.register(app)
+export.register(app)
 report.register(app)
 ui.register(app)
 dashboard.register(app)
