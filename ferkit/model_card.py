@@ -12,7 +12,7 @@ from ferkit.reference_table import markdown_table, published_table
 from ferkit.run_records import MemberRecord
 from ferkit.views import TestTimeAugmentation
 
-__all__ = ["FAILINGS", "MISUSE", "licences", "model_card", "views_words", "votes_table"]
+__all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "views_words", "votes_table"]
 
 
 def model_card(
@@ -51,10 +51,7 @@ def model_card(
         votes=votes_table(card),
         views=views_words(card.views),
         student_views=f",\n  the student {views_words(card.student_views)}" if card.students else "",
-        targets="; ".join(
-            f"`{target}`: " + ("FER-2013's own" if target == "fer" else f"FER+, protocol {each.settings.protocol}")
-            for target, each in card.targets.items()
-        ),
+        targets=labels_words(card),
         joint=_JOINT if any(len(network.heads) > 1 for network in card.networks.values()) else "",
         licences=licences(record.backbone for record in records.values()),
         commands="\n".join(f"    {each}" for each in commands),
@@ -125,6 +122,14 @@ def _recipes(card: ReferenceCard, records: Mapping[str, MemberRecord]) -> str:
     }
     text = yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=110)
     return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def labels_words(card: ReferenceCard) -> str:
+    """How the labels of each target are made, in words."""
+    return "; ".join(
+        f"`{target}`: " + ("FER-2013's own" if target == "fer" else f"FER+, protocol {each.settings.protocol}")
+        for target, each in card.targets.items()
+    )
 
 
 def votes_table(card: ReferenceCard) -> str:

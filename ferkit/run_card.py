@@ -6,7 +6,7 @@ import pandas as pd
 
 from ferkit.backbones import BackboneSettings
 from ferkit.config import RunConfig
-from ferkit.model_card import FAILINGS, MISUSE, licences, views_words, votes_table
+from ferkit.model_card import FAILINGS, MISUSE, labels_words, licences, views_words, votes_table
 from ferkit.reference_card import ReferenceCard
 from ferkit.reference_table import published_table
 
@@ -39,7 +39,7 @@ def run_card(
         misuse=MISUSE,
         failings=FAILINGS if config.data.source == "fer2013" else _OTHER_DATA.format(source=config.data.source),
         results=published_table(scores),
-        targets="; ".join(f"`{name}`: protocol {each.settings.protocol}" for name, each in card.targets.items()),
+        targets=labels_words(card),
         votes=votes_table(card),
         views=views_words(card.views),
         origin="\n".join(f"- {what}: {value}" for what, value in origin.items()),
@@ -55,8 +55,9 @@ and for which people, was not measured; if the faces were drawn, they are of no 
 
 _TEMPLATE = """# Model card: `{name}`
 
-A run of ferkit's pipeline made these networks: {networks}. They take a grey 48x48 picture of a face and give a
-probability to each expression. The whole configuration is in `config.yaml`.
+A run of ferkit's pipeline made these networks: {networks}.
+They take a grey 48x48 picture of a face and give a probability to each expression. The whole configuration is in
+`config.yaml`.
 
 {misuse}
 {failings}
@@ -72,7 +73,7 @@ therefore too good. PrivateTest chose nothing.
 
 ## How it answers
 
-Labels: {targets}. It sees of each picture {views}; the probabilities of the views are averaged.
+Labels of each target: {targets}. It sees of each picture {views}; the probabilities of the views are averaged.
 
 {votes}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from registry.errors import RegistryError, told
 from registry.registered import CHAMPION
-from registry.store import aliases_of, known_models, registry_client
+from registry.store import aliases_of, find_registered, registry_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,7 +80,7 @@ class History:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        found = known_models(name)
+        found = find_registered(name)
         if found is None:
             raise RegistryError(f"{name}: no such registered model; `ferkit run` registers what it trains.")
         if HISTORY_TAG not in found.tags:
@@ -112,7 +112,7 @@ class History:
         while True:
             entries = self.read()
             champion = self.champions(entries)[-1:]
-            now = aliases_of(known_models(self.name)).get(CHAMPION)
+            now = aliases_of(find_registered(self.name)).get(CHAMPION)
             if not entries or (champion and champion[0] == now):
                 return moved
             moved = moved or now
@@ -143,7 +143,7 @@ class History:
 
 def ensure_registered(name: str) -> None:
     """Make the registered model `name` with an empty history, unless it has one."""
-    found = known_models(name)
+    found = find_registered(name)
     if found and HISTORY_TAG in found.tags:
         return
     from mlflow.exceptions import MlflowException
@@ -160,7 +160,7 @@ def ensure_registered(name: str) -> None:
         except MlflowException:
             # Names are unique: somebody made it meanwhile, with a history of its own.
             client.delete_run(run.info.run_id)
-            if known_models(name) is None:
+            if find_registered(name) is None:
                 raise
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry.errors import RegistryError, told
-from registry.store import aliases_of, known_models, registry_client
+from registry.store import aliases_of, find_registered, registry_client
 
 __all__ = ["ListedVersion", "list_versions", "registered_names"]
 
@@ -55,7 +55,7 @@ def list_versions(name: str, most: int = 20) -> list[ListedVersion]:
     RegistryError
         If nothing is registered under that name, or the registry does not answer.
     """
-    entry = known_models(name)
+    entry = find_registered(name)
     if entry is None:
         raise RegistryError(f"{name}: nothing is registered under this name; `ferkit run` registers what it trains.")
     aliases = aliases_of(entry)

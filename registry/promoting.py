@@ -17,7 +17,7 @@ from ferkit.trial import protocols_of, try_bundle
 from registry.errors import RegistryError
 from registry.history import Action, Entry, History
 from registry.registered import CHALLENGER, RegisteredModel, champion_version, load_version
-from registry.store import aliases_of, known_models, registry_client
+from registry.store import aliases_of, find_registered, registry_client
 from registry.verdict_log import log_verdict
 
 __all__ = ["Outcome", "Pictures", "find_challenger", "promote", "roll_back", "who"]
@@ -75,7 +75,7 @@ def find_challenger(name: str, version: str | None, cache: Path) -> RegisteredMo
     RegistryError
         If there is none.
     """
-    found = known_models(name)
+    found = find_registered(name)
     if found is None:
         raise RegistryError(f"{name}: nothing is registered under this name; `ferkit run` registers what it trains.")
     chosen = version or aliases_of(found).get(CHALLENGER)
@@ -195,5 +195,5 @@ def _entry(action: Action, version: str, previous: str | None, reason: str) -> E
 
 def _pass_on_challenger(promoted: RegisteredModel) -> None:
     """A champion is no challenger any more; a version that was registered meanwhile stays one."""
-    if aliases_of(known_models(promoted.name)).get(CHALLENGER) == promoted.version:
+    if aliases_of(find_registered(promoted.name)).get(CHALLENGER) == promoted.version:
         registry_client().delete_registered_model_alias(promoted.name, CHALLENGER)

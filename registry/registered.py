@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import told
-from registry.store import aliases_of, known_models, registry_client
+from registry.store import aliases_of, find_registered, registry_client
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -63,7 +63,7 @@ def champion_version(name: str = REGISTERED_NAME) -> str | None:
     RegistryError
         If the registry does not answer.
     """
-    return aliases_of(known_models(name)).get(CHAMPION)
+    return aliases_of(find_registered(name)).get(CHAMPION)
 
 
 def load_champion(cache: Path, name: str = REGISTERED_NAME) -> RegisteredModel | None:

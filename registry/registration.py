@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,15 +66,18 @@ class Lineage:
 def register_run(run: TrainedRun, lineage: Lineage) -> pd.DataFrame:
     """Register the ensemble of a run, and its networks one by one if ``registry.singles`` says so.
 
-    The active MLflow run becomes their source.
+    The active MLflow run becomes their source; where there is none, one is made.
 
     Returns
     -------
     name, version, model_id
         One line a version that was made.
     """
+    import mlflow
+
     made = []
-    with tempfile.TemporaryDirectory() as scratch:
+    within = nullcontext() if mlflow.active_run() else mlflow.start_run(run_name=lineage.pipeline_run)
+    with within, tempfile.TemporaryDirectory() as scratch:
         bundle = bundle_ensemble(run, Path(scratch) / "ensemble" / "bundle", lineage.origin())
         made.append(register_bundle(bundle, REGISTERED_NAME, "ensemble", lineage))
         if run.config.registry.singles:

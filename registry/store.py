@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import RegisteredModel as Entry
 
-__all__ = ["aliases_of", "known_models", "registry_client", "registry_key"]
+__all__ = ["aliases_of", "find_registered", "registry_client", "registry_key"]
 
 
 def registry_client() -> "MlflowClient":
@@ -23,7 +23,7 @@ def registry_client() -> "MlflowClient":
     return MlflowClient()
 
 
-def known_models(name: str) -> "Entry | None":
+def find_registered(name: str) -> "Entry | None":
     """What the registry knows of the model `name`: aliases and tags; None if nothing was registered under it.
 
     Raises
