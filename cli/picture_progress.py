@@ -33,18 +33,24 @@ class PictureProgress:
         console = Console(stderr=True, highlight=False)
         if batch is None or not console.is_terminal:
             return
-        rate = TextColumn("{task.fields[rate]:.1f} a second")
+        rate = TextColumn("{task.fields[rate]}")
         self._bar = Progress(BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console)
         done = batch.stand.pictures + batch.stand.problems
-        self._task = self._bar.add_task("", total=count_shots(sources, every), completed=done, rate=0.0)
-        self._start, self._done = time.monotonic(), 0
+        self._task = self._bar.add_task("", total=count_shots(sources, every), completed=done, rate="")
+        self._start, self._done = 0.0, 0
 
     def add(self, group: Sequence[Look]) -> None:
         """Show that these are done."""
-        if self._bar:
-            self._done += len(group)
-            rate = self._done / max(1e-3, time.monotonic() - self._start)
-            self._bar.update(self._task, advance=len(group), rate=rate)
+        if not self._bar:
+            return
+        self._bar.update(self._task, advance=len(group))
+        if not self._start:
+            # The first ones wait for the network to be loaded, which says nothing of the others.
+            self._start = time.monotonic()
+            return
+        self._done += len(group)
+        rate = self._done / max(1e-3, time.monotonic() - self._start)
+        self._bar.update(self._task, rate=f"{rate:.1f} a second")
 
     def __enter__(self) -> Self:
         if self._bar:
