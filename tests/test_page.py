@@ -319,7 +319,7 @@ def test_what_is_no_picture_is_told_in_words(visit, files):
     seen.read(files / "one.jpg")
     page.set_input_files("#file", files / "letter.jpg")
     page.wait_for_selector("#error:not([hidden])")
-    assert page.inner_text("#error").startswith("letter.jpg: not a picture")
+    assert page.inner_text("#error").startswith("Picture: not a picture")
     assert page.is_hidden("#face")
     # What the browser notes about every answer of 4xx is no error of the page.
     assert all("422" in complaint for complaint in seen.complaints)

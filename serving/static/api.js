@@ -44,25 +44,25 @@ async function ask(path, options = {}) {
 
 function inWords(code, message) {
   if (code === "unauthorized") return "This service asks for a token, and got none or another one.";
-  // Unless it begins with the name of a file.
-  const sentence = /^[a-z]+ /.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
+  const sentence = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
-function withPicture(path, blob, name, parameters, signal) {
-  const form = new FormData();
-  form.append("picture", blob, name);
-  return ask(`${path}?${new URLSearchParams(parameters)}`, { method: "POST", body: form, signal });
+function withPicture(path, blob, parameters, signal) {
+  // The service looks at the bytes; browsers know no type for some pictures that it can read.
+  const type = blob.type.startsWith("image/") ? blob.type : "image/unknown";
+  const address = `${path}?${new URLSearchParams(parameters)}`;
+  return ask(address, { method: "POST", body: blob, headers: { "Content-Type": type }, signal });
 }
 
 // What the service answers about one picture: {model, target, classes, picture: {width, height, faces}}.
-export async function predict(blob, name, settings, signal) {
-  const answer = await (await withPicture(paths.predict, blob, name, settings, signal)).json();
+export async function predict(blob, settings, signal) {
+  const answer = await (await withPicture(paths.predict, blob, settings, signal)).json();
   return { ...answer, picture: answer.pictures[0] };
 }
 
-export async function explain(blob, name, settings, face, emotion, signal) {
-  return (await withPicture(paths.explain, blob, name, { ...settings, face, emotion }, signal)).json();
+export async function explain(blob, settings, face, emotion, signal) {
+  return (await withPicture(paths.explain, blob, { ...settings, face, emotion }, signal)).json();
 }
 
 export async function model() {

@@ -22,7 +22,7 @@ export class Explanation {
   }
 
   async ask() {
-    const { blob, name } = this.picture();
+    const blob = this.picture();
     const emotion = at("explain-emotion").value;
     this.asking?.abort();
     const own = (this.asking = new AbortController());
@@ -30,7 +30,7 @@ export class Explanation {
     at("explain").setAttribute("aria-busy", "true");
     at("explain-button").textContent = "Explaining…";
     try {
-      const answer = await api.explain(blob, name, this.settings(), this.face(), emotion, own.signal);
+      const answer = await api.explain(blob, this.settings(), this.face(), emotion, own.signal);
       this.show(answer);
     } catch (error) {
       this.onFailure(error);

@@ -15,12 +15,12 @@ export function takePictures(onPicture) {
       const [file] = event.target.files;
       // So that the same file can be chosen again.
       event.target.value = "";
-      if (file) onPicture(file, file.name);
+      if (file) onPicture(file);
     });
   }
   document.addEventListener("paste", (event) => {
     const file = pictureIn(event.clipboardData?.items);
-    if (file) onPicture(file, file.name);
+    if (file) onPicture(file);
   });
   let inside = 0;
   const cover = (shown) => {
@@ -41,6 +41,6 @@ export function takePictures(onPicture) {
     inside = 0;
     cover(false);
     const file = pictureIn(event.dataTransfer.items);
-    if (file) onPicture(file, file.name);
+    if (file) onPicture(file);
   });
 }

@@ -18,7 +18,7 @@ export class LiveReading {
     this.told = 0;
     this.stream = new Stream({
       look: () => camera.frame(),
-      ask: (blob) => api.predict(blob, "frame.jpg", settings()),
+      ask: (blob) => api.predict(blob, settings()),
       onAnswer: (answer, blob, seconds) => this.answered(answer, blob, seconds),
       onFailure: (error, gaveUp) => {
         onFailure(error);

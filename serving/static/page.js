@@ -13,7 +13,7 @@ const at = (id) => document.getElementById(id);
 const stage = new Stage(at("stage"), at("canvas"), select);
 const reading = new Reading(select);
 const camera = new Camera(at("video"));
-// What is shown: a picture {blob, name}, the answer about it, and which of its faces is chosen.
+// What is shown: a picture as it was sent, the answer about it, and which of its faces is chosen.
 const shown = { picture: null, answer: null, selected: 0 };
 let asking = null;
 
@@ -22,7 +22,7 @@ function settings() {
 }
 
 function select(index) {
-  if (index === shown.selected && shown.answer?.faces[index] === stage.faces[stage.selected]) return;
+  if (index === shown.selected) return;
   shown.selected = index;
   explanation.hide();
   render();
@@ -58,8 +58,7 @@ async function readPicture() {
   forgetError();
   at("busy").hidden = false;
   try {
-    const { picture } = shown;
-    const answer = await api.predict(picture.blob, picture.name, settings(), own.signal);
+    const answer = await api.predict(shown.picture, settings(), own.signal);
     const { width, height, faces } = answer.picture;
     // The browser may be unable to show what the service can read.
     if (!stage.source) stage.show(null, width, height);
@@ -80,9 +79,9 @@ async function readPicture() {
   }
 }
 
-async function showPicture(blob, name) {
+async function showPicture(blob) {
   live.turnOff();
-  Object.assign(shown, { picture: { blob, name }, answer: null, selected: 0 });
+  Object.assign(shown, { picture: blob, answer: null, selected: 0 });
   reading.clear();
   try {
     // Turned as the camera noted, as the service turns it.
@@ -119,9 +118,9 @@ const live = new LiveReading({
     reading.clear();
     tell("");
   },
-  onPicture: (blob) => showPicture(blob, "webcam.jpg"),
+  onPicture: showPicture,
   onAnswer: (answer, blob, faces) => {
-    Object.assign(shown, { picture: { blob, name: "webcam.jpg" }, answer: { faces, classes: answer.classes } });
+    Object.assign(shown, { picture: blob, answer: { faces, classes: answer.classes } });
     nameModel(answer.model);
     render();
   },
