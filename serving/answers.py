@@ -20,7 +20,7 @@ def model_of(served: Served) -> dict[str, str]:
 
 def rounded(values: NDArray[np.floating]) -> list[Any]:
     """An array as lists, without digits that mean nothing."""
-    return np.round(values.astype(np.float64), 6).tolist()
+    return list(np.round(values.astype(np.float64), 6).tolist())
 
 
 def picture_answer(found: Found, faces: Sequence[FacePrediction], classes: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The Flask application."""
 
-import importlib.util
 import logging
 import os
 import time
@@ -16,9 +15,10 @@ from serving.batcher import Batcher
 from serving.budget import Budget
 from serving.errors import ApiError
 from serving.health import health
-from serving.live_model import LiveModel
+from serving.live_model import LiveModel, Served
 from serving.metrics import Metrics
 from serving.openapi import openapi
+from serving.page import page
 from serving.rate_limit import RateLimit
 from serving.security import add_headers
 from serving.settings import ServingSettings
@@ -64,8 +64,7 @@ def create_app(settings: ServingSettings, model: LiveModel | None = None) -> Fla
     app.register_blueprint(api)
     app.register_blueprint(health)
     app.register_blueprint(openapi)
-    if importlib.util.find_spec("serving.page"):
-        app.register_blueprint(importlib.import_module("serving.page").page)
+    app.register_blueprint(page)
     add_headers(app)
     _tell_errors(app)
     _measure(app)
@@ -75,18 +74,25 @@ def create_app(settings: ServingSettings, model: LiveModel | None = None) -> Fla
 def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
     metrics = Metrics()
     patience = settings.patience_seconds
+    batcher = Batcher(settings.most_batch, settings.most_waiting, patience, metrics.saw_batch)
     if model is None:
+
+        def prepare(served: Served) -> None:
+            for question in served.questions():
+                batcher.meet(question)
+
         model = LiveModel(
             settings.cache,
             settings.reload_seconds,
             fallback=settings.bundle,
             registry=settings.bundle is None and bool(os.environ.get("MLFLOW_TRACKING_URI")),
+            prepare=prepare,
         )
         model.start()
     return Backend(
         settings=settings,
         model=model,
-        batcher=Batcher(settings.most_batch, settings.most_waiting, patience, metrics.saw_batch),
+        batcher=batcher,
         detector=load_detector(settings.detector),
         metrics=metrics,
         rate_limit=RateLimit(settings.requests_a_minute),

@@ -9,11 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.dataset import SIZE
 from serving.errors import BusyError
 
 __all__ = ["Batcher", "Classifier"]
@@ -97,6 +99,12 @@ class Batcher:
                 raise
             job.answer.cancel()
             raise BusyError(f"no answer of the network within {self._patience_seconds:g} s") from None
+
+    def meet(self, classifier: Classifier) -> None:
+        """Let the thread ask `classifier` once: some networks prepare themselves for each thread anew."""
+        # A thread that is too busy will do so with the first request.
+        with suppress(BusyError):
+            self.ask(classifier, np.zeros((1, SIZE, SIZE), np.uint8))
 
     def close(self) -> None:
         """Refuse what comes, answer what waits, and end the thread."""

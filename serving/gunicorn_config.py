@@ -26,8 +26,8 @@ timeout = 60
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
-# Its default is below the folder from which it runs, which may be read-only; its small files fit into memory.
-worker_tmp_dir = None
+# Two services of one user would share its socket, and nobody asks there.
+control_socket_disable = True
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - the signature is gunicorn's.

@@ -8,6 +8,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,16 +72,22 @@ class Served:
 
     def warm_up(self) -> None:
         """Have each network see pictures, so that no request pays for what is done once."""
-        warm: set[str] = set()
+        for ask in self.questions():
+            # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.
+            for count in (1, 2):
+                ask(np.zeros((count, SIZE, SIZE), np.uint8))
+
+    def questions(self) -> "list[Ask]":
+        """As many as it takes to ask every network that has a say."""
+        asked: set[str] = set()
+        found = []
         for target, card in self.reference.card.targets.items():
             for single in (True, False):
                 vote = card.vote(single=single)
-                if vote is None or warm.issuperset(vote.weights):
-                    continue
-                # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.
-                for count in (1, 2):
-                    self.reference.predict(np.zeros((count, SIZE, SIZE), np.uint8), target, single=single)
-                warm.update(vote.weights)
+                if vote is not None and not asked.issuperset(vote.weights):
+                    found.append(Ask(self, target, single))
+                    asked.update(vote.weights)
+        return found
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,8 @@ class LiveModel:
         The model that answers while there is no champion; None: the reference that ferkit brings.
     registry
         Whether there is a registry to ask.
+    prepare
+        Called with a model that is ready, before it takes over.
 
     Attributes
     ----------
@@ -151,10 +160,12 @@ class LiveModel:
         *,
         fallback: Path | None = None,
         registry: bool = True,
+        prepare: Callable[[Served], None] = lambda _served: None,
     ) -> None:
         self._cache = cache
         self._reload_seconds = reload_seconds
         self._fallback = fallback
+        self._prepare = prepare
         self.served: Served | None = None
         self._failure: str | None = None
         self._stop = threading.Event()
@@ -233,6 +244,7 @@ class LiveModel:
     def _take(self, served: Served) -> None:
         started = time.monotonic()
         served.warm_up()
+        self._prepare(served)
         self.served = served
         _LOG.info("%s %s answers (ready after %.1f s)", served.name, served.version, time.monotonic() - started)
 

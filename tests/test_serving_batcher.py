@@ -149,6 +149,21 @@ def test_a_network_that_returns_too_little_is_an_error_not_a_shift(crowd, reques
         batcher.ask(forgetful, pictures(1, 2))
 
 
+def test_the_thread_meets_a_network_before_requests_do(crowd, request):
+    batcher, threads = open_batcher(request, patience_seconds=0.05), []
+
+    def shy(images, /):
+        threads.append((threading.current_thread().name, images.shape))
+        return np.zeros((len(images), 2))
+
+    batcher.meet(shy)
+    assert threads == [("ferkit-batcher", (1, 48, 48))]
+    busy = Mean()
+    behind(batcher, busy, crowd)
+    batcher.meet(shy)
+    busy.gate.set()
+
+
 def test_closing_answers_what_waits_and_refuses_the_rest(crowd):
     batcher, mean = Batcher(), Mean()
     _, asked = behind(batcher, mean, crowd, (mean, pictures(1)))

@@ -49,7 +49,7 @@ def crown(store):
 
 @pytest.fixture(scope="module")
 def fallback(tmp_path_factory):
-    return write_toy_reference(tmp_path_factory.mktemp("fallback"))
+    return write_toy_reference(tmp_path_factory.mktemp("fallback"), {"alone": 1.0})
 
 
 @pytest.fixture
@@ -134,6 +134,7 @@ def mlflow_server(folder, port):
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
     ]
+    clean["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     with served(command, f"http://127.0.0.1:{port}/health", clean, folder / "mlflow.log"):
         yield
 
