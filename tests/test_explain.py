@@ -15,7 +15,6 @@ from toy_reference import write_toy_reference
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.errors import DataError
 from ferkit.explain import explain, grad_cam
-from ferkit.heat_map import overlay_png
 from ferkit.reference_model import Reference
 
 ROOT = Path(__file__).parents[1]
@@ -173,16 +172,3 @@ def test_no_picture_is_no_map(light_meter, reference):
     none = FACES[:0]
     assert grad_cam(light_meter, none, "fer", 0).shape == (0, 48, 48)
     assert explain(reference, none, "fer", single=True, class_index=0).shape == (0, 48, 48)
-
-
-def test_the_overlay_is_the_face_where_it_is_cold_and_coloured_where_it_is_hot():
-    face = np.full((48, 48), 100, np.uint8)
-    heat = np.zeros((48, 48), np.float32)
-    heat[:, 24:] = 1
-    picture = cv2.imdecode(np.frombuffer(overlay_png(face, heat, side=96), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (96, 96, 3)
-    assert (picture[:, :40] == 100).all()
-    blue, _, red = picture[48, 80].astype(int)
-    assert red > blue + 40
-    with pytest.raises(DataError, match="expected a uint8 face and its heat"):
-        overlay_png(face, heat[:24])

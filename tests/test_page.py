@@ -5,6 +5,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -85,7 +86,8 @@ def server(tmp_path_factory):
             time.sleep(0.2)
         yield address
     finally:
-        process.terminate()
+        # At once: a browser keeps its connections open, for which a gentler end would wait.
+        process.send_signal(signal.SIGQUIT)
         process.wait(30)
         log.close()
 
