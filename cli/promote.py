@@ -67,7 +67,7 @@ def promote(
 
     workspace = Workspace.open()
     quiet_native_libraries(workspace.root / "native.log")
-    cache = workspace.root / "registry"
+    cache = workspace.root / "models"
     challenger = find_challenger(name, str(version) if version else None, cache)
     config = load_config(challenger.folder / "config.yaml", overrides or [])
     pictures = Pictures(load(config.data), config.evaluation, config.seed)
