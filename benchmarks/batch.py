@@ -3,8 +3,8 @@
     python benchmarks/batch.py [FOLDER]
 
 Without a FOLDER of pictures, the built-in drawn faces are pasted into photographs that scikit-learn brings, and saved
-as JPEG of 640x480 and of 2560x1920 pixels. Each line is the best of ``--runs``, which take turns, as a machine that does
-other things slows some of them.
+as JPEG of 640x480 and of 2560x1920 pixels. Each line is the best of ``--runs``, which take turns: a machine that does
+other things, too, slows some of them.
 """
 
 import argparse

@@ -15,11 +15,12 @@ from toy_reference import write_toy_reference
 from typer.testing import CliRunner
 
 from cli import drift as command
+from cli.model_choice import choose_model
 from ferkit.drift import Baseline, Change, DriftSettings, _judged, drift, drift_table
 from ferkit.errors import ConfigError, DataError
 from ferkit.face_statistics import face_statistics
 from ferkit.face_table import FaceTable, Finding, read_face_table, table_of, table_schema
-from ferkit.labels import FER_EMOTIONS
+from ferkit.labels import FER_EMOTIONS, FERPLUS_EMOTIONS
 from ferkit.predictor import FacePrediction
 from ferkit.profile import PROFILE, Profile, Sample, answers_of, bundle_sha256, write_profile
 from ferkit.reference_model import REFERENCE, Reference, load_reference
@@ -349,3 +350,18 @@ def test_tables_of_two_models_are_compared_by_their_pictures(written, faces):
         *("brightness", "contrast", "sharpness", "face size", "score", "pictures without a face"),
     }
     assert drift_table(changes).shape == (16, 7)
+
+
+# Models that are named
+
+
+def test_a_bundle_is_a_model(bundle):
+    chosen = choose_model(str(bundle), "ferplus", single=True)
+    images = drawn_faces()[:3]
+    assert (chosen.classify(images) == Reference(bundle).predict(images, "ferplus", single=True)).all()
+    assert (chosen.classes, chosen.sha256) == (FERPLUS_EMOTIONS, Profile.read(bundle).model)
+
+
+def test_without_a_champion_there_is_nothing_to_ask():
+    with pytest.raises(ConfigError, match="models:/ferkit@champion: no model was promoted yet"):
+        choose_model("models:/ferkit@champion", "fer", single=False)
