@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.config import RunConfig, load_config
+from ferkit.config import RunConfig
+from ferkit.config_file import load_config
 from ferkit.errors import ConfigError
 from ferkit.model import FaceModel
 from ferkit.run_folder import RunFolder

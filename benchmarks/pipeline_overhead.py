@@ -21,7 +21,7 @@ import sys, tempfile
 from pathlib import Path
 from ferkit.balancing import oversample
 from ferkit.cleaning import drop_non_faces
-from ferkit.config import load_config
+from ferkit.config_file import load_config
 from ferkit.ensemble import combine, fit_ensemble
 from ferkit.evaluation import evaluate
 from ferkit.sources import load

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ferkit.config import load_config
+from ferkit.config_file import load_config
 from ferkit.contact_sheet import contact_sheet, to_png
 from ferkit.dataset import FaceDataset
 from ferkit.labels import FER_EMOTIONS, SPLITS

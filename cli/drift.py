@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from cli.model_choice import bundle_folder
-from ferkit.config import load_config
+from ferkit.config_file import load_config
 from ferkit.drift import Baseline, Change, drift, drift_table
 from ferkit.errors import ConfigError
 from ferkit.face_table import FaceTable, read_face_table

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from cli.run import exclude_hash_of, run_and_tell
 from ferkit.adoption import check_member
-from ferkit.config import RunConfig, load_config
+from ferkit.config import RunConfig
+from ferkit.config_file import load_config
 from ferkit.errors import DataError
 from ferkit.run_folder import Adoption, RunFolder
 from ferkit.sources import fingerprint

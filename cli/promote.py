@@ -60,7 +60,7 @@ def promote(
     if force and not reason.strip():
         raise ConfigError('--force needs a reason that can be read later: --reason "...".')
     from cli.console import quiet_native_libraries
-    from ferkit.config import load_config
+    from ferkit.config_file import load_config
     from ferkit.sources import load
     from registry.promoting import Pictures, find_challenger
     from registry.promoting import promote as ask_gate

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from cli.report import export, results_table
 from cli.workspace import Workspace
-from ferkit.config import RunConfig, load_config
+from ferkit.config import RunConfig
+from ferkit.config_file import load_config
 from ferkit.errors import DataError
 from ferkit.run_folder import Adoption
 from ferkit.sources import fingerprint

@@ -1,21 +1,17 @@
 """The run configuration: one YAML file, checked whole before anything starts."""
 
-import difflib
-import inspect
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ferkit.backbones import BackboneSettings
 from ferkit.balancing import BalancingSettings
 from ferkit.cleaning import CleaningSettings
+from ferkit.config_problems import problems
 from ferkit.ensemble import EnsembleSettings
-from ferkit.errors import ConfigError
 from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import RegistrySettings
 from ferkit.labels import Target
@@ -27,7 +23,7 @@ from ferkit.training.settings import TrainingSettings
 from ferkit.validation import ValidationSettings
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
-__all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "Training", "load_config"]
+__all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "Training"]
 
 
 class ResourceRequest(Settings):
@@ -235,7 +231,7 @@ class RunConfig(Settings):
             return TrainingSettings.model_validate(_merge(self.training.model_dump(), entry.training))
         except ValidationError as error:
             raise ValueError(
-                "; ".join(_problems(error, TrainingSettings, f"backbones.{entry.label}.training."))
+                "; ".join(problems(error, TrainingSettings, f"backbones.{entry.label}.training."))
             ) from error
 
     def seed_of(self, entry: BackboneEntry) -> int:
@@ -247,138 +243,9 @@ class RunConfig(Settings):
         return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
 
 
-def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
-    """Read and check a run configuration.
-
-    Parameters
-    ----------
-    path
-        A YAML file.
-    overrides
-        ``key.subkey=value``, value in YAML; ``backbones.fernet.training.batch_size=32`` names a list entry by
-        its alias or name, ``backbones.0`` by its place.
-
-    Raises
-    ------
-    ConfigError
-        One line a problem: where, what was found, what is expected.
-    """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = ", ".join(sorted(str(each) for each in path.parent.glob("*.yaml"))) or "none"
-        raise ConfigError(f"{path}: no such file. Configurations in {path.parent}/: {known}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable text file ({error}).") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected a mapping of sections, found {type(content).__name__}.")
-    for override in overrides:
-        _override(content, override)
-    try:
-        return RunConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {problem}" for problem in _problems(error, RunConfig))) from error
-
-
-def _override(content: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: expected key=value, such as training.epochs=3.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML: {' '.join(str(error).split())}") from error
-    node: Any = content
-    *parents, last = key.split(".")
-    for part in parents:
-        at = _entry(node, part, override)
-        if isinstance(node, dict) and not isinstance(node.get(at), dict | list):
-            node[at] = {}
-        node = node[at]
-    node[_entry(node, last, override)] = value
-
-
-def _entry(node: Any, part: str, override: str) -> Any:
-    """Key or index that `part` names in `node`."""
-    if not isinstance(node, list):
-        return part
-    for index, item in enumerate(node):
-        if isinstance(item, Mapping) and part in (item.get("alias"), item.get("name")):
-            return index
-    if part.isdigit() and int(part) < len(node):
-        return int(part)
-    known = [str(item.get("alias") or item.get("name")) for item in node if isinstance(item, Mapping)]
-    raise ConfigError(f"--set {override}: no entry {part!r}, the list has {', '.join(known)}.")
-
-
 def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in change.items():
         old = merged.get(key)
         merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
-
-
-def _problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -> list[str]:
-    """One line for each thing that pydantic found wrong."""
-    lines = []
-    found = error.errors()
-    for problem in found:
-        # A list whose entries are wrong counts as too short, too.
-        if problem["type"] == "too_short" and any(
-            each["loc"][: len(problem["loc"])] == problem["loc"] != each["loc"] for each in found
-        ):
-            continue
-        where = prefix + ".".join(str(part) for part in problem["loc"])
-        message = re.sub(r"^Value error, ", "", problem["msg"])
-        if problem["type"] == "extra_forbidden":
-            known = _keys(root, problem["loc"][:-1])
-            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else "."
-            lines.append(f"{where}: unknown key{hint} Known: {', '.join(known)}.")
-        elif problem["type"] == "missing":
-            lines.append(f"{where}: missing.")
-        elif problem["type"] == "union_tag_not_found":
-            tags = ", ".join(sorted(tag for model in _at(root, problem["loc"]) for tag in _tags(model)))
-            lines.append(f"{where}.{problem['ctx']['discriminator'].strip(chr(39))}: missing, one of {tags}.")
-        elif problem["type"] == "value_error":
-            lines.append(f"{where}: {message}" if where else message)
-        else:
-            lines.append(f"{where}: {message}, found {problem['input']!r}.")
-    return lines
-
-
-def _keys(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys that are known at `location` below `root`."""
-    return sorted({field.alias or name for model in _at(root, location) for name, field in model.model_fields.items()})
-
-
-def _at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[type[BaseModel]]:
-    """The settings classes that can stand at `location` below `root`."""
-    models = [root]
-    for part in location:
-        tagged = [model for model in models if part in _tags(model)]
-        fields = [
-            field for model in models for name, field in model.model_fields.items() if part in (name, field.alias)
-        ]
-        if fields:
-            models = [model for field in fields for model in _models(field.annotation)]
-        elif tagged:
-            models = tagged
-        # The index of a list narrows nothing.
-    return models
-
-
-def _tags(model: type[BaseModel]) -> set[str]:
-    """What tells `model` apart in a union: the default of its ``source``."""
-    field = model.model_fields.get("source")
-    return {str(field.default)} if field else set()
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Every settings class that occurs in a type annotation."""
-    if inspect.isclass(annotation) and not get_args(annotation):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for part in get_args(annotation) for model in _models(part)]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ferkit.config import RunConfig, load_config
+from ferkit.config import RunConfig
+from ferkit.config_file import load_config
 from ferkit.errors import DataError
 from ferkit.run_folder import MemberFolder, RunFolder
 from ferkit.run_records import MemberRecord

@@ -10,7 +10,7 @@ import pytest
 from toy_run import toy_run
 
 from ferkit.bundle import ensemble_vote, write_bundle
-from ferkit.config import load_config
+from ferkit.config_file import load_config
 from ferkit.ensemble import Ensemble
 from ferkit.errors import DataError
 from ferkit.reference_card import TargetCard, Vote

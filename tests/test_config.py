@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ferkit.config import RunConfig, load_config
+from ferkit.config import RunConfig
+from ferkit.config_file import load_config
 from ferkit.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -14,6 +14,7 @@ from cli.app import app
 from ferkit import config as run
 from ferkit.balancing import BalancingSettings
 from ferkit.cleaning import CleaningSettings
+from ferkit.config_file import load_config
 from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import ChangeSettings, FloorSettings, GateSettings, RegistrySettings
@@ -148,4 +149,4 @@ def test_overrides_are_accepted(page):
     for arguments in commands(page):
         if arguments[0] == "run" and arguments[1].endswith(".yaml"):
             overrides = [value for flag, value in pairwise(arguments) if flag == "--set"]
-            run.load_config(ROOT / arguments[1], overrides)
+            load_config(ROOT / arguments[1], overrides)

@@ -187,7 +187,7 @@ def test_a_flipped_bit_in_the_weights_is_found(folder, tmp_path):
 
 def test_predictions_of_other_pictures_are_refused(folder, tmp_path):
     from ferkit.adoption import adopt
-    from ferkit.config import load_config
+    from ferkit.config_file import load_config
     from ferkit.sources import load
 
     config = load_config(folder.config)

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from ferkit.config import load_config
+from ferkit.config_file import load_config
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble, combine
 from ferkit.errors import DataError

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ferkit.config import RunConfig, load_config
+from ferkit.config import RunConfig
+from ferkit.config_file import load_config
 from ferkit.errors import ConfigError, FerkitError
 from ferkit.training.run_members import OutOfTimeError, read_data
 from ferkit.training.standalone import train_run

@@ -1,0 +1,80 @@
+"""Reading a run configuration from its file, with what the command line changes."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ferkit.config import RunConfig
+from ferkit.config_problems import problems
+from ferkit.errors import ConfigError
+
+__all__ = ["load_config"]
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read and check a run configuration.
+
+    Parameters
+    ----------
+    path
+        A YAML file.
+    overrides
+        ``key.subkey=value``, value in YAML; ``backbones.fernet.training.batch_size=32`` names a list entry by
+        its alias or name, ``backbones.0`` by its place.
+
+    Raises
+    ------
+    ConfigError
+        One line a problem: where, what was found, what is expected.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        known = ", ".join(sorted(str(each) for each in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(f"{path}: no such file. Configurations in {path.parent}/: {known}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable text file ({error}).") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, found {type(content).__name__}.")
+    for override in overrides:
+        _override(content, override)
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems(error, RunConfig))) from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: expected key=value, such as training.epochs=3.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML: {' '.join(str(error).split())}") from error
+    node: Any = content
+    *parents, last = key.split(".")
+    for part in parents:
+        at = _entry(node, part, override)
+        if isinstance(node, dict) and not isinstance(node.get(at), dict | list):
+            node[at] = {}
+        node = node[at]
+    node[_entry(node, last, override)] = value
+
+
+def _entry(node: Any, part: str, override: str) -> Any:
+    """Key or index that `part` names in `node`."""
+    if not isinstance(node, list):
+        return part
+    for index, item in enumerate(node):
+        if isinstance(item, Mapping) and part in (item.get("alias"), item.get("name")):
+            return index
+    if part.isdigit() and int(part) < len(node):
+        return int(part)
+    known = [str(item.get("alias") or item.get("name")) for item in node if isinstance(item, Mapping)]
+    raise ConfigError(f"--set {override}: no entry {part!r}, the list has {', '.join(known)}.")

@@ -1,0 +1,79 @@
+"""What is wrong with a configuration, in lines that a person can act on."""
+
+import difflib
+import inspect
+import re
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["problems"]
+
+
+def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -> list[str]:
+    """One line for each thing that pydantic found wrong in settings of the class `root`.
+
+    Parameters
+    ----------
+    prefix
+        Where the settings stand in the file, such as ``backbones.0.``.
+    """
+    lines = []
+    found = error.errors()
+    for problem in found:
+        # A list whose entries are wrong counts as too short, too.
+        if problem["type"] == "too_short" and any(
+            each["loc"][: len(problem["loc"])] == problem["loc"] != each["loc"] for each in found
+        ):
+            continue
+        where = prefix + ".".join(str(part) for part in problem["loc"])
+        message = re.sub(r"^Value error, ", "", problem["msg"])
+        if problem["type"] == "extra_forbidden":
+            known = _keys(root, problem["loc"][:-1])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "."
+            lines.append(f"{where}: unknown key{hint} Known: {', '.join(known)}.")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}: missing.")
+        elif problem["type"] == "union_tag_not_found":
+            tags = ", ".join(sorted(tag for model in _at(root, problem["loc"]) for tag in _tags(model)))
+            lines.append(f"{where}.{problem['ctx']['discriminator'].strip(chr(39))}: missing, one of {tags}.")
+        elif problem["type"] == "value_error":
+            lines.append(f"{where}: {message}" if where else message)
+        else:
+            lines.append(f"{where}: {message}, found {problem['input']!r}.")
+    return lines
+
+
+def _keys(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known at `location` below `root`."""
+    return sorted({field.alias or name for model in _at(root, location) for name, field in model.model_fields.items()})
+
+
+def _at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """The settings classes that can stand at `location` below `root`."""
+    models = [root]
+    for part in location:
+        tagged = [model for model in models if part in _tags(model)]
+        fields = [
+            field for model in models for name, field in model.model_fields.items() if part in (name, field.alias)
+        ]
+        if fields:
+            models = [model for field in fields for model in _models(field.annotation)]
+        elif tagged:
+            models = tagged
+        # The index of a list narrows nothing.
+    return models
+
+
+def _tags(model: type[BaseModel]) -> set[str]:
+    """What tells `model` apart in a union: the default of its ``source``."""
+    field = model.model_fields.get("source")
+    return {str(field.default)} if field else set()
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Every settings class that occurs in a type annotation."""
+    if inspect.isclass(annotation) and not get_args(annotation):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in get_args(annotation) for model in _models(part)]
