@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.export.formats import SUFFIXES, Format, Precision
-from ferkit.export.latency import Latency, measure_latency
+from ferkit.export.latency import SECONDS, Latency, measure_latency
 from ferkit.export.litert_file import write_litert
 from ferkit.export.litert_network import LiteRTNetwork
 from ferkit.export.onnx_file import write_onnx
@@ -96,6 +96,7 @@ def export_model(
     pictures: ExportPictures,
     *,
     threads: int = 1,
+    seconds: float = SECONDS,
     limits: Mapping[Precision, Limits] = LIMITS,
     on_file: Callable[[str], None] = lambda _name: None,
 ) -> ExportReport:
@@ -108,6 +109,8 @@ def export_model(
         replaced, one that is beyond `limits` is removed.
     threads
         Of each runtime; Keras has its own.
+    seconds
+        That each model is timed for, with each size of a batch.
     on_file
         Called with the name of each file before it is made.
 
@@ -130,7 +133,7 @@ def export_model(
             files.append(ExportedFile(path, form, precision, path.stat().st_size, agreements, wrong))
             runs[path.name] = run
     on_file("latency")
-    latencies = measure_latency({KERAS: source.ask, **runs}, pictures.compared)
+    latencies = measure_latency({KERAS: source.ask, **runs}, pictures.compared, seconds)
     for each in files:
         each.latencies = latencies[each.path.name]
         if each.wrong:

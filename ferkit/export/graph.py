@@ -29,13 +29,15 @@ _CROP = 42
 _TINY = float(np.finfo(np.float32).tiny)
 
 
-def answering(network: "keras.Model") -> "keras.Model":
+def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     """`network` in float32, its outputs a dictionary by target even if there is only one.
 
     Parameters
     ----------
     network
         As `ferkit.backbones.build_network` builds it, or read from a .keras file that ferkit wrote.
+    name
+        Of the result; that of `network` if None.
 
     Raises
     ------
@@ -48,12 +50,12 @@ def answering(network: "keras.Model") -> "keras.Model":
         shapes = ", ".join(str(tuple(each.shape)) for each in network.inputs)
         raise DataError(f"network {network.name}: its input is {shapes}, expected one of (None, {SIZE}, {SIZE}, 1).")
     network = _in_float32(network)
-    outputs = network.output if isinstance(network.output, dict) else {_target_of(network): network.output}
-    if unknown := outputs.keys() - set(get_args(Target)):
-        raise DataError(f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected fer or ferplus.")
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
     said = network(picture, training=False)
-    return keras.Model(picture, said if isinstance(said, dict) else dict.fromkeys(outputs, said), name=network.name)
+    outputs = said if isinstance(said, dict) else {_target_of(network): said}
+    if unknown := outputs.keys() - set(get_args(Target)):
+        raise DataError(f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected fer or ferplus.")
+    return keras.Model(picture, outputs, name=name or network.name)
 
 
 def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model":
@@ -79,10 +81,15 @@ def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model"
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
     seen = list(_views(picture, views))
     stacked = keras.ops.concatenate(seen, axis=0) if len(seen) > 1 else picture
+    # The same backbone may vote several times, from several seeds: each needs a name of its own.
+    members = {
+        name: answering(reference.network(name), f"voter_{number}")
+        for number, name in enumerate(sorted({name for vote in voting.values() for name in vote.weights}))
+    }
     said = {
         (name, target): answer
-        for name in sorted({name for vote in voting.values() for name in vote.weights})
-        for target, answer in answering(reference.network(name))(stacked, training=False).items()
+        for name, member in members.items()
+        for target, answer in member(stacked, training=False).items()
     }
     outputs = {}
     for target, vote in voting.items():

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BATCHES", "Latency", "measure_latency"]
+__all__ = ["BATCHES", "SECONDS", "Latency", "measure_latency"]
 
 # A face in a picture, and many: faces of a video, a folder.
 BATCHES = (1, 32)
-_SECONDS = 1.5
-_FEWEST, _MOST = 5, 50
+# That each model is timed for, with each size of a batch.
+SECONDS = 1.5
+_FEWEST, _MOST = 2, 50
 # Calls of a turn that are timed; the one before them brings the model back into the processor's caches.
 _TURN = 3
 
@@ -36,7 +37,7 @@ class Latency:
 
 
 def measure_latency(
-    models: Mapping[str, Callable[[NDArray[np.uint8]], Any]], images: NDArray[np.uint8], seconds: float = _SECONDS
+    models: Mapping[str, Callable[[NDArray[np.uint8]], Any]], images: NDArray[np.uint8], seconds: float = SECONDS
 ) -> dict[str, list[Latency]]:
     """Time each of `models`, which take turns so that whatever else the machine does meets all of them.
 
@@ -47,7 +48,7 @@ def measure_latency(
     images : (N, 48, 48) uint8
         N at least 1.
     seconds
-        For each model and batch, about: 5 to 50 turns of three calls.
+        For each model and batch, about: 2 to 50 turns of three calls.
     """
     measured: dict[str, list[Latency]] = {name: [] for name in models}
     for batch in BATCHES:

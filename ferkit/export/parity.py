@@ -43,7 +43,7 @@ class Limits:
 LIMITS: dict[Precision, Limits] = {
     "float32": Limits(largest=1e-3, mean=1e-5, agreement=0.998, accuracy=0.002),
     "float16": Limits(largest=0.05, mean=2e-3, agreement=0.99, accuracy=0.005),
-    "int8": Limits(largest=0.5, mean=0.02, agreement=0.93, accuracy=0.02),
+    "int8": Limits(largest=0.4, mean=0.015, agreement=0.95, accuracy=0.015),
 }
 # Below, a single picture moves the accuracy by more than what is judged.
 FEWEST_LABELLED = 500
