@@ -315,6 +315,25 @@ def test_the_webcam_is_read_live_and_saved(visit, tmp_path):
 
 
 @needs_browser
+def test_an_explanation_stops_the_stream(visit):
+    page = visit().page
+    page.click("#camera")
+    page.click("#live")
+    page.click("#explain-button")
+    page.wait_for_selector("#explanation:not([hidden])")
+    assert page.inner_text("#live") == "Read live"
+    # The sentence, the heading and the bars tell of the one frame that stands still.
+    heading = page.inner_text("#face-emotion")
+    assert page.inner_text("#status").lower() == f"one face: {heading.lower()}."
+    page.click("#live")
+    page.wait_for_selector("#explanation", state="hidden")
+    sync_api.expect(page.locator("#pace")).to_have_text(re.compile("[1-9]"))
+    page.click("#off")
+    assert page.is_visible("#empty")
+    assert page.is_hidden("#face")
+
+
+@needs_browser
 def test_what_is_no_picture_is_told_in_words(visit, files):
     seen = visit()
     page = seen.page

@@ -22,7 +22,7 @@ export class Explanation {
   }
 
   async ask() {
-    const blob = this.picture();
+    const blob = await this.picture();
     const emotion = at("explain-emotion").value;
     this.asking?.abort();
     const own = (this.asking = new AbortController());

@@ -21,8 +21,14 @@ export class History {
   clear() {
     this.rows = [];
     this.points = [];
+    this.paused = false;
     this.classes = [];
     this.legend.replaceChildren();
+  }
+
+  // What comes next is not joined to what was.
+  pause() {
+    this.paused = true;
   }
 
   // `faces` as the service told them go into the CSV, `shown` into the chart.
@@ -34,7 +40,10 @@ export class History {
     }
     faces.forEach((face, index) => this.rows.push({ time, index, face }));
     if (this.rows.length > MOST_ROWS) this.rows.splice(0, this.rows.length - MOST_ROWS);
-    if (shown.length) this.points.push({ time, probabilities: shown[0].probabilities });
+    if (shown.length) {
+      this.points.push({ time, probabilities: shown[0].probabilities, joined: !this.paused });
+      this.paused = false;
+    }
     while (this.points.length && this.points[0].time < time - MINUTE - GAP) this.points.shift();
     this.draw();
   }
@@ -74,8 +83,8 @@ export class History {
       context.strokeStyle = colour(emotion);
       context.lineWidth = 2;
       context.beginPath();
-      points.forEach(({ time, probabilities }, index) => {
-        const together = index > 0 && time - points[index - 1].time < GAP;
+      points.forEach(({ time, probabilities, joined }, index) => {
+        const together = joined && index > 0 && time - points[index - 1].time < GAP;
         context[together ? "lineTo" : "moveTo"](x(time), y(probabilities[emotion]));
       });
       context.stroke();

@@ -12,6 +12,7 @@ const SENTENCE = 3_000;
 export class LiveReading {
   constructor({ camera, stage, settings, onStart, onPicture, onAnswer, onFailure, onRecovery }) {
     Object.assign(this, { camera, stage, settings, onStart, onPicture, onAnswer, onFailure, onRecovery });
+    this.last = null;
     this.history = new History(at("chart"), at("legend"));
     this.smoother = new Smoother();
     this.pace = 0;
@@ -32,6 +33,7 @@ export class LiveReading {
     on("turn", () => this.turn());
     on("off", () => {
       this.turnOff();
+      onStart();
       stage.clear();
       at("camera").focus();
     });
@@ -83,8 +85,11 @@ export class LiveReading {
     if (this.stage.source !== this.camera.video) this.preview();
     this.onStart();
     this.smoother = new Smoother();
+    this.last = null;
     this.pace = 0;
     at("live").textContent = "Pause";
+    // To those who listen it says less often what the eye sees beside it.
+    at("status").classList.add("quiet");
     at("history").hidden = false;
     this.history.draw();
     this.stream.start();
@@ -92,20 +97,21 @@ export class LiveReading {
 
   pause() {
     this.stream.stop();
+    this.history.pause();
+    at("status").classList.remove("quiet");
     at("live").textContent = "Read live";
     at("pace").textContent = "";
   }
 
-  // Pause on the frame that was answered last.
-  freeze() {
-    if (!this.running) return;
+  // Pause on the frame that was answered last, with what was said of it alone.
+  async freeze() {
+    if (!this.running || !this.last) return;
     this.pause();
-    const still = document.createElement("canvas");
-    [still.width, still.height] = [this.camera.canvas.width, this.camera.canvas.height];
-    still.getContext("2d").drawImage(this.camera.canvas, 0, 0);
-    this.stage.source = still;
+    const { answer, blob } = this.last;
+    this.stage.source = await createImageBitmap(blob);
     this.stage.mirrored = false;
-    this.stage.draw();
+    this.onAnswer(answer, blob, answer.picture.faces);
+    tell(summary(answer.picture.faces));
   }
 
   turnOff() {
@@ -118,6 +124,7 @@ export class LiveReading {
     const now = Date.now();
     const { faces } = answer.picture;
     const shown = at("smooth").checked ? this.smoother.of(faces, now) : faces;
+    this.last = { answer, blob };
     this.onRecovery();
     this.onAnswer(answer, blob, shown);
     this.history.add(now, faces, shown, answer.classes);

@@ -96,8 +96,8 @@ async function showPicture(blob) {
 const explanation = new Explanation({
   stage,
   // What is explained stands still.
-  picture: () => {
-    live.freeze();
+  picture: async () => {
+    await live.freeze();
     return shown.picture;
   },
   face: () => shown.selected,
