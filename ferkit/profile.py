@@ -4,6 +4,7 @@
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -15,6 +16,7 @@ from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.face_statistics import face_statistics
 from ferkit.labels import Target, class_names
+from ferkit.model import Answers
 from ferkit.reference_card import CARD
 from ferkit.reference_model import Reference
 from ferkit.settings import Settings
@@ -162,10 +164,13 @@ def bundle_sha256(folder: Path) -> str:
     return hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
 
 
-def write_profile(folder: Path, reference: Reference, faces: FaceDataset) -> Profile:
+def write_profile(
+    folder: Path, reference: Reference, faces: FaceDataset, public: Mapping[str, Answers] | None = None
+) -> Profile:
     """Write ``profile.json`` into `folder`: what `faces` look like, and what `reference` says about PublicTest.
 
-    Every network is asked once. Without pictures for PublicTest, its answers are left out.
+    Every network is asked once. Without pictures for PublicTest, its answers are left out. ``reference.json`` must not
+    change afterwards: its checksum tells whether a batch was made by this model.
 
     Parameters
     ----------
@@ -175,20 +180,30 @@ def write_profile(folder: Path, reference: Reference, faces: FaceDataset) -> Pro
         The networks.
     faces
         What they were trained on.
+    public
+        What each network said about the whole of PublicTest, if it was asked already.
     """
     images = faces.of_split("PublicTest").images
     profile = Profile.of_pictures(faces).model_copy(update={"model": bundle_sha256(folder)})
     if len(images):
-        answers, single = _answers(reference, images, single=False), _answers(reference, images, single=True)
+        said = public if public is not None else _ask_all(reference, images)
+        answers, single = (_answers(reference, said, single=single) for single in (False, True))
         profile = profile.model_copy(update={"answers": answers, "single_answers": single})
     (folder / PROFILE).write_text(profile.model_dump_json() + "\n")
     return profile
 
 
-def _answers(reference: Reference, images: NDArray[np.uint8], *, single: bool) -> dict[Target, AnswerProfile]:
+def _ask_all(reference: Reference, images: NDArray[np.uint8]) -> dict[str, Answers]:
     card = reference.card
-    views = card.student_views if single else card.views
-    votes = {target: vote for target in reference.targets if (vote := card.targets[target].vote(single=single))}
-    names = {name for vote in votes.values() for name in vote.weights}
-    said = {name: reference.ask(name, images, views) for name in sorted(names)}
-    return {target: answers_of(reference.vote(said, target, single=single), target) for target in votes}
+    return {
+        name: reference.ask(name, images, card.student_views if name in card.students else card.views)
+        for name in card.networks
+    }
+
+
+def _answers(reference: Reference, said: Mapping[str, Answers], *, single: bool) -> dict[Target, AnswerProfile]:
+    return {
+        target: answers_of(reference.vote(said, target, single=single), target)
+        for target, card in reference.card.targets.items()
+        if card.vote(single=single)
+    }

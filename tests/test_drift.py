@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from ferkit.face_table import FaceTable, Finding, read_face_table, table_of, tab
 from ferkit.labels import FER_EMOTIONS, FERPLUS_EMOTIONS
 from ferkit.predictor import FacePrediction
 from ferkit.profile import PROFILE, Profile, Sample, answers_of, bundle_sha256, write_profile
+from ferkit.reference_card import CARD
 from ferkit.reference_model import REFERENCE, Reference, load_reference
 from ferkit.sources.synthetic import SyntheticSettings, generate
 
@@ -211,6 +213,19 @@ def test_a_profile_says_what_training_looks_like_and_what_the_model_says(bundle,
     }
     assert profile.single_answers["fer"] == answers_of(reference.predict(public, "fer", single=True), "fer")
     assert profile.single_answers["fer"] != profile.answers["fer"]
+
+
+def test_answers_that_are_known_are_not_asked_for_again(bundle, training, tmp_path):
+    reference, public = Reference(bundle), training.of_split("PublicTest").images
+    card = reference.card
+    said = {
+        name: reference.ask(name, public, card.student_views if name in card.students else card.views)
+        for name in card.networks
+    }
+    shutil.copy(bundle / CARD, tmp_path)
+    unasked = Reference(bundle)
+    unasked.ask = None
+    assert write_profile(tmp_path, unasked, training, said) == Profile.read(bundle)
 
 
 def test_a_profile_holds_no_picture(bundle):
