@@ -123,7 +123,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(condition, seconds=120, what="nothing happened"):
+def wait_for(condition, seconds=240, what="nothing happened"):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -148,7 +148,9 @@ def serving(folder: Path, environment=None, *, ready=True, **settings):
         wait_for(lambda: answers(server, ready=ready), what=f"no answer: {log.read_text()[-3000:]}")
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        # A test may have ended it.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
