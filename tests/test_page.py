@@ -75,7 +75,7 @@ def server(tmp_path_factory):
     log = (folder / "log.txt").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", "python:serving.gunicorn_config", "serving.wsgi:app"],
-        cwd=ROOT, env=environment, stdout=log, stderr=log,
+        cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
@@ -86,8 +86,8 @@ def server(tmp_path_factory):
             time.sleep(0.2)
         yield address
     finally:
-        # At once: a browser keeps its connections open, for which a gentler end would wait.
-        process.send_signal(signal.SIGQUIT)
+        # At once, with its worker, which would wait for connections that browsers keep open.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
         log.close()
 
