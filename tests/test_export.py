@@ -153,8 +153,9 @@ def test_one_file_answers_what_the_vote_answers_for_any_number_of_pictures(repor
             for count in (1, 3, 70, 2):
                 close(run(images[:count]), {target: said[:count] for target, said in expected.items()})
         for said in run(images).values():
-            # The vote itself is never quantised.
-            np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-4)
+            # The vote itself is never quantised; float16 has 11 bits.
+            tolerance = 2e-3 if each.precision == "float16" else 1e-5
+            np.testing.assert_allclose(said.sum(axis=1), 1, atol=tolerance)
 
 
 def test_the_report_lies_beside_the_files(report):

@@ -23,7 +23,7 @@ __all__ = ["SIGNATURE", "write_litert"]
 SIGNATURE = "serving_default"
 # What a vote does with the probabilities of its networks. Quantised, they would be multiples of 1/256, and the
 # logarithm of a small one nothing.
-_FLOAT_OPS = ["SOFTMAX", "SUM", "MUL", "MAXIMUM", "LOG"]
+_FLOAT_OPS = ["SOFTMAX", "RESHAPE", "CONCATENATION", "MUL", "SUM", "MAXIMUM", "LOG"]
 
 
 def write_litert(

@@ -23,8 +23,8 @@ __all__ = ["write_onnx"]
 _OPSET = 18
 # Pictures that are calibrated with at once.
 _BATCH = 16
-# What a vote computes of probabilities, from the softmax of its networks on; Max guards the logarithm of 0.
-_FLOAT_OPS = ["Softmax", "Reshape", "Concat", "Mul", "ReduceSum", "Max", "Log"]
+# What a vote computes of probabilities; Max guards the logarithm of 0 by a number that float16 has not.
+_FLOAT_OPS = ["Softmax", "ReduceSum", "Max", "Log"]
 # Clip and Relu, so that the range of a convolution ends where its activation ends it.
 _INT8_OPS = ["Conv", "Gemm", "MatMul", "Add", "Relu", "Clip", "MaxPool"]
 
