@@ -21,6 +21,7 @@ from ferkit.evaluation import Evaluation, evaluate
 from ferkit.labels import Target
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
+from ferkit.profile import write_profile
 from ferkit.reference_card import TargetCard, Vote
 from ferkit.reference_model import Reference
 from ferkit.reference_table import SCORES
@@ -201,6 +202,7 @@ def _write(
     (folder / "MODEL_CARD.md").write_text(run_card(reference.card, run.config, backbones, scores, origin))
     for target in targets.values():
         _verify(run, reference, target)
+    write_profile(folder, reference, run.faces)
     return JudgedBundle(reference, scores)
 
 

@@ -36,7 +36,7 @@ def bundle(run, tmp_path_factory):
 def test_a_bundle_holds_what_serves_it_and_what_explains_it(bundle):
     assert sorted(each.name for each in bundle.reference.folder.iterdir()) == [
         "MODEL_CARD.md", "config.yaml", "fer+ferplus-both.npz", "fer+ferplus-small.npz", "fer-single.npz",
-        "reference.json", "scores.csv",
+        "profile.json", "reference.json", "scores.csv",
     ]  # fmt: skip
 
 
