@@ -226,7 +226,7 @@ def test_the_ensemble_is_registered_with_its_lineage(checkout):
 
 def test_the_gate_is_asked_at_the_end_of_a_run_if_the_configuration_says_so(checkout):
     floors = "registry.gate.floors={accuracy: 0, macro_f1: 0, recall: 0, expected_calibration_error: 1}"
-    assert checkout.run("--set", "registry.promote=true", "--set", floors) == ["register", "promote", "report"]
+    assert checkout.run("--set", "registry.promote=true", "--set", floors) == ["register", "report", "promote"]
     client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
     assert str(client.get_registered_model("ferkit").aliases["champion"]) == "2"
     assert checkout.run("--set", "registry.promote=true", "--set", floors) == ["promote"], (
