@@ -18,9 +18,6 @@ from serving.settings import PREFIX, ServingSettings
 
 __all__ = ["register"]
 
-# Pictures take tens of megabytes for a moment. With its defaults glibc keeps such blocks for each of dozens of threads.
-_MEMORY = {"MALLOC_ARENA_MAX": "4", "MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_TRIM_THRESHOLD_": "10000000"}
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -71,7 +68,7 @@ def serve(
         highlight=False,
     )
     sys.stdout.flush()
-    environment = {**_MEMORY, **os.environ, **settings.to_environment()}
+    environment = {**os.environ, **settings.to_environment()}
     config = ("--config", "python:serving.gunicorn_config", "serving.wsgi:app")
     os.execve(sys.executable, [sys.executable, "-m", "gunicorn", *config], environment)  # noqa: S606
 

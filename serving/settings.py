@@ -72,7 +72,7 @@ class ServingSettings(Settings):
     hosts: str = ""
     proxies: int = Field(0, ge=0, le=10)
     most_bytes: int = Field(20_000_000, ge=10_000, le=200_000_000)
-    most_pixels: int = Field(40_000_000, ge=10_000, le=120_000_000)
+    most_pixels: int = Field(25_000_000, ge=10_000, le=120_000_000)
     most_pictures: int = Field(32, ge=1, le=1000)
     most_faces: int = Field(300, ge=1, le=10_000)
     rate_limit: int | None = Field(None, ge=0)

@@ -6,6 +6,7 @@ gunicorn --config python:serving.gunicorn_config serving.wsgi:app
 import os
 
 from serving.app import create_app
+from serving.memory import return_freed_memory
 from serving.settings import ServingSettings
 
 __all__ = ["app"]
@@ -14,4 +15,5 @@ __all__ = ["app"]
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
+return_freed_memory()
 app = create_app(ServingSettings.from_environment())

@@ -224,8 +224,8 @@ def test_what_is_no_picture_is_said(server, content, status, code):
 
 
 def test_a_bomb_that_is_within_the_limit_is_a_picture(server):
-    """40 million pixels in 39 KB; and a small picture with 200 MB behind it, which nobody reads."""
-    bomb = encoded(Image.new("L", (8000, 5000)))
+    """24 million pixels in 30 KB; and a small picture with 200 MB behind it, which nobody reads."""
+    bomb = encoded(Image.new("L", (6000, 4000)))
     assert len(bomb) < 100_000
     answer = server.predict(bomb)
     assert (answer.status, answer.json["pictures"][0]["faces"]) == (200, [])
@@ -545,7 +545,7 @@ def test_behind_a_proxy_each_client_has_its_own_limit(bundle, tmp_path):
 
 def test_memory_stays_bounded(server):
     """The largest pictures of every costly kind, all at once, after all that came before."""
-    side = 5700
+    side = 4950
     noise = np.random.default_rng(0).integers(0, 255, (60, 60, 4), dtype=np.uint8)
     large = Image.fromarray(noise, "RGBA").resize((side, side), Image.Resampling.NEAREST)
     kinds = {
