@@ -163,3 +163,9 @@ def test_a_teacher_that_says_too_little_is_refused():
     other = np.full((98, 8), 1 / 8, dtype=np.float32)
     with pytest.raises(DataError, match="8 classes"):
         distil(balanced, Predictions("ferplus", "Training", balanced.row, other), DistillationSettings())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_every_optimizer_trains_without_weight_decay(optimizer):
+    trained = train(marked_faces(), TARGET, epochs=1, optimizer=optimizer, weight_decay=0)
+    assert np.isfinite(trained.history["loss"]).all()

@@ -178,6 +178,14 @@ def test_what_cannot_be_explained(server):
     refused(server.post("/api/v1/explain", two, "multipart/form-data; boundary=----ferkit"), 400, "too_many_pictures")
 
 
+def test_a_form_takes_pictures_of_any_size(server):
+    noise = encoded(np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8))
+    assert len(noise) > 1_000_000
+    two = form(("picture", "a.png", noise), ("picture", "b.png", noise))
+    answer = server.post("/api/v1/predict", two, "multipart/form-data; boundary=----ferkit")
+    assert [each["name"] for each in answer.json["pictures"]] == ["a.png", "b.png"]
+
+
 def test_the_model_and_its_card(server, bundle):
     said = server.get("/api/v1/model").json
     valid("Model", said)

@@ -72,7 +72,7 @@ class Epochs:
         import keras
 
         settings = self.settings
-        common: dict[str, Any] = {"weight_decay": settings.weight_decay or None}
+        common: dict[str, Any] = {"weight_decay": settings.weight_decay}
         if settings.average:
             common |= {"use_ema": True, "ema_momentum": settings.average}
         optimizer = {
