@@ -34,7 +34,7 @@ WAYS = (("one after the other, 16", False, 16), ("read ahead, 16", True, 16), ("
 
 def draw_pictures(folder: Path, count: int) -> Iterator[tuple[str, list[Source]]]:
     """Pictures with a face each, in a folder for each size."""
-    faces = generate(SyntheticSettings(count=count, seed=0)).faces.images
+    faces = generate(SyntheticSettings(seed=0)).faces.images[:count]
     photographs = load_sample_images().images
     for width, height in SIZES:
         part = folder / f"{width}x{height}"
