@@ -52,7 +52,7 @@ def create_app(settings: ServingSettings, model: LiveModel | None = None) -> Fla
     app = Flask(__name__)
     app.request_class = UploadRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.most_bytes
-    # Parts of a form that are no file: the API wants none. Werkzeug holds what it reads at a time, 64 KiB, to it, too.
+    # Werkzeug holds the 64 KiB that it reads at a time to it, too; `serving.uploads` allows texts far less.
     app.config["MAX_FORM_MEMORY_SIZE"] = 200_000
     app.config["MAX_FORM_PARTS"] = settings.most_pictures + 10
     app.config["TRUSTED_HOSTS"] = [name.strip() for name in settings.hosts.split(",") if name.strip()] or None

@@ -16,6 +16,8 @@ __all__ = ["Upload", "UploadRequest", "drain", "uploads"]
 
 _FIELD = "picture"
 _LONGEST_NAME = 200
+# Of a part that is no file, of which the API wants none. Werkzeug's own limit also holds for what it reads at a time.
+_LONGEST_TEXT = 10_000
 # What is read of a body that is refused, and for how long; a larger one finds the connection closed.
 _DRAINED_BYTES, _DRAIN_SECONDS = 256_000_000, 10.0
 
@@ -77,6 +79,8 @@ def uploads(request: Request, backend: Backend) -> Iterator[list[Upload]]:
 
 
 def _parts(request: Request) -> Iterator[Upload]:
+    if any(len(text) > _LONGEST_TEXT for texts in request.form.listvalues() for text in texts):
+        raise ApiError(413, "body_too_large", f"a text of more than {_LONGEST_TEXT:,} characters, expected a file.")
     wrong = sorted({*request.files, *request.form} - {_FIELD})
     if wrong:
         raise ApiError(400, "unknown_field", f"field {wrong[0][:_LONGEST_NAME]!r}: expected {_FIELD!r} alone.")
