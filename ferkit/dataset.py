@@ -7,10 +7,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferkit.errors import DataError
 from ferkit.frozen_arrays import freeze_arrays
 from ferkit.labels import FERPLUS_VOTES, SPLITS, Split
 
-__all__ = ["SIZE", "FaceDataset"]
+__all__ = ["SIZE", "FaceDataset", "require_faces"]
 
 SIZE = 48
 
@@ -84,3 +85,9 @@ class FaceDataset:
             if array is not None:
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def require_faces(images: NDArray[np.uint8]) -> None:
+    """Raise a `DataError` unless `images` are (N, 48, 48) uint8."""
+    if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
+        raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from ferkit.predictions import Predictions
 from ferkit.scores import EvaluationSettings, Scores, score
 from ferkit.targets import TargetSettings, labelled
 
-__all__ = ["Evaluation", "EvaluationSettings", "evaluate"]
+__all__ = ["Evaluation", "EvaluationSettings", "evaluate", "metrics_of"]
 
 _FERPLUS_FOR_FER: Protocol = "majority_7"
 
@@ -175,3 +177,10 @@ def _subsets(
         yield f"{split}, FER+ {_FERPLUS_FOR_FER}", rows, distribution
         unique = ~np.isin(rows, repeated)
         yield f"{split}, FER+ {_FERPLUS_FOR_FER}, no duplicates", rows[unique], distribution[unique]
+
+
+def metrics_of(line: Mapping[Any, Any]) -> dict[str, float]:
+    """The numbers of a line of `Evaluation.to_table`, by names such as ``PrivateTest/no duplicates/accuracy``."""
+    subset = str(line["subset"]).replace(", ", "/").replace("+", "plus")
+    numbers = {name: value for name, value in line.items() if isinstance(value, int | float) and math.isfinite(value)}
+    return {f"{subset}/{name}": float(value) for name, value in numbers.items()}

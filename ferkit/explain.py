@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.dataset import SIZE
+from ferkit.dataset import SIZE, require_faces
 from ferkit.errors import DataError
 from ferkit.labels import Target, class_names
 from ferkit.opened_network import OpenedNetwork
@@ -106,8 +106,7 @@ def explain(
 
 def _checked(images: NDArray[np.uint8], target: Target, class_index: int | NDArray[np.integer]) -> NDArray[np.integer]:
     """The class of each picture, (N,)."""
-    if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
-        raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")
+    require_faces(images)
     indices, classes = np.asarray(class_index), class_names(target)
     if indices.shape not in {(), (len(images),)} or not np.issubdtype(indices.dtype, np.integer):
         raise DataError(f"classes are {indices.dtype} {indices.shape}, expected one whole number, or ({len(images)},).")

@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.backbones.network import build_network
-from ferkit.dataset import SIZE, FaceDataset
+from ferkit.dataset import FaceDataset, require_faces
 from ferkit.errors import DataError, WeightsError
 from ferkit.half_precision import read_half
 from ferkit.labels import Split, Target, class_names
@@ -160,11 +160,23 @@ class Reference:
         DataError
             If the pictures are of another shape or type, or nothing here answers for the target.
         """
-        if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
-            raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")
+        return self.predict_targets(images, [target], single=single, on_pictures=on_pictures)[target]
+
+    def predict_targets(
+        self,
+        images: NDArray[np.uint8],
+        targets: Iterable[Target],
+        *,
+        single: bool = False,
+        on_pictures: Callable[[int], None] = lambda _count: None,
+    ) -> Answers:
+        """What `predict` says for each of several targets; a network with a head for each is asked once."""
+        require_faces(images)
         views = self.card.student_views if single else self.card.views
-        weights = self._vote_for(target, single=single).weights
-        return self.vote({name: self.ask(name, images, views, on_pictures) for name in weights}, target, single=single)
+        votes = {target: self._vote_for(target, single=single) for target in targets}
+        names = dict.fromkeys(name for vote in votes.values() for name in vote.weights)
+        said = {name: self.ask(name, images, views, on_pictures) for name in names}
+        return {target: self.vote(said, target, single=single) for target in votes}
 
     def predict_split(self, faces: FaceDataset, target: Target, split: Split, *, single: bool = False) -> Predictions:
         """What `predict` says about the pictures of `split` that have a label for `target` under its protocol."""

@@ -17,7 +17,7 @@ from ferkit.config import RunConfig, Training
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble
 from ferkit.errors import DataError
-from ferkit.evaluation import Evaluation, evaluate
+from ferkit.evaluation import Evaluation, evaluate, metrics_of
 from ferkit.labels import Target
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
@@ -102,9 +102,7 @@ class JudgedBundle:
         found: dict[str, float] = {}
         for line in self.scores[self.scores["role"] != "member"].to_dict("records"):
             who = f"{line['target']}/student" if line["role"] == "student" else line["target"]
-            subset = str(line["subset"]).replace(", ", "/").replace("+", "plus")
-            numbers = {str(name): value for name, value in line.items() if isinstance(value, int | float)}
-            found |= {f"{who}/{subset}/{name}": float(each) for name, each in numbers.items() if np.isfinite(each)}
+            found |= {f"{who}/{name}": value for name, value in metrics_of(line).items()}
         return found
 
 

@@ -1,7 +1,6 @@
 """Files of a run folder: written as a whole or not at all, and errors that say what to do about one."""
 
 import io
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +12,7 @@ from ferkit.errors import DataError
 from ferkit.labels import Split, Target
 from ferkit.predictions import Predictions
 from ferkit.settings import Settings
+from ferkit.whole_file import written_whole
 
 __all__ = [
     "damaged_file",
@@ -28,11 +28,8 @@ Record = TypeVar("Record", bound=Settings)
 
 def write_file(path: Path, content: bytes) -> None:
     """Write beside `path`, then move there: no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as part:
-        part.write(content)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(path)
+    with written_whole(path) as part:
+        part.write_bytes(content)
 
 
 def write_predictions_file(path: Path, predictions: Predictions) -> None:

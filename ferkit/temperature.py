@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from ferkit.errors import DataError
 from ferkit.predictions import Predictions
 
-__all__ = ["apply_temperature", "fit_temperature"]
+__all__ = ["TINY", "apply_temperature", "fit_temperature"]
 
-_TINY = float(np.finfo(np.float32).tiny)
+# Least probability, whose logarithm is a number.
+TINY = float(np.finfo(np.float32).tiny)
 # A model that is right about every picture would be made infinitely sure, one that guesses infinitely unsure.
 _LEAST, _MOST = 0.05, 20.0
 
@@ -22,7 +23,7 @@ def apply_temperature(probabilities: NDArray[np.float32], temperature: float) ->
     The logits of a softmax and the logarithms of its probabilities differ by a constant a row, which the next softmax
     takes out again: no logits are needed, and a mean of several models can be scaled too.
     """
-    logits = np.log(np.maximum(probabilities, _TINY, dtype=np.float64)) / temperature
+    logits = np.log(np.maximum(probabilities, TINY, dtype=np.float64)) / temperature
     odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
 
@@ -51,7 +52,7 @@ def fit_temperature(predictions: Predictions, labels: NDArray[np.float32]) -> fl
         )
     from scipy.optimize import minimize_scalar
 
-    logits = np.log(np.maximum(predictions.probabilities, _TINY, dtype=np.float64))
+    logits = np.log(np.maximum(predictions.probabilities, TINY, dtype=np.float64))
 
     def log_loss(log_temperature: float) -> float:
         """Convex in the inverse temperature, so it has one minimum."""

@@ -9,6 +9,7 @@ from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.labels import Target
 from ferkit.promotion import Trial
+from ferkit.reference_evaluation import NetworkProgress
 from ferkit.reference_model import Reference
 from ferkit.scores import EvaluationSettings, score
 from ferkit.targets import TargetSettings, labelled
@@ -47,7 +48,7 @@ def try_bundle(
     seed
         Of the bootstrap.
     on_pictures
-        Called with `name`, how many pictures have been answered (one network, one target), and how many there are.
+        Called with `name`, how many pictures have been answered (one network), and how many there are.
 
     Raises
     ------
@@ -56,23 +57,19 @@ def try_bundle(
     """
     public = faces.of_split("PublicTest")
     asked = [target for target in reference.targets if target in protocols]
-    labels, answers, scores, milliseconds = {}, {}, {}, []
     parts = {target: labelled(public, target, protocols[target].protocol) for target in asked}
-    total = sum(len(parts[target][0]) * len(reference.card.targets[target].ensemble.weights) for target in asked)
-    done = 0
-
-    def tell(count: int) -> None:
-        nonlocal done
-        done += count
-        on_pictures(name, done, total)
-
-    for target, (pictures, distribution) in parts.items():
+    for target, (pictures, _) in parts.items():
         if not len(pictures):
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
-        said = reference.predict(pictures.images, target, on_pictures=tell)
-        scores[target] = score(said, distribution, settings, seed)
+    voters = {network for target in asked for network in reference.card.targets[target].ensemble.weights}
+    tell = NetworkProgress(name, len(public) * len(voters), on_pictures)
+    said = reference.predict_targets(public.images, asked, on_pictures=tell)
+    labels, answers, scores, milliseconds = {}, {}, {}, []
+    for target, (pictures, distribution) in parts.items():
+        probabilities = said[target][np.isin(public.row, pictures.row)]
+        scores[target] = score(probabilities, distribution, settings, seed)
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
-        answers[target] = said.argmax(axis=1).astype(np.int8)
+        answers[target] = probabilities.argmax(axis=1).astype(np.int8)
         milliseconds.append(_latency(reference, target, pictures))
     return Trial(name, labels, answers, scores, max(milliseconds))
 

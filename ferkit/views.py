@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from ferkit.settings import Settings
 
-__all__ = ["NO_VIEWS", "TestTimeAugmentation"]
+__all__ = ["CROP", "NO_VIEWS", "TestTimeAugmentation"]
 
 # Share of the side that a crop keeps: 42 of 48 pixels, between the 44 and 40 that published networks for FER-2013 use.
-_CROP = 42
+CROP = 42
 
 
 class TestTimeAugmentation(Settings):
@@ -44,7 +44,7 @@ class TestTimeAugmentation(Settings):
             yield images
             return
         height, width = images.shape[1:]
-        tall, broad = round(height * _CROP / 48), round(width * _CROP / 48)
+        tall, broad = round(height * CROP / 48), round(width * CROP / 48)
         down, across = height - tall, width - broad
         for top, left in ((0, 0), (0, across), (down, 0), (down, across), (down // 2, across // 2)):
             yield _resized(images[:, top : top + tall, left : left + broad], height, width)

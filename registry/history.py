@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from registry.errors import RegistryError, told
 from registry.registered import CHAMPION
-from registry.store import aliases_of, find_registered, registry_client
+from registry.store import aliases_of, find_registered, registry_client, require_registered
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,9 +80,7 @@ class History:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        found = find_registered(name)
-        if found is None:
-            raise RegistryError(f"{name}: no such registered model; `ferkit run` registers what it trains.")
+        found = require_registered(name)
         if HISTORY_TAG not in found.tags:
             raise RegistryError(f"{name}: has no tag {HISTORY_TAG}, so ferkit did not register it; register one first.")
         self._run_id = found.tags[HISTORY_TAG]

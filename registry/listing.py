@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.errors import RegistryError, told
-from registry.store import aliases_of, find_registered, registry_client
+from registry.errors import told
+from registry.store import aliases_of, registry_client, require_registered
 
 __all__ = ["ListedVersion", "list_versions", "registered_names"]
 
@@ -55,10 +55,7 @@ def list_versions(name: str, most: int = 20) -> list[ListedVersion]:
     RegistryError
         If nothing is registered under that name, or the registry does not answer.
     """
-    entry = find_registered(name)
-    if entry is None:
-        raise RegistryError(f"{name}: nothing is registered under this name; `ferkit run` registers what it trains.")
-    aliases = aliases_of(entry)
+    aliases = aliases_of(require_registered(name))
     with told(f"versions of {name}"):
         found = registry_client().search_model_versions(f"name = '{name}'")
         newest = sorted(found, key=lambda each: -int(each.version))[:most]

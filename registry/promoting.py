@@ -17,7 +17,7 @@ from ferkit.trial import protocols_of, try_bundle
 from registry.errors import RegistryError
 from registry.history import Action, Entry, History
 from registry.registered import CHALLENGER, RegisteredModel, champion_version, load_version
-from registry.store import aliases_of, find_registered, registry_client
+from registry.store import aliases_of, find_registered, registry_client, require_registered
 from registry.verdict_log import log_verdict
 
 __all__ = ["Outcome", "Pictures", "find_challenger", "promote", "roll_back", "who"]
@@ -75,10 +75,7 @@ def find_challenger(name: str, version: str | None, cache: Path) -> RegisteredMo
     RegistryError
         If there is none.
     """
-    found = find_registered(name)
-    if found is None:
-        raise RegistryError(f"{name}: nothing is registered under this name; `ferkit run` registers what it trains.")
-    chosen = version or aliases_of(found).get(CHALLENGER)
+    chosen = version or aliases_of(require_registered(name)).get(CHALLENGER)
     if chosen is None:
         raise RegistryError(f"{name}: no version is {CHALLENGER}; name one with --version, `ferkit models` lists them.")
     return load_version(chosen, cache, name, alias=None if version else CHALLENGER)

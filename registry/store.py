@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.errors import told
+from registry.errors import RegistryError, told
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import RegisteredModel as Entry
 
-__all__ = ["aliases_of", "find_registered", "registry_client", "registry_key"]
+__all__ = ["aliases_of", "find_registered", "registry_client", "registry_key", "require_registered"]
 
 
 def registry_client() -> "MlflowClient":
@@ -43,6 +43,20 @@ def find_registered(name: str) -> "Entry | None":
             if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 return None
             raise
+
+
+def require_registered(name: str) -> "Entry":
+    """What `find_registered` finds.
+
+    Raises
+    ------
+    RegistryError
+        If that is nothing, or the registry does not answer.
+    """
+    found = find_registered(name)
+    if found is None:
+        raise RegistryError(f"{name}: nothing is registered under this name; `ferkit run` registers what it trains.")
+    return found
 
 
 def aliases_of(entry: "Entry | None") -> dict[str, str]:

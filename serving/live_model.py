@@ -30,6 +30,10 @@ _LOG = logging.getLogger("ferkit.serving")
 _LAST = "last_champion.json"
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True, eq=False)
 class Served:
     """A model in use.
@@ -51,7 +55,7 @@ class Served:
     reference: Reference
     alias: str | None = None
     run_id: str | None = None
-    loaded_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    loaded_at: str = field(default_factory=_now)
 
     def ask(self, target: Target, *, single: bool) -> "Ask":
         """What answers for `target`.
@@ -270,7 +274,3 @@ class LiveModel:
 
 def _one_line(error: Exception) -> str:
     return " ".join(f"{'' if isinstance(error, FerkitError) else type(error).__name__ + ': '}{error}".split())[:500]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -4,7 +4,6 @@ ZenML opens one MLflow run for all steps of a pipeline run. Each backbone and ta
 that fine-tune and judge that network share.
 """
 
-import math
 import platform
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ import mlflow
 from ferkit.backbones import BackboneSettings
 from ferkit.config import RunConfig
 from ferkit.ensemble import Ensemble
-from ferkit.evaluation import Evaluation
+from ferkit.evaluation import Evaluation, metrics_of
 from ferkit.report import Report
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.settings import TrainingSettings
@@ -130,9 +129,7 @@ def log_ensemble(ensemble: Ensemble) -> None:
 def log_evaluation(evaluation: Evaluation) -> None:
     """Write every number of an evaluation, grouped by subset."""
     for line in evaluation.to_table().to_dict("records"):
-        subset = str(line["subset"]).replace(", ", "/").replace("+", "plus")
-        numbers = {key: value for key, value in line.items() if isinstance(value, int | float) and math.isfinite(value)}
-        log_metrics({f"{subset}/{key}": value for key, value in numbers.items()})
+        log_metrics(metrics_of(line))
     log_files({"evaluation/scores.csv": evaluation.to_table().to_csv(index=False)})
 
 

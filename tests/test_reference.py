@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toy_run import CONFIG as TOY_CONFIG
+from toy_run import TINY
 
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.config import RunConfig
@@ -39,19 +41,10 @@ from ferkit.targets import labelled
 from ferkit.views import TestTimeAugmentation
 
 ROOT = Path(__file__).parents[1]
-TINY = {"name": "fernet", "width": 4, "input_size": 16}
 CONFIG = RunConfig.model_validate(
     {
-        "name": "toy",
-        "data": {"source": "synthetic", "count": 240},
-        "targets": [{"name": "fer"}, {"name": "ferplus"}],
-        "backbones": [
-            {**TINY, "alias": "both", "joint": True},
-            {**TINY, "alias": "single", "targets": ["fer"]},
-            {**TINY, "alias": "small", "joint": True, "teacher": "ensemble"},
-        ],
+        **TOY_CONFIG,
         "training": {"epochs": 1, "learning_rate": 0.01, "warmup_epochs": 0, "batch_size": 32},
-        "ensemble": {"method": "mean"},
         "prediction": {"flip": True},
     }
 )

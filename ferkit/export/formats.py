@@ -3,9 +3,21 @@
 import importlib.util
 from typing import Literal
 
-from ferkit.errors import ConfigError
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["FORMATS", "PRECISIONS", "SUFFIXES", "Format", "Precision", "require", "require_tensorflow"]
+from ferkit.errors import ConfigError, DataError
+
+__all__ = [
+    "FORMATS",
+    "PRECISIONS",
+    "SUFFIXES",
+    "Format",
+    "Precision",
+    "require",
+    "require_representative",
+    "require_tensorflow",
+]
 
 # float16: the weights; what is computed is as the runtime decides. int8: weights and activations of convolutions and
 # dense layers, quantised after training; the vote and its probabilities stay float32.
@@ -42,3 +54,15 @@ def require_tensorflow() -> None:
 
     if keras.backend.backend() != "tensorflow":
         raise ConfigError(f"export: Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow.")
+
+
+def require_representative(precision: Precision, representative: NDArray[np.uint8] | None) -> None:
+    """Check that there are pictures (N, 48, 48) to quantise with, if `precision` needs some.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    if precision == "int8" and (representative is None or not len(representative)):
+        raise DataError("int8: no representative pictures, from which the range of the activations is read.")

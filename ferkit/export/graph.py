@@ -16,7 +16,8 @@ from ferkit.errors import DataError
 from ferkit.labels import Target
 from ferkit.reference_card import Vote
 from ferkit.reference_model import Reference
-from ferkit.views import TestTimeAugmentation
+from ferkit.temperature import TINY
+from ferkit.views import CROP, TestTimeAugmentation
 
 if TYPE_CHECKING:
     import keras
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["INPUT", "answering", "vote_network"]
 
 INPUT = "picture"
-# As in ferkit.views and ferkit.temperature.
-_CROP = 42
-_TINY = float(np.finfo(np.float32).tiny)
 
 
 def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
@@ -113,7 +111,7 @@ def _voted(said: Sequence[Any], vote: Vote, views: int) -> Any:
         mixture = said[0]
     if vote.temperature == 1.0:
         return mixture
-    return ops.softmax(ops.log(ops.maximum(mixture, _TINY)) * (1 / vote.temperature), axis=-1)
+    return ops.softmax(ops.log(ops.maximum(mixture, TINY)) * (1 / vote.temperature), axis=-1)
 
 
 def _views(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
@@ -131,7 +129,7 @@ def _cropped(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
     if views.crops == "none":
         yield picture
         return
-    last = SIZE - _CROP
+    last = SIZE - CROP
     grey = ops.cast(picture[..., 0], "float32")
     for top, left in ((0, 0), (0, last), (last, 0), (last, last), (last // 2, last // 2)):
         rows, columns = _enlarging(top), _enlarging(left)
@@ -141,10 +139,10 @@ def _cropped(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
 
 def _enlarging(start: int) -> NDArray[np.float32]:
     """(48, 48): makes 48 values of the 42 from `start` on, bilinearly with aligned pixel centres."""
-    position = np.clip((np.arange(SIZE) + 0.5) * _CROP / SIZE - 0.5, 0, _CROP - 1)
+    position = np.clip((np.arange(SIZE) + 0.5) * CROP / SIZE - 0.5, 0, CROP - 1)
     matrix = np.zeros((SIZE, SIZE), dtype=np.float32)
-    for pixel, unit in enumerate(np.eye(_CROP)):
-        matrix[:, start + pixel] = np.interp(position, np.arange(_CROP), unit)
+    for pixel, unit in enumerate(np.eye(CROP)):
+        matrix[:, start + pixel] = np.interp(position, np.arange(CROP), unit)
     return matrix
 
 

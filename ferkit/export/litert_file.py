@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.dataset import SIZE
-from ferkit.errors import DataError
-from ferkit.export.formats import Precision, require_tensorflow
+from ferkit.export.formats import Precision, require_representative, require_tensorflow
 from ferkit.export.graph import INPUT, answering
-from ferkit.export.whole_file import written_whole
+from ferkit.whole_file import written_whole
 
 if TYPE_CHECKING:
     import keras
@@ -54,8 +53,7 @@ def write_litert(
         If ``int8`` has no representative pictures.
     """
     require_tensorflow()
-    if precision == "int8" and (representative is None or not len(representative)):
-        raise DataError("int8: no representative pictures, from which the range of the activations is read.")
+    require_representative(precision, representative)
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.dataset import SIZE
-from ferkit.errors import ConfigError, DataError, WeightsError
+from ferkit.dataset import SIZE, require_faces
+from ferkit.errors import ConfigError, WeightsError
 from ferkit.labels import Target, class_names
 from ferkit.model import Answers
 
@@ -58,8 +58,7 @@ class LiteRTNetwork:
         DataError
             If the pictures are of another shape or type.
         """
-        if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
-            raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")
+        require_faces(images)
         answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in self.targets}
         session = self._session
         for start in range(0, len(images), _MOST):

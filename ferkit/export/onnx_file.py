@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.dataset import SIZE
-from ferkit.errors import DataError
-from ferkit.export.formats import Precision, require, require_tensorflow
+from ferkit.export.formats import Precision, require, require_representative, require_tensorflow
 from ferkit.export.graph import INPUT, answering
-from ferkit.export.whole_file import written_whole
+from ferkit.whole_file import written_whole
 
 if TYPE_CHECKING:
     import keras
@@ -58,8 +57,7 @@ def write_onnx(
     """
     require_tensorflow()
     require("onnx", "tf2onnx", "onnxruntime")
-    if precision == "int8" and (representative is None or not len(representative)):
-        raise DataError("int8: no representative pictures, from which the range of the activations is read.")
+    require_representative(precision, representative)
     import keras
     import onnx
 

@@ -48,14 +48,9 @@ class ExportSource:
         reference = Reference(reference.folder, quick=False)
         network = vote_network(reference, single=single)
         protocols = {target: reference.card.targets[target].settings.protocol for target in network.output}
-        views = reference.card.student_views if single else reference.card.views
-        votes = [reference.card.targets[target].vote(single=single) for target in protocols]
-        members = sorted({name for vote in votes if vote for name in vote.weights})
 
         def ask(images: NDArray[np.uint8]) -> Answers:
-            # Each network is asked once for all its targets.
-            said = {name: reference.ask(name, images, views) for name in members}
-            return {target: reference.vote(said, target, single=single) for target in protocols}
+            return reference.predict_targets(images, protocols, single=single)
 
         return cls(f"{reference.card.name}-{'student' if single else 'vote'}", network, ask, protocols)
 
