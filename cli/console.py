@@ -53,6 +53,9 @@ class RunConsole(logging.Handler):
                 root.removeHandler(handler)
         root.addHandler(self)
         logging.getLogger("ferkit").setLevel(logging.INFO)
+        # MLflow prints the traceback of an error of its database past every handler, and then raises it: a step that
+        # meets it fails, which is told as it is of others.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show what a person wants to know of `record`."""
