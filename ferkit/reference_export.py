@@ -18,10 +18,12 @@ from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import combine, fit_ensemble
 from ferkit.errors import DataError
+from ferkit.export.student_file import write_litert_of
 from ferkit.labels import Target
 from ferkit.model import Answers, FaceModel
 from ferkit.model_card import model_card
 from ferkit.predictions import Predictions
+from ferkit.profile import write_profile
 from ferkit.reference_card import CARD, NetworkCard, ReferenceCard, TargetCard, Vote
 from ferkit.reference_choice import Choice, Source, choose, file_of, find_sources
 from ferkit.reference_evaluation import NetworkProgress, evaluate_reference
@@ -98,6 +100,11 @@ def export_reference(
             (folder / networks[name].file).unlink()
         card.write(folder)
         reference = Reference(folder)
+        for source in students:
+            if source.name in card.networks:
+                reference = write_litert_of(reference, source.name)
+                said[source.name] = reference.ask(source.name, public.images, student_views)
+        card = reference.card
         _LOG.info("judging %d networks on PublicTest and PrivateTest", len(card.networks))
         judged = evaluate_reference(reference, faces, public=said, on_pictures=on_pictures)
         judged.scores.to_csv(folder / SCORES, index=False)
@@ -106,6 +113,8 @@ def export_reference(
         records = {each.name: each.record for each in [*sources, *students] if each.name in card.networks}
         text = model_card(card, records, judged.scores, _sizes(folder), choice.commands(runs))
         (folder / "MODEL_CARD.md").write_text(text)
+        # Last: the profile names the checksum of reference.json.
+        write_profile(folder, reference, faces, said)
         _check_size(folder)
         if to.exists():
             shutil.rmtree(to)

@@ -22,6 +22,7 @@ from ferkit.errors import DataError, WeightsError
 from ferkit.half_precision import read_half, write_half
 from ferkit.labels import FERPLUS_VOTES, SPLITS, class_names
 from ferkit.model import FaceModel
+from ferkit.profile import Profile, answers_of, bundle_sha256
 from ferkit.provenance import this_environment
 from ferkit.reference_answers import KeptAnswers
 from ferkit.reference_evaluation import evaluate_reference
@@ -131,7 +132,8 @@ def test_the_folder_holds_what_ships_and_no_more(exported):
     assert sorted(each.name for each in exported.iterdir()) == sorted(
         [
             *("reference.json", "MODEL_CARD.md", "config.yaml", "training.log", "scores.csv", "answers.npz"),
-            *("fer+ferplus-both.npz", "fer-single.npz", "fer+ferplus-small.npz"),
+            *("fer+ferplus-both.npz", "fer-single.npz", "fer+ferplus-small.npz", "fer+ferplus-small.tflite"),
+            "profile.json",
         ]
     )
 
@@ -158,11 +160,21 @@ def test_the_student_answers_alone_and_sees_each_picture_once(exported, faces):
     pictures = faces.of_split("PrivateTest").images
     alone = reference.predict(pictures, "ferplus", single=True)
     assert alone.shape == (len(pictures), 8)
-    assert set(reference._networks) == {"fer+ferplus-small"}
+    # By its LiteRT file, which needs no Keras.
+    assert not reference._networks
     network = reference.network("fer+ferplus-small")
     once = network.predict(pictures[..., None], verbose=0)["ferplus"]
     np.testing.assert_array_equal(alone.argmax(axis=1), once.argmax(axis=1))
     assert not np.allclose(alone, reference.predict(pictures, "ferplus"))
+
+
+def test_drift_knows_the_answers_of_what_was_exported(exported, reference, faces):
+    profile = Profile.read(exported)
+    assert profile.model == bundle_sha256(exported)
+    pictures = faces.of_split("PublicTest").images
+    for answers, single in ((profile.answers, False), (profile.single_answers, True)):
+        for target in reference.targets:
+            assert answers[target] == answers_of(reference.predict(pictures, target, single=single), target)
 
 
 def test_loading_needs_no_pretrained_weights_and_predicting_nothing_is_fine(exported):
