@@ -12,7 +12,7 @@ run: $(READY)  ## run the pipeline on the built-in synthetic faces
 	@$(BIN)/ferkit run $(CONFIG)
 
 test: lint  ## everything that CI checks
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

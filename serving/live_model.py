@@ -229,16 +229,14 @@ class LiveModel:
         """The model that should answer, if it is not the one that does."""
         if self.registry.state == "none":
             return None
-        from registry.registered import champion_version, load_champion
+        from registry.registered import load_champion
 
-        version = champion_version()
-        if version is None:
-            # Nothing was promoted, or the champion was taken back: what ferkit brings.
-            return None if self.served and self.served.alias is None else without_registry(self._fallback)
-        if self.served and self.served.alias and self.served.version == version:
-            return None
         registered = load_champion(self._cache)
         if registered is None:
+            # Nothing was promoted, or the champion was taken back: what ferkit brings.
+            return None if self.served and self.served.alias is None else without_registry(self._fallback)
+        # By the folder, not by the version: once a model was deleted, the numbers begin anew.
+        if self.served and self.served.alias and self.served.reference.folder == registered.folder:
             return None
         about = {key: getattr(registered, key) for key in ("name", "version", "alias", "run_id")}
         served = Served(reference=Reference(registered.folder), **about)

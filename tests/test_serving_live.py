@@ -79,6 +79,21 @@ def test_what_ferkit_brings_answers_until_something_is_promoted_and_again_after(
     assert answers(model) == ("local", "ok")
 
 
+def test_another_model_under_the_same_number_takes_over(model, tmp_path):
+    with registry_at(f"sqlite:///{tmp_path / 'mlflow.db'}") as client:
+        for name, weights in (("first", {"a": 1.0}), ("second", {"b": 1.0})):
+            bundle = tmp_path / name / BUNDLE
+            bundle.mkdir(parents=True)
+            write_toy_reference(bundle, weights)
+            client.create_registered_model(REGISTERED_NAME)
+            client.create_model_version(REGISTERED_NAME, source=(tmp_path / name).as_uri())
+            client.set_registered_model_alias(REGISTERED_NAME, CHAMPION, "1")
+            model.look()
+            assert answers(model) == ("1", "ok")
+            assert set(weights) < set(model.current().reference.card.networks)
+            client.delete_registered_model(REGISTERED_NAME)
+
+
 def test_a_champion_that_cannot_be_read_does_not_take_over(model, crown, caplog):
     crown("2")
     model.look()
