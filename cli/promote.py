@@ -89,7 +89,10 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "",
     name: Name = "ferkit",
 ) -> None:
-    """Bring back the champion before this one; done again, the one before that."""
+    """Bring back the champion before this one; done again, the one before that.
+
+    Example: `ferkit rollback --reason "fails on dark pictures"`
+    """
     from registry.promoting import roll_back
 
     entry = roll_back(name, reason)
@@ -102,7 +105,10 @@ def models(
     name: Annotated[str, typer.Argument(help="The registered model.")] = "ferkit",
     most: Annotated[int, typer.Option(min=1, help="Show at most this many versions, the newest.")] = 20,
 ) -> None:
-    """List the versions of a registered model: aliases, numbers, who registered and judged them, and when."""
+    """List the versions of a registered model: aliases, numbers, who registered and judged them, and when.
+
+    Examples: `ferkit models`, `ferkit models ferkit-vggface --most 5`
+    """
     from registry.history import History
     from registry.listing import list_versions, registered_names
 

@@ -6,12 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.dataset import SIZE
 from ferkit.settings import Settings
 
-__all__ = ["CROP", "NO_VIEWS", "TestTimeAugmentation"]
+__all__ = ["NO_VIEWS", "TestTimeAugmentation", "five_crops"]
 
 # Share of the side that a crop keeps: 42 of 48 pixels, between the 44 and 40 that published networks for FER-2013 use.
-CROP = 42
+_CROP = 42
 
 
 class TestTimeAugmentation(Settings):
@@ -33,7 +34,7 @@ class TestTimeAugmentation(Settings):
     crops: Literal["none", "five"] = "none"
 
     def of(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-        """The views of pictures (N, H, W) uint8, one array of the same shape after the other."""
+        """The views of pictures (N, 48, 48) uint8, one array of the same shape after the other."""
         for view in self._cropped(images):
             yield view
             if self.flip:
@@ -43,26 +44,25 @@ class TestTimeAugmentation(Settings):
         if self.crops == "none":
             yield images
             return
-        height, width = images.shape[1:]
-        tall, broad = round(height * CROP / 48), round(width * CROP / 48)
-        down, across = height - tall, width - broad
-        for top, left in ((0, 0), (0, across), (down, 0), (down, across), (down // 2, across // 2)):
-            yield _resized(images[:, top : top + tall, left : left + broad], height, width)
+        grey = images.astype(np.float32)
+        for rows, columns in five_crops():
+            yield np.rint(rows @ grey @ columns.T).astype(np.uint8)
 
 
-def _resized(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Enlarge (N, h, w) uint8 to (N, height, width), bilinearly with aligned pixel centres, rows before columns."""
-    rows = _along(images.astype(np.float32), 1, height)
-    return np.rint(_along(rows, 2, width)).astype(np.uint8)
+def five_crops() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """For the corners and the centre, matrices (48, 48) each: ``rows @ picture @ columns.T`` is the crop, enlarged."""
+    last = SIZE - _CROP
+    for top, left in ((0, 0), (0, last), (last, 0), (last, last), (last // 2, last // 2)):
+        yield _enlarging(top), _enlarging(left)
 
 
-def _along(images: NDArray[np.float32], axis: int, size: int) -> NDArray[np.float32]:
-    given = images.shape[axis]
-    position = np.clip((np.arange(size) + 0.5) * given / size - 0.5, 0, given - 1)
-    before = np.minimum(position.astype(np.intp), given - 2)
-    way = (position - before).astype(np.float32).reshape([-1 if each == axis else 1 for each in range(3)])
-    first, second = np.take(images, before, axis), np.take(images, before + 1, axis)
-    return np.asarray(first + (second - first) * way)
+def _enlarging(start: int) -> NDArray[np.float32]:
+    """Makes 48 values of the 42 from `start` on, bilinearly with aligned pixel centres."""
+    position = np.clip((np.arange(SIZE) + 0.5) * _CROP / SIZE - 0.5, 0, _CROP - 1)
+    matrix = np.zeros((SIZE, SIZE), dtype=np.float32)
+    for pixel, unit in enumerate(np.eye(_CROP)):
+        matrix[:, start + pixel] = np.interp(position, np.arange(_CROP), unit)
+    return matrix
 
 
 NO_VIEWS = TestTimeAugmentation()

@@ -28,7 +28,10 @@ def ferkit(*arguments, cwd=ROOT, **environment):
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "import-run", "predict", "evaluate", "export-reference", "data", "backbones", "report", "ui", "dashboard"],
+    [
+        *("run", "import-run", "predict", "drift", "evaluate", "export-reference", "data", "backbones", "report"),
+        *("ui", "dashboard", "serve", "promote", "rollback", "models", "export"),
+    ],
 )
 def test_every_command_has_help_with_an_example(name):
     done = ferkit(name, "--help")
@@ -85,7 +88,7 @@ def test_ui_serves_mlflow_and_says_where(tmp_path):
         assert f"port {port} of 127.0.0.1 cannot be used" in taken.stderr
     finally:
         os.killpg(server.pid, 15)
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 def wait_for(url, server, seconds=90):

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ferkit.backbones.network import PROBABILITIES
 from ferkit.dataset import SIZE
@@ -17,7 +16,7 @@ from ferkit.labels import Target
 from ferkit.reference_card import Vote
 from ferkit.reference_model import Reference
 from ferkit.temperature import TINY
-from ferkit.views import CROP, TestTimeAugmentation
+from ferkit.views import TestTimeAugmentation, five_crops
 
 if TYPE_CHECKING:
     import keras
@@ -129,21 +128,10 @@ def _cropped(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
     if views.crops == "none":
         yield picture
         return
-    last = SIZE - CROP
     grey = ops.cast(picture[..., 0], "float32")
-    for top, left in ((0, 0), (0, last), (last, 0), (last, last), (last // 2, last // 2)):
-        rows, columns = _enlarging(top), _enlarging(left)
+    for rows, columns in five_crops():
         enlarged = ops.matmul(ops.matmul(ops.convert_to_tensor(rows), grey), ops.convert_to_tensor(columns.T))
         yield ops.cast(ops.round(enlarged), "uint8")[..., None]
-
-
-def _enlarging(start: int) -> NDArray[np.float32]:
-    """(48, 48): makes 48 values of the 42 from `start` on, bilinearly with aligned pixel centres."""
-    position = np.clip((np.arange(SIZE) + 0.5) * CROP / SIZE - 0.5, 0, CROP - 1)
-    matrix = np.zeros((SIZE, SIZE), dtype=np.float32)
-    for pixel, unit in enumerate(np.eye(CROP)):
-        matrix[:, start + pixel] = np.interp(position, np.arange(CROP), unit)
-    return matrix
 
 
 def _target_of(network: "keras.Model") -> str:
