@@ -140,29 +140,33 @@ def _source(model: str, *, single: bool) -> "ExportSource":
 def _show(report: "ExportReport", console: Console) -> None:
     from ferkit.export.latency import BATCHES
 
-    table = Table(title=f"{report.name}: beside Keras, {report.threads} thread{'s' if report.threads > 1 else ''}")
-    columns = ("file", "MB", "target", "largest difference", "same class", "accuracy")
-    for column in (*columns, *(f"ms a face, batch {batch}" for batch in BATCHES)):
-        table.add_column(column, justify="left" if column in ("file", "target") else "right")
-    table.add_row("Keras", *[""] * (len(columns) - 1), *map(_times, report.keras))
+    threads = f"{report.threads} thread{'s' if report.threads > 1 else ''}"
+    table = Table(title=f"{report.name}-*: beside Keras, {threads}", box=None, pad_edge=False, title_justify="left")
+    columns = ("file", "MB", "target", "difference", "same", "accuracy", "change")
+    for column in (*columns, *(f"ms/{batch}" for batch in BATCHES)):
+        table.add_column(column, justify="left" if column in ("file", "target") else "right", no_wrap=True)
+    table.add_row("Keras", *[""] * (len(columns) - 1), *map(_milliseconds, report.keras))
     for each in report.files:
-        name = f"[red]{each.path.name}[/]" if each.wrong else each.path.name
+        kind = each.path.name.removeprefix(f"{report.name}-")
+        name = f"[red]{kind}[/]" if each.wrong else kind
         for row, (target, agreement) in enumerate(each.agreements.items()):
-            accuracy = ""
-            if agreement.accuracy is not None and agreement.keras_accuracy is not None:
-                accuracy = f"{agreement.accuracy:.3f} ({agreement.accuracy - agreement.keras_accuracy:+.3f})"
+            accuracy, before = agreement.accuracy, agreement.keras_accuracy
             table.add_row(
                 "" if row else name,
                 "" if row else f"{each.size / 1e6:.2f}",
                 target,
                 f"{agreement.largest:.1e}",
                 f"{agreement.agreement:.1%}",
-                accuracy,
-                *("" if row else _times(latency) for latency in each.latencies),
+                "" if accuracy is None else f"{accuracy:.3f}",
+                "" if accuracy is None or before is None else f"{accuracy - before:+.3f}",
+                *("" if row else _milliseconds(latency) for latency in each.latencies),
             )
-    table.caption = "ms: that passed (that all threads computed)"
+    table.caption = (
+        "difference: the largest, in probability; same: class; "
+        f"{', '.join(f'ms/{batch}' for batch in BATCHES)}: a face, in batches of so many"
+    )
     console.print(table)
 
 
-def _times(latency: "Latency") -> str:
-    return f"{latency.wall:.2f} ({latency.processor:.2f})"
+def _milliseconds(latency: "Latency") -> str:
+    return f"{latency.wall:.2f}"
