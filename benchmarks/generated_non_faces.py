@@ -7,18 +7,14 @@ photographs that scikit-learn ships. Given faces, it cuts and shuffles them unti
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from non_face_drawing import DRAWN_AT, SIZE, Grey, Rng, canvas, finish, shades, smooth_noise, words
+from non_face_objects import draw_limbs, draw_objects, draw_torso
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 __all__ = ["generate_non_faces"]
 
-SIZE = 48
-_DRAWN_AT = 4 * SIZE
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:!?-"
 _SIGNS = "!?xX+&@#%*$€©®§0123456789"
-
-Rng = np.random.Generator
-Grey = NDArray[np.uint8]
 
 
 def generate_non_faces(count: int, seed: int, faces: Grey | None = None) -> tuple[Grey, list[str]]:
@@ -30,9 +26,9 @@ def generate_non_faces(count: int, seed: int, faces: Grey | None = None) -> tupl
         "icon": _icon,
         "frame": _frame,
         "pattern": _pattern,
-        "object": _object,
-        "limb": _limb,
-        "torso": _torso,
+        "object": draw_objects,
+        "limb": draw_limbs,
+        "torso": draw_torso,
         "scene": _scene,
     }
     if faces is not None:
@@ -41,69 +37,36 @@ def generate_non_faces(count: int, seed: int, faces: Grey | None = None) -> tupl
     return np.stack([kinds[name](rng) for name in names]), names
 
 
-def _shades(rng: Rng) -> tuple[int, int]:
-    """A ground and an ink that differ by at least 20 grey levels."""
-    ground = int(rng.choice([0, 255, rng.integers(256)], p=[0.3, 0.35, 0.35]))
-    while True:
-        ink = int(rng.choice([0, 255, rng.integers(256)]))
-        if abs(ink - ground) >= 20:
-            return ground, ink
-
-
-def _finish(picture: Image.Image, rng: Rng) -> Grey:
-    """Crop, shrink and compress a large drawing as a picture from the web would be."""
-    size = int(rng.uniform(0.55, 1.0) * _DRAWN_AT) if rng.random() < 0.5 else _DRAWN_AT
-    left, top = rng.integers(_DRAWN_AT - size + 1, size=2)
-    picture = picture.crop((left, top, left + size, top + size))
-    if rng.random() < 0.3:
-        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(1, 6)))
-    small = picture.resize((SIZE, SIZE), rng.choice([Image.Resampling.BILINEAR, Image.Resampling.LANCZOS]))
-    pixels = np.asarray(small, dtype=np.float32)
-    if rng.random() < 0.4:
-        pixels = pixels + rng.normal(0, rng.uniform(0.5, 8), pixels.shape)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
-
-
-def _canvas(ground: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    picture = Image.new("L", (_DRAWN_AT, _DRAWN_AT), ground)
-    return picture, ImageDraw.Draw(picture)
-
-
-def _words(rng: Rng, letters: int) -> str:
-    text = "".join(rng.choice(list(_LETTERS), letters))
-    return "".join(" " if rng.random() < 0.15 else letter for letter in text)
-
-
 def _text(rng: Rng) -> Grey:
-    ground, ink = _shades(rng)
-    picture, draw = _canvas(ground)
+    ground, ink = shades(rng)
+    picture, draw = canvas(ground)
     height = float(rng.choice([rng.uniform(6, 14), rng.uniform(14, 34), rng.uniform(34, 90)]))
     font = ImageFont.load_default(height)
     step = height * rng.uniform(1.1, 3.2)
-    y = rng.uniform(-20, 0.6 * _DRAWN_AT)
-    while y < _DRAWN_AT * rng.uniform(0.5, 1.1):
-        width = rng.uniform(0.3, 1.4) * _DRAWN_AT
-        text = _words(rng, max(2, int(width / (0.55 * height))))
-        x = (_DRAWN_AT - width) / 2 if rng.random() < 0.5 else rng.uniform(-40, 40)
+    y = rng.uniform(-20, 0.6 * DRAWN_AT)
+    while y < DRAWN_AT * rng.uniform(0.5, 1.1):
+        width = rng.uniform(0.3, 1.4) * DRAWN_AT
+        text = words(rng, max(2, int(width / (0.55 * height))))
+        x = (DRAWN_AT - width) / 2 if rng.random() < 0.5 else rng.uniform(-40, 40)
         draw.text((x, y), text, fill=ink, font=font)
         y += step
     if rng.random() < 0.15:
         picture = picture.rotate(rng.uniform(-12, 12), fillcolor=ground)
-    return _finish(picture, rng)
+    return finish(picture, rng)
 
 
 def _sign(rng: Rng) -> Grey:
     """One to six letters as large as the picture, some with an outline: a logo, a number plate."""
-    ground, ink = _shades(rng)
-    picture, draw = _canvas(ground)
+    ground, ink = shades(rng)
+    picture, draw = canvas(ground)
     height = rng.uniform(60, 190)
-    text = str(rng.choice(list(_SIGNS))) if rng.random() < 0.4 else _words(rng, int(rng.integers(2, 6)))
+    text = str(rng.choice(list(_SIGNS))) if rng.random() < 0.4 else words(rng, int(rng.integers(2, 6)))
     edge = int(rng.integers(0, 8))
     for line in range(int(rng.integers(1, 3))):
         at = (rng.uniform(-30, 50), rng.uniform(-40, 60) + line * height)
         draw.text(at, text, fill=ink, font=ImageFont.load_default(height), stroke_width=edge, stroke_fill=255 - ink)
-        text = _words(rng, int(rng.integers(2, 6)))
-    return _finish(picture.rotate(rng.uniform(-8, 8), fillcolor=ground), rng)
+        text = words(rng, int(rng.integers(2, 6)))
+    return finish(picture.rotate(rng.uniform(-8, 8), fillcolor=ground), rng)
 
 
 def _regular(rng: Rng, corners: int, centre: Sequence[float], radius: float) -> list[tuple[float, float]]:
@@ -114,10 +77,10 @@ def _regular(rng: Rng, corners: int, centre: Sequence[float], radius: float) -> 
 
 def _icon(rng: Rng) -> Grey:
     """A plate (triangle, circle, box) with a mark on it: warnings, no-entry signs, players, cameras."""
-    ground, ink = _shades(rng)
-    picture, draw = _canvas(ground)
+    ground, ink = shades(rng)
+    picture, draw = canvas(ground)
     plate = int(rng.integers(256))
-    centre = rng.normal(_DRAWN_AT / 2, 25, size=2)
+    centre = rng.normal(DRAWN_AT / 2, 25, size=2)
     radius = rng.uniform(25, 120)
     line = int(rng.integers(1, 12))
     box = [*(centre - radius), *(centre + radius * np.array([1.0, rng.uniform(0.5, 1.0)]))]
@@ -131,7 +94,7 @@ def _icon(rng: Rng) -> Grey:
     elif shape == 3:
         draw.rectangle(box, plate, ink, width=line)
     _mark(rng, draw, centre, radius, ink)
-    return _finish(picture, rng)
+    return finish(picture, rng)
 
 
 def _mark(rng: Rng, draw: ImageDraw.ImageDraw, centre: NDArray[np.float64], radius: float, ink: int) -> None:
@@ -178,15 +141,10 @@ def _frame(rng: Rng) -> Grey:
         y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
         picture += 120 * (rng.uniform(-1, 1) * x + rng.uniform(-1, 1) * y) + rng.uniform(-60, 60) * (x * x + y * y)
     elif kind == 4:
-        picture = rng.uniform(0, 12) + _smooth_noise(rng, int(rng.integers(3, 12))) * rng.uniform(2, 14)
+        picture = rng.uniform(0, 12) + smooth_noise(rng, int(rng.integers(3, 12))) * rng.uniform(2, 14)
     if rng.random() < 0.3:
         picture = picture.T
     return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-def _smooth_noise(rng: Rng, cells: int) -> NDArray[np.float64]:
-    coarse = Image.fromarray(rng.normal(0, 1, (cells, cells)).astype(np.float32), mode="F")
-    return np.asarray(coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC), dtype=np.float64)
 
 
 def _pattern(rng: Rng) -> Grey:
@@ -212,83 +170,10 @@ def _pattern(rng: Rng) -> Grey:
     elif kind == 4:
         value = rng.normal(0, 0.6, (SIZE, SIZE))
     else:
-        value = _smooth_noise(rng, int(rng.integers(4, 24)))
+        value = smooth_noise(rng, int(rng.integers(4, 24)))
     if rng.random() < 0.3:
         value = np.sign(value)
     return np.clip(rng.uniform(40, 210) + rng.uniform(15, 120) * value, 0, 255).astype(np.uint8)
-
-
-def _object(rng: Rng) -> Grey:
-    """Shaded ellipses, boxes and polygons before a plain or a busy ground."""
-    ground = int(rng.choice([0, 255, rng.integers(256)]))
-    picture, draw = _canvas(ground)
-    largest = rng.uniform(20, 90)
-    if rng.random() < 0.3:
-        draw.text(
-            tuple(rng.uniform(0, 100, 2)), _words(rng, 12), 255 - ground, ImageFont.load_default(rng.uniform(8, 30))
-        )
-    for _ in range(int(rng.integers(1, 9))):
-        centre, radius = rng.uniform(0, _DRAWN_AT, size=2), rng.uniform(10, largest)
-        shade, edge = int(rng.integers(256)), int(rng.integers(256))
-        kind = rng.integers(4)
-        if kind == 0:
-            draw.polygon([tuple(centre + rng.normal(0, radius, 2)) for _ in range(int(rng.integers(3, 7)))], shade)
-        elif kind == 1:
-            reach = radius * rng.uniform(0.3, 1, 2)
-            draw.ellipse([*(centre - reach), *(centre + reach)], shade, edge, int(rng.integers(1, 6)))
-        elif kind == 2:
-            reach = radius * rng.uniform(0.2, 1, 2)
-            draw.rectangle([*(centre - reach), *(centre + reach)], shade, edge, int(rng.integers(1, 6)))
-        else:
-            draw.line([*centre, *(centre + rng.normal(0, 80, 2))], shade, int(rng.integers(2, 30)))
-    return _shaded(picture, rng)
-
-
-def _limb(rng: Rng) -> Grey:
-    """Tapered, shaded tubes: arms, fingers, legs, a tie on a shirt."""
-    picture, draw = _canvas(int(rng.integers(256)))
-    for _ in range(int(rng.integers(1, 7))):
-        start, step = rng.uniform(-20, _DRAWN_AT + 20, 2), rng.normal(0, 1, 2)
-        step *= rng.uniform(60, 260) / (np.linalg.norm(step) + 1e-6)
-        thick, end, shade = rng.uniform(10, 60), rng.uniform(8, 50), rng.uniform(30, 230)
-        side = np.array([-step[1], step[0]]) / np.linalg.norm(step)
-        for part in np.linspace(-1, 1, 9):
-            level = int(np.clip(shade * (1 - 0.5 * part * part) + 10 * part, 0, 255))
-            a, b = start + side * thick * part, start + step + side * end * part
-            draw.line([*a, *b], level, int(max(thick, end) / 4) + 2)
-    return _shaded(picture, rng)
-
-
-def _torso(rng: Rng) -> Grey:
-    """A jacket, a shirt and a tie below the head that the crop left out, or a dress, or a row of fingers."""
-    picture, draw = _canvas(int(rng.choice([255, rng.integers(256)])))
-    cloth, shirt, tie = (int(level) for level in rng.integers(0, 256, 3))
-    x, neck = rng.uniform(50, 140), rng.uniform(-60, 60)
-    wide, low = rng.uniform(10, 50), rng.uniform(80, 190)
-    if rng.random() < 0.7:
-        draw.polygon(
-            [(x - 150, neck + 70), (x, neck - 40), (x + 150, neck + 70), (x + 160, 260), (x - 160, 260)], cloth
-        )
-        draw.polygon([(x - wide, neck), (x + wide, neck), (x, neck + low)], shirt)
-        draw.polygon([(x - 6, neck), (x + 6, neck), (x + 14, neck + low * 0.9), (x - 14, neck + low * 0.9)], tie)
-        for side in (-1, 1):
-            collar = [(x + side * wide, neck), (x + side * wide * 1.6, neck + 0.4 * low), (x, neck + low)]
-            draw.line(collar, int(np.clip(cloth + rng.integers(-60, 60), 0, 255)), int(rng.integers(1, 6)))
-    else:
-        thick = rng.uniform(20, 40)
-        for finger in range(int(rng.integers(3, 6))):
-            left, end = x - 90 + finger * thick * 1.1, rng.uniform(90, 180)
-            level = int(np.clip(cloth + rng.normal(0, 20), 0, 255))
-            box = [left, neck, left + thick, neck + end]
-            draw.rounded_rectangle(box, thick / 2, level, max(level - 70, 0), int(rng.integers(1, 5)))
-        picture = picture.rotate(rng.uniform(0, 360), fillcolor=picture.getpixel((0, 0)))
-    return _shaded(picture, rng)
-
-
-def _shaded(picture: Image.Image, rng: Rng) -> Grey:
-    drawn = _finish(picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 5))), rng).astype(np.float64)
-    light = 1 + 0.35 * _smooth_noise(rng, int(rng.integers(3, 8))).clip(-1.5, 1.5)
-    return np.clip(drawn * light + rng.normal(0, rng.uniform(0, 5), drawn.shape), 0, 255).astype(np.uint8)
 
 
 _photographs: list[Image.Image] = []
