@@ -76,6 +76,8 @@ class Served:
 
     def warm_up(self) -> None:
         """Have each network see pictures, so that no request pays for what is done once."""
+        # Several networks, each prepared for two sizes, look to TensorFlow like one that is traced again and again.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         for ask in self.questions():
             # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.
             for count in (1, 2):
