@@ -138,7 +138,8 @@ def command(peer: Peer, cache: Path) -> tuple[list[str], Path]:
         call([sys.executable, "-m", "venv", "--clear", str(folder)], cache)
         pip = [python, "-m", "pip", "install", "--quiet"]
         call([*pip, *peer.packages], cache)
-        call([*pip, "--no-deps", *peer.alone], cache)
+        if peer.alone:
+            call([*pip, "--no-deps", *peer.alone], cache)
         stamp.write_text(wanted)
     return [python, str(runner)], folder
 
