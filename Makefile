@@ -26,8 +26,9 @@ ui: $(READY)  ## open the MLflow UI on this checkout's runs
 serve: $(READY)  ## open the page on the promoted model, or on the reference models
 	@$(BIN)/ferkit serve
 
+# backports-strenum 1.3 says Requires-Python <3.11, an upper bound that uv leaves aside and pip does not.
 lock:  ## resolve the dependencies again, without naming an index
-	uv pip compile --universal --no-emit-index-url --generate-hashes --group dev --extra export -q pyproject.toml -o requirements.lock
+	echo 'backports-strenum<1.3' | uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes --group dev --extra export -q pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and all state of this checkout
 	rm -rf $(VENV) .ferkit
