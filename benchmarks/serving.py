@@ -81,7 +81,7 @@ PEERS = {
     "deepface": Peer(
         "deepface 0.0.103",
         "serve_deepface.py",
-        ("tensorflow==2.21.0", "tf-keras==2.21.0", "deepface==0.0.103", *_COMMON[:1]),
+        ("tensorflow==2.21.0", "tf-keras==2.21.0", "deepface==0.0.103", "werkzeug==3.1.9", *_COMMON[:1]),
     ),
 }
 

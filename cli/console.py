@@ -21,7 +21,7 @@ __all__ = ["RunConsole", "quiet_native_libraries"]
 # ZenML's messages that tell how far a run is, and how we say them.
 _EVENTS = (
     (re.compile(r"Using cached version of step `?([\w-]+)`?\."), "{} is unchanged: cached"),
-    (re.compile(r"Step `?([\w-]+)`? has started\."), "{} ..."),
+    (re.compile(r"Step `?([\w-]+)`? has started( on [\w.:-]+)?\."), "{} ...{}"),
     (re.compile(r"Step `?([\w-]+)`? has finished in `?([^`]+?)`?\.$"), "{} took {}"),
     (re.compile(r"Skipping step `?([\w-]+)`? due to"), "{} is skipped, a step before it failed"),
 )
@@ -72,7 +72,7 @@ class RunConsole(logging.Handler):
         message = record.getMessage()
         if record.name.startswith("ferkit"):
             return message
-        if record.name.startswith("zenml"):
+        if record.name.startswith(("zenml", "orchestrators")):
             return self._event(record, message)
         if record.levelno >= logging.ERROR:
             return f"{record.name}: {message}"
@@ -81,7 +81,7 @@ class RunConsole(logging.Handler):
     def _event(self, record: logging.LogRecord, message: str) -> str:
         for pattern, text in _EVENTS:
             if found := pattern.match(message):
-                return text.format(*found.groups())
+                return text.format(*found.groups(""))
         failed = _FAILED.match(message)
         if not failed or not record.exc_info or record.exc_info[1] is None:
             return ""

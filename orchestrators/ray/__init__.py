@@ -1,0 +1,1 @@
+"""A flavor of ZenML orchestrator: the steps of a static pipeline as tasks of a Ray cluster, which schedules them."""

@@ -1,0 +1,35 @@
+"""Every step and the run end in a final state, whatever became of the processes that should have said so."""
+
+from uuid import UUID
+
+from zenml.client import Client
+from zenml.enums import ExecutionStatus
+from zenml.orchestrators.publish_utils import publish_pipeline_run_status_update, publish_step_run_status_update
+
+__all__ = ["finish"]
+
+
+def finish(run_id: UUID, *, failed: bool, stopped: bool = False) -> None:
+    """Publish a final state for what has none: ZenML itself does so only from within a step that is alive.
+
+    Parameters
+    ----------
+    failed
+        Whether a step of the run failed or was lost.
+    stopped
+        Whether somebody stopped the run.
+    """
+    client = Client()
+    last = ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED
+    if (failed or stopped) and not client.get_pipeline_run(run_id, hydrate=False).status.is_finished:
+        status = ExecutionStatus.STOPPING if stopped else last
+        publish_pipeline_run_status_update(run_id, status)
+    for step in client.list_run_steps(pipeline_run_id=run_id, exclude_retried=True, size=1000).items:
+        if step.status.is_finished:
+            continue
+        # A step that might be begun again is not allowed to have failed, although nobody will begin it again.
+        for status in dict.fromkeys((last, ExecutionStatus.STOPPED)):
+            if not client.get_run_step(step.id, hydrate=False).status.is_finished:
+                publish_step_run_status_update(step.id, status)
+    if stopped and not client.get_pipeline_run(run_id, hydrate=False).status.is_finished:
+        publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPED)

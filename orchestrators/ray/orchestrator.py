@@ -1,0 +1,145 @@
+"""Hands the steps of a static pipeline to Ray, which schedules them."""
+
+import os
+from typing import Any, cast
+from uuid import UUID
+
+import ray
+from ray.exceptions import RayActorError
+from zenml.enums import ExecutionMode
+from zenml.logger import get_logger
+from zenml.orchestrators import BaseOrchestrator, SubmissionResult
+from zenml.orchestrators.exceptions import PipelineSubmissionError
+from zenml.utils.source_utils import get_source_root
+
+from orchestrators.ray.final_states import finish
+from orchestrators.ray.flavor import RayOrchestratorConfig
+from orchestrators.ray.requests import Request, unmet
+from orchestrators.ray.supervisor import Event, PlannedStep, Supervisor
+from orchestrators.ray.worker import RUN_ID
+
+__all__ = ["RayOrchestrator"]
+
+_LOG = get_logger(__name__)
+
+
+class RayOrchestrator(BaseOrchestrator):
+    """The orchestrator of the flavor ``ray``."""
+
+    @property
+    def config(self) -> RayOrchestratorConfig:
+        """The settings."""
+        return cast("RayOrchestratorConfig", self._config)
+
+    @property
+    def supported_execution_modes(self) -> list[ExecutionMode]:
+        """What depends on a failed step is left out; FAIL_FAST stops everything else, too."""
+        return [ExecutionMode.CONTINUE_ON_FAILURE, ExecutionMode.FAIL_FAST]
+
+    def get_orchestrator_run_id(self) -> str:
+        """The run that this process works for."""
+        return os.environ[RUN_ID]
+
+    def submit_pipeline(self, **given: Any) -> SubmissionResult:
+        """Submit every step as a task, see `zenml.orchestrators.BaseOrchestrator.submit_pipeline`.
+
+        Raises
+        ------
+        PipelineSubmissionError
+            If there is no cluster, or none of its nodes could ever run a step.
+        """
+        snapshot, environments, run = (given[name] for name in ("snapshot", "step_environments", "placeholder_run"))
+        if run is None:
+            raise PipelineSubmissionError("the Ray orchestrator keeps no schedules: run the pipeline itself.")
+        self._connect()
+        plan = self._plan(snapshot, environments, str(run.id))
+        supervisor = Supervisor.options(  # type: ignore[attr-defined]
+            name=f"ferkit-{run.id}",
+            lifetime="detached",
+            # If the head is lost, so is the cluster.
+            resources={"node:__internal_head__": 0.001},
+        ).remote(
+            run.id,
+            str(snapshot.id),
+            plan,
+            fail_fast=snapshot.pipeline_configuration.execution_mode == ExecutionMode.FAIL_FAST,
+        )
+        work = supervisor.run.remote()
+        return SubmissionResult(lambda: _wait(supervisor, work, run.id))
+
+    def _connect(self) -> None:
+        """Join the cluster, unless this process has."""
+        if ray.is_initialized():
+            return
+        code = {"working_dir": get_source_root(), "excludes": self.config.excludes}
+        try:
+            ray.init(self.config.address, runtime_env=code, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, ValueError) as error:
+            raise PipelineSubmissionError(
+                f"no Ray cluster at {self.config.address!r} ({str(error).splitlines()[0]}): start one with `ray start "
+                "--head`, or name its address in the stack."
+            ) from None
+
+    def _plan(self, snapshot: Any, environments: dict[str, dict[str, str]], run_id: str) -> dict[str, PlannedStep]:
+        steps, config = snapshot.step_configurations, self.config
+        requests = {
+            name: Request.of(step.config.resource_settings, config.default_cpus) for name, step in steps.items()
+        }
+        nodes = {
+            f"{node['NodeName']}-{node['NodeID'][:4]}": Request.of_node(node["Resources"])
+            for node in ray.nodes()
+            if node["Alive"]
+        }
+        if not config.elastic and (problem := unmet(requests, nodes)):
+            raise PipelineSubmissionError(problem)
+        beginnings = tuple(config.forwarded)
+        forwarded = {key: value for key, value in os.environ.items() if key.startswith(beginnings)}
+        return {
+            name: PlannedStep(
+                options={**requests[name].options(), **_retries(step.config.retry)},
+                environment={**forwarded, **environments[name], RUN_ID: run_id},
+                upstream=tuple(step.spec.upstream_steps),
+            )
+            for name, step in steps.items()
+        }
+
+
+def _retries(retry: Any) -> dict[str, Any]:
+    """ZenML counts how often a step is begun and refuses more, so that Ray must not try more often."""
+    return {"max_retries": retry.max_retries if retry else 0, "retry_exceptions": retry is not None}
+
+
+def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:
+    """Tell what becomes of the steps until all are done; an interruption stops them."""
+    told, failed, done = 0, [], False
+    try:
+        while not done:
+            done = bool(ray.wait([work], timeout=0.5)[0])
+            for event in ray.get(supervisor.events.remote(told)):
+                told += 1
+                _tell(event)
+                failed += [event.step] if event.what == "failed" else []
+        ray.get(work)
+    except KeyboardInterrupt:
+        ray.get(supervisor.stop.remote())
+        ray.wait([work], timeout=60)
+        raise
+    except RayActorError:
+        finish(run_id, failed=True)
+        raise RuntimeError("the head of the Ray cluster was lost, and the run with it.") from None
+    finally:
+        ray.kill(supervisor)
+    if failed:
+        raise RuntimeError(f"Pipeline run has failed due to failure in step(s): {', '.join(failed)}")
+
+
+def _tell(event: Event) -> None:
+    """Say what happened, in the words of ZenML's local orchestrator."""
+    if event.what == "started":
+        _LOG.info("Step `%s` has started on %s.", event.step, event.node)
+    elif event.what == "finished":
+        _LOG.info("Step `%s` has finished in `%.1fs`.", event.step, event.seconds)
+    elif event.what == "failed":
+        _LOG.error("Step %s failed.", event.step, exc_info=event.error)
+    else:
+        _LOG.warning("Skipping step %s due to a failed step.", event.step)

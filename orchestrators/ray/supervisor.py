@@ -1,0 +1,107 @@
+"""The actor that sees a run through, also when whoever submitted it is gone."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import ray
+from ray.exceptions import RayTaskError
+
+from orchestrators.ray.worker import run_step
+
+__all__ = ["Event", "PlannedStep", "Supervisor"]
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step as Ray has to know it.
+
+    Attributes
+    ----------
+    options
+        Of the Ray task: resources and retries.
+    environment
+        Variables of the step.
+    upstream
+        Names of the steps that come before.
+    """
+
+    options: dict[str, Any]
+    environment: dict[str, str]
+    upstream: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that became of a step: ``started`` on a node, ``finished``, ``failed``, ``skipped``."""
+
+    step: str
+    what: str
+    node: str = ""
+    seconds: float = 0.0
+    error: BaseException | None = None
+
+
+@ray.remote(num_cpus=0, max_concurrency=8)
+class Supervisor:
+    """Owns the tasks of one run, since Ray keeps tasks no longer than their owner."""
+
+    def __init__(self, run_id: UUID, snapshot_id: str, plan: Mapping[str, PlannedStep], *, fail_fast: bool) -> None:
+        os.environ.update(next(iter(plan.values())).environment)
+        self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
+        self._events: list[Event] = []
+        self._begun: dict[str, float] = {}
+        self._lost: set[str] = set()
+        self._stopped = False
+
+    def run(self) -> None:
+        """Submit every step, wait for all of them, and leave a final state behind."""
+        me, tasks = ray.get_runtime_context().current_actor, {}
+        for step, planned in self._plan.items():
+            upstream = [tasks[each] for each in planned.upstream if each in tasks]
+            task = run_step.options(name=step, **planned.options)
+            tasks[step] = task.remote(step, self._snapshot_id, planned.environment, me, *upstream)
+        waiting = {task: step for step, task in tasks.items()}
+        while waiting:
+            done, _ = ray.wait(list(waiting), timeout=0.5)
+            for task in done:
+                self._events.append(self._outcome(waiting.pop(task), task))
+            if self._stopped or (self._fail_fast and self._lost):
+                for task in waiting:
+                    ray.cancel(task, force=True)
+        from orchestrators.ray.final_states import finish
+
+        finish(self._run_id, failed=bool(self._lost), stopped=self._stopped)
+
+    def started(self, step: str, node: str) -> None:
+        """Called by a step that begins, each time."""
+        self._begun[step] = time.monotonic()
+        self._events.append(Event(step, "started", node))
+
+    def events(self, since: int) -> list[Event]:
+        """What became of the steps, from the event number `since` on."""
+        return self._events[since:]
+
+    def stop(self) -> None:
+        """Stop every step."""
+        self._stopped = True
+
+    def _outcome(self, step: str, task: Any) -> Event:
+        try:
+            ray.get(task)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of the step
+            # Ray hands the error of a step on to all that wait for it.
+            follows = self._lost & set(self._plan[step].upstream) or (self._fail_fast and self._lost)
+            self._lost.add(step)
+            return Event(step, "skipped") if follows or self._stopped else Event(step, "failed", error=_cause(error))
+        return Event(step, "finished", seconds=time.monotonic() - self._begun[step])
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the step itself raised, or in one line what Ray says of a step that was lost."""
+    if isinstance(error, RayTaskError):
+        return error.cause
+    return RuntimeError(f"the step was lost: {str(error).splitlines()[0]}")

@@ -1,0 +1,57 @@
+"""What runs in a worker of the cluster: one step after the other, in the process that Ray keeps for them."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import ray
+
+__all__ = ["RUN_ID", "run_step"]
+
+# Tells every step which run it belongs to.
+RUN_ID = "FERKIT_RAY_RUN_ID"
+
+
+@ray.remote
+def run_step(step: str, snapshot_id: str, environment: dict[str, str], supervisor: Any, *_upstream: None) -> None:
+    """Run `step`, once Ray has what is upstream; if that failed, Ray leaves the step out.
+
+    There is no process of its own for it: that would take ten seconds of imports, and outlive a lost worker.
+    """
+    _enter_code()
+    os.environ.update(environment)
+    context = ray.get_runtime_context()
+    supervisor.started.remote(step, f"{ray.util.get_node_ip_address()}-{context.get_node_id()[:4]}")
+    from zenml.exceptions import IllegalOperationError
+
+    try:
+        _entrypoint()(["--snapshot_id", snapshot_id, "--step_name", step]).run()
+    except IllegalOperationError as error:
+        # The run has failed in the meantime, which ZenML tells in a long traceback.
+        raise RuntimeError(f"not begun: {error}") from None
+
+
+def _entrypoint() -> Any:
+    """ZenML's way into a step, on the code that Ray brought; its own expects a container with ``/app``."""
+    from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
+    from zenml.utils.source_utils import set_custom_source_root
+
+    class RayStepEntrypoint(StepEntrypointConfiguration):
+        def prepare_code_environment(self) -> None:
+            set_custom_source_root(str(Path.cwd()))
+
+    return RayStepEntrypoint
+
+
+def _enter_code() -> None:
+    """Make the copy of the checkout that Ray brought the working directory.
+
+    Where nodes share a machine, losing one of them takes the copy from under the others' feet. A worker without it can
+    import nothing more: it ends, and Ray begins the step again in a new one.
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not root.is_dir():
+        os._exit(1)
+    os.chdir(root)
+    sys.path.insert(0, str(root))
