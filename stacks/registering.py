@@ -101,7 +101,11 @@ def _flavor(client: Any, place: _Place, settings: ComponentSettings) -> Any:
     if settings.flavor_source and (model is None or model.source != settings.flavor_source):
         if model is not None:
             client.delete_flavor(model.id)
-        model = client.create_flavor(settings.flavor_source, place.type)
+        try:
+            model = client.create_flavor(settings.flavor_source, place.type)
+        except (ValueError, TypeError) as error:
+            # ZenML says so, too, where the module is not to be found.
+            raise ConfigError(f"{place.where}.flavor_source {settings.flavor_source}: {error}") from error
     if model is None or model.name != settings.flavor:
         known = sorted({each.name for each in client.list_flavors(type=place.type, size=200).items})
         source = f" in {settings.flavor_source}" if settings.flavor_source else ""
