@@ -19,6 +19,7 @@ from cli import (
     report,
     run,
     serve,
+    stacks,
     ui,
 )
 from cli.expected import expected_error
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 run.register(app)
 import_run.register(app)
+app.add_typer(stacks.app, name="stack")
 app.add_typer(data.app, name="data")
 backbones.register(app)
 app.add_typer(evaluate.app, name="evaluate")

@@ -16,7 +16,7 @@ from typing import TextIO
 from cli.expected import expected_error
 from ferkit.errors import FerkitError
 
-__all__ = ["RunConsole", "quiet_native_libraries"]
+__all__ = ["RunConsole", "hush_zenml", "quiet_native_libraries"]
 
 # ZenML's messages that tell how far a run is, and how we say them.
 _EVENTS = (
@@ -44,12 +44,10 @@ class RunConsole(logging.Handler):
 
     def attach(self) -> None:
         """Take the place of ZenML's console handler."""
-        # The handlers are made when the package is imported.
-        import zenml  # noqa: F401
-
+        hush_zenml()
         root = logging.getLogger()
         for handler in list(root.handlers):
-            if type(handler).__name__ in ("ZenMLConsoleHandler", type(self).__name__):
+            if isinstance(handler, RunConsole):
                 root.removeHandler(handler)
         root.addHandler(self)
         logging.getLogger("ferkit").setLevel(logging.INFO)
@@ -95,6 +93,17 @@ class RunConsole(logging.Handler):
             f"step {failed[1]} failed with an error that ferkit does not know: {error!r}."
         )
         return f"{failed[1]} failed\n{told}"
+
+
+def hush_zenml() -> None:
+    """Take away the handler with which ZenML tells every change of its store."""
+    # The handlers are made when the package is imported.
+    import zenml  # noqa: F401
+
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if type(handler).__name__ == "ZenMLConsoleHandler":
+            root.removeHandler(handler)
 
 
 def quiet_native_libraries(log: Path) -> TextIO:

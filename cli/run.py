@@ -3,22 +3,27 @@
 import hashlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from cli.report import export, results_table
+from cli.stack_choice import activate, stack_file
 from cli.workspace import Workspace
 from ferkit.config import RunConfig
-from ferkit.config_file import load_config
+from ferkit.config_file import load_config, load_settings
 from ferkit.errors import DataError
 from ferkit.run_folder import Adoption
 from ferkit.sources import fingerprint
 from ferkit.training.checkpoint import remove_finished
+from stacks.placement import Placement
+from stacks.settings import StackSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cli.console import RunConsole
 
 __all__ = ["exclude_hash_of", "register", "run_and_tell", "start"]
 
@@ -34,6 +39,10 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
     ] = None,
     *,
+    stack: Annotated[
+        str | None,
+        typer.Option(help="Where to run: a file of configs/stacks by its name, a path, or a stack that ZenML knows."),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Check the configuration and the data's files, run nothing.")
     ] = False,
@@ -45,32 +54,45 @@ def run(
     * `ferkit run configs/quickstart.yaml`
     * `ferkit run configs/fer2013.yaml --set data.path=/data/fer --set training.epochs=3`
     * `ferkit run configs/fer2013.yaml --set backbones.vggface.training.batch_size=32`
+    * `ferkit run configs/fer2013.yaml --stack kubernetes`
     """
     settings = load_config(config, overrides or [])
     hashes = fingerprint(settings.data), exclude_hash_of(settings)
+    file = stack_file(stack) if stack else None
+    if file:
+        load_settings(file, StackSettings)
     if check:
         Console().print(f"{config}: a valid configuration; its data is there.")
         return
-    run_and_tell(settings, *hashes)
+    run_and_tell(settings, *hashes, stack=stack)
 
 
 def run_and_tell(
-    settings: RunConfig, data_hash: str, exclude_hash: str, adoption: Adoption | None = None, origin: str = ""
+    settings: RunConfig,
+    data_hash: str,
+    exclude_hash: str,
+    adoption: Adoption | None = None,
+    origin: str = "",
+    stack: str | None = None,
 ) -> "pd.DataFrame":
     """Run the pipeline as `start` does, and print its results and where they are; the results."""
     # The environment is read when ZenML and MLflow are imported, and an error in a config should not wait for them.
-    from cli.console import quiet_native_libraries
+    from cli.console import RunConsole, quiet_native_libraries
 
     begin = time.monotonic()
     workspace = Workspace.open()
-    terminal = quiet_native_libraries(workspace.root / "native.log")
-    finished = start(settings, data_hash, exclude_hash, workspace, terminal, adoption, origin)
+    console = RunConsole(quiet_native_libraries(workspace.root / "native.log"))
+    console.attach()
+    what = f"members trained on {origin}" if adoption else f"{len(settings.trained())} trainings"
+    console.say(f"{settings.name}: {what}; state in {workspace.root}")
+    workspace, placement = activate(workspace, stack)
+    finished = start(settings, data_hash, exclude_hash, workspace, placement, console, adoption, origin)
     folder, results = export(finished, workspace.root / "reports" / finished.name)
-    console = Console(highlight=False)
-    console.print(results_table(results, f"{settings.name}: results"))
+    page = Console(highlight=False)
+    page.print(results_table(results, f"{settings.name}: results"))
     executed = sum(step.status.value != "cached" for step in finished.steps.values())
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
-    console.print(
+    page.print(
         f"\nrun     {finished.name}: {executed} of {len(finished.steps)} steps executed, {minutes}:{seconds:02d} min\n"
         f"report  {folder / 'report.html'}\n"
         f"MLflow  experiment {settings.experiment} in {workspace.tracking_uri}\n"
@@ -86,16 +108,21 @@ def start(
     data_hash: str,
     exclude_hash: str,
     workspace: Workspace,
-    terminal: TextIO,
+    placement: Placement,
+    console: "RunConsole",
     adoption: Adoption | None = None,
     origin: str = "",
 ) -> Any:
-    """Run the pipeline to its end, telling `terminal` how far it is.
+    """Run the pipeline to its end on the active stack.
 
     Parameters
     ----------
     data_hash, exclude_hash
         Of the files that `config` names: what they hold is an input of the pipeline, too.
+    placement
+        How the active stack gives steps what they ask for.
+    console
+        Attached; it tells how far the run is.
     adoption, origin
         Members to read in place of training them, and where they were trained.
 
@@ -108,24 +135,23 @@ def start(
     FerkitError
         What the first step that failed had to say.
     """
-    from cli.console import RunConsole
     from cli.experiment import experiment_settings
-
-    console = RunConsole(terminal)
-    console.attach()
-    what = f"members trained on {origin}" if adoption else f"{len(config.trained())} trainings"
-    console.say(f"{config.name}: {what}; state in {workspace.root}")
-    workspace.activate_stack()
     from pipelines.train import train
+    from stacks.placing import placed
 
     tracker = experiment_settings(config, data_hash, workspace)
     if adoption:
         tracker["tags"]["ferkit.imported_from"] = origin
-    configured = train.with_options(
-        run_name=f"{config.name}-{{date}}-{{time}}", settings={"experiment_tracker.mlflow": tracker}
+    arguments = {"config": config, "fingerprint": data_hash, "exclude_hash": exclude_hash, "adoption": adoption}
+    configured = placed(
+        train.with_options(
+            run_name=f"{config.name}-{{date}}-{{time}}", settings={"experiment_tracker.mlflow": tracker}
+        ),
+        placement,
+        arguments,
     )
     try:
-        run = configured(config=config, fingerprint=data_hash, exclude_hash=exclude_hash, adoption=adoption)
+        run = configured(**arguments)
     except RuntimeError as error:
         # ZenML goes on with the steps that do not depend on the one that failed, and then raises an error of its own.
         raise console.failure or error from None

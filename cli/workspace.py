@@ -7,7 +7,10 @@ names is respected.
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from ferkit.errors import ConfigError
+from stacks.registering import Change, apply
+from stacks.settings import ComponentSettings, StackSettings
 
 __all__ = ["CHECKOUT", "STACK", "Workspace"]
 
@@ -57,34 +60,41 @@ class Workspace:
             os.environ.setdefault(name, str(value))
 
     def activate_stack(self) -> None:
-        """Register the local stack if it is missing, and make it the active one."""
+        """Register the local stack, or bring it up to date, and make it the active one."""
         from zenml.client import Client
-        from zenml.enums import StackComponentType
+
+        self._apply_own()
+        Client().activate_stack(STACK)
+
+    def apply(self, stack: StackSettings) -> list[Change]:
+        """Register `stack`; what it leaves out are the artifact store and the tracker of this workspace.
+
+        Raises
+        ------
+        ConfigError
+            As `stacks.registering.apply`, and if the stack has a name that is taken.
+        """
+        if stack.name in (STACK, "default"):
+            raise ConfigError(f"stack {stack.name}: a stack of this name is always there, choose another name.")
+        self._apply_own()
+        return apply(stack, {"artifact_store": STACK, "experiment_tracker": STACK})
+
+    def _apply_own(self) -> None:
+        """The stack of this workspace: a checkout may move, and another server may be named."""
         from zenml.utils.source_utils import set_custom_source_root
 
         # ZenML loads steps by their path below this; a console script's own folder would be taken otherwise.
         set_custom_source_root(str(CHECKOUT))
-        client = Client()
-        components = {
-            StackComponentType.ORCHESTRATOR: ("local", {}),
-            StackComponentType.ARTIFACT_STORE: ("local", {"path": str(self.root / "artifacts")}),
-            StackComponentType.EXPERIMENT_TRACKER: ("mlflow", self._tracker()),
-        }
-        (self.root / "artifacts").mkdir(exist_ok=True)
-        for kind, (flavor, configuration) in components.items():
-            self._register(client, kind, flavor, configuration)
-        if not client.list_stacks(name=STACK).items:
-            client.create_stack(STACK, dict.fromkeys(components, STACK))
-        client.activate_stack(STACK)
-
-    @staticmethod
-    def _register(client: Any, kind: Any, flavor: str, configuration: dict[str, str]) -> None:
-        """Make the component, or bring it up to date: a checkout may move, and another server may be named."""
-        existing = client.list_stack_components(name=STACK, type=kind).items
-        if not existing:
-            client.create_stack_component(STACK, flavor, kind, configuration)
-        elif {key: existing[0].configuration.get(key) for key in configuration} != configuration:
-            client.update_stack_component(existing[0].id, kind, configuration=configuration)
+        artifacts = self.root / "artifacts"
+        artifacts.mkdir(exist_ok=True)
+        apply(
+            StackSettings(
+                name=STACK,
+                orchestrator=ComponentSettings(flavor="local"),
+                artifact_store=ComponentSettings(flavor="local", configuration={"path": str(artifacts)}),
+                experiment_tracker=ComponentSettings(flavor="mlflow", configuration=self._tracker()),
+            )
+        )
 
     def _tracker(self) -> dict[str, str]:
         settings = {"tracking_uri": self.tracking_uri}

@@ -1,8 +1,8 @@
-"""Reading a run configuration from its file, with what the command line changes."""
+"""Reading settings from their file: those of a run, with what the command line changes, and others."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -10,8 +10,11 @@ from pydantic import ValidationError
 from ferkit.config import RunConfig
 from ferkit.config_problems import problems
 from ferkit.errors import ConfigError
+from ferkit.settings import Settings
 
-__all__ = ["load_config"]
+__all__ = ["load_config", "load_settings"]
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
@@ -30,6 +33,24 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     ConfigError
         One line a problem: where, what was found, what is expected.
     """
+    content = _content(path)
+    for override in overrides:
+        _override(content, override)
+    return _checked(path, content, RunConfig)
+
+
+def load_settings(path: Path, kind: type[AnySettings]) -> AnySettings:
+    """Read and check settings of the class `kind`.
+
+    Raises
+    ------
+    ConfigError
+        As `load_config` does.
+    """
+    return _checked(path, _content(path), kind)
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except FileNotFoundError:
@@ -41,12 +62,14 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, found {type(content).__name__}.")
-    for override in overrides:
-        _override(content, override)
+    return content
+
+
+def _checked(path: Path, content: dict[str, Any], kind: type[AnySettings]) -> AnySettings:
     try:
-        return RunConfig.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems(error, RunConfig))) from error
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems(error, kind))) from error
 
 
 def _override(content: dict[str, Any], override: str) -> None:

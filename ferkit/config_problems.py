@@ -3,11 +3,12 @@
 import difflib
 import inspect
 import re
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["problems"]
+__all__ = ["problems", "unknown_key"]
 
 
 def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -> list[str]:
@@ -29,10 +30,7 @@ def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") ->
         where = prefix + ".".join(str(part) for part in problem["loc"])
         message = re.sub(r"^Value error, ", "", problem["msg"])
         if problem["type"] == "extra_forbidden":
-            known = _keys(root, problem["loc"][:-1])
-            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else "."
-            lines.append(f"{where}: unknown key{hint} Known: {', '.join(known)}.")
+            lines.append(unknown_key(where, str(problem["loc"][-1]), _keys(root, problem["loc"][:-1])))
         elif problem["type"] == "missing":
             lines.append(f"{where}: missing.")
         elif problem["type"] == "union_tag_not_found":
@@ -43,6 +41,13 @@ def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") ->
         else:
             lines.append(f"{where}: {message}, found {problem['input']!r}.")
     return lines
+
+
+def unknown_key(where: str, key: str, known: Sequence[str]) -> str:
+    """The line about `key`, which stands at `where`, in place of one of those that are known."""
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    return f"{where}: unknown key{hint} Known: {', '.join(known)}."
 
 
 def _keys(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

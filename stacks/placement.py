@@ -1,0 +1,89 @@
+"""What a step asks for, in the words that the orchestrator of a stack listens to.
+
+A run configuration says cores, GPUs and memory once, as ZenML's ``ResourceSettings``. ZenML 0.98's orchestrators differ
+in what they make of them:
+
+- Ray's honours all of them; the local one has one machine and ignores them.
+- Kubernetes' ignores all of them in static pipelines: they have to be part of ``pod_settings``.
+- Kubeflow's sets cores and memory, and GPUs only if a node selector called ``accelerator`` is there. Its value ends as
+  the name of the resource in the compiled pipeline; no node is selected by it.
+"""
+
+import re
+from typing import Any
+
+from pydantic import Field
+
+from ferkit.config import ResourceRequest
+from ferkit.settings import Settings
+from stacks.settings import AcceleratorSettings, ImageSettings, StackSettings
+
+__all__ = ["Placement", "step_settings"]
+
+
+class Placement(Settings):
+    """What of a stack decides about the settings of a step.
+
+    Attributes
+    ----------
+    orchestrator
+        Flavor.
+    pod
+        ``pod_settings`` of the orchestrator's configuration; ZenML lets a step's take their place, it does not merge.
+    """
+
+    orchestrator: str
+    pod: dict[str, Any] = Field(default_factory=dict)
+    accelerator: AcceleratorSettings = AcceleratorSettings()
+    image: ImageSettings | None = None
+
+    @classmethod
+    def of(cls, stack: StackSettings) -> "Placement":
+        """The placement that a stack file asks for."""
+        return cls(
+            orchestrator=stack.orchestrator.flavor,
+            pod=stack.orchestrator.configuration.get("pod_settings", {}),
+            accelerator=stack.accelerator,
+            image=stack.image,
+        )
+
+
+def step_settings(need: ResourceRequest, placement: Placement) -> dict[str, Any]:
+    """ZenML's settings, besides ``resources``, of a step that needs `need`; by the keys that ZenML knows them by."""
+    settings: dict[str, Any] = {}
+    if placement.image:
+        image = placement.image.gpu if need.gpu_count and placement.image.gpu else placement.image.cpu
+        settings["docker"] = {"parent_image": image, "skip_build": True}
+    if placement.orchestrator == "kubernetes":
+        settings["orchestrator.kubernetes"] = {"pod_settings": _pod(need, placement)}
+    elif placement.orchestrator == "kubeflow" and need.gpu_count:
+        # ZenML makes the pod settings of these, and drops pod settings that are given.
+        settings["orchestrator.kubeflow"] = {"node_selectors": {"accelerator": placement.accelerator.resource}}
+    return settings
+
+
+def _pod(need: ResourceRequest, placement: Placement) -> dict[str, Any]:
+    """The stack's pod settings with the resources of one step."""
+    given = placement.pod.get("resources", {})
+    requests, limits = dict(given.get("requests", {})), dict(given.get("limits", {}))
+    if need.cpu_count:
+        requests["cpu"] = f"{need.cpu_count:g}"
+    if need.memory:
+        # A pod that may use more than was kept for it is killed when its neighbours use theirs.
+        requests["memory"] = limits["memory"] = _quantity(need.memory)
+    pod = dict(placement.pod)
+    if need.gpu_count:
+        accelerator = placement.accelerator
+        # Kubernetes wants request and limit of a device to be the same, and takes the one for the other.
+        limits[accelerator.resource] = str(need.gpu_count)
+        tolerations = [each.model_dump(exclude_none=True) for each in accelerator.tolerations]
+        pod["node_selectors"] = {**pod.get("node_selectors", {}), **accelerator.node_selector}
+        pod["tolerations"] = [*pod.get("tolerations", []), *tolerations]
+    resources = {"requests": requests, "limits": limits}
+    return {**pod, "resources": {kind: values for kind, values in resources.items() if values}}
+
+
+def _quantity(memory: str) -> str:
+    """``8GB`` as Kubernetes writes it: ``8G``; ``512MiB``: ``512Mi``."""
+    amount, unit = re.fullmatch(r"(\d+)([KMGTP]i?)B", memory).groups()  # type: ignore[union-attr]
+    return f"{amount}{'k' if unit == 'K' else unit}"

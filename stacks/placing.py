@@ -1,0 +1,35 @@
+"""A pipeline whose steps ask for what they need in the words of a stack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ferkit.config import ResourceRequest
+from stacks.placement import Placement, step_settings
+
+__all__ = ["placed"]
+
+
+def placed(pipeline: Any, placement: Placement, arguments: Mapping[str, Any]) -> Any:
+    """`pipeline`, to be called with `arguments`, with the settings that `placement` gives to each step.
+
+    Parameters
+    ----------
+    pipeline : zenml.pipelines.pipeline_definition.Pipeline
+
+    Returns
+    -------
+    zenml.pipelines.pipeline_definition.Pipeline
+    """
+    # Which steps there are, and what they ask for, is known once the arguments are.
+    trial = pipeline.copy()
+    trial.prepare(**arguments)
+    settings = {
+        name: step_settings(_need(invocation.step), placement) for name, invocation in trial.invocations.items()
+    }
+    steps = {name: {"settings": given} for name, given in settings.items() if given}
+    return pipeline.with_options(steps=steps) if steps else pipeline
+
+
+def _need(step: Any) -> ResourceRequest:
+    asked = step.configuration.settings.get("resources")
+    return ResourceRequest(**{key: getattr(asked, key, None) for key in ResourceRequest.model_fields})
