@@ -13,7 +13,7 @@ from cli.stack_choice import activate, stack_file
 from cli.workspace import Workspace
 from ferkit.config import RunConfig
 from ferkit.config_file import load_config, load_settings
-from ferkit.errors import DataError
+from ferkit.errors import ConfigError, DataError
 from ferkit.run_folder import Adoption
 from ferkit.sources import fingerprint
 from ferkit.training.checkpoint import remove_finished
@@ -135,6 +135,8 @@ def start(
     FerkitError
         What the first step that failed had to say.
     """
+    from zenml.orchestrators.exceptions import PipelineSubmissionError
+
     from cli.experiment import experiment_settings
     from pipelines.train import train
     from stacks.placing import placed
@@ -152,6 +154,8 @@ def start(
     )
     try:
         run = configured(**arguments)
+    except PipelineSubmissionError as error:
+        raise ConfigError(f"not submitted: {error}") from None
     except RuntimeError as error:
         # ZenML goes on with the steps that do not depend on the one that failed, and then raises an error of its own.
         raise console.failure or error from None

@@ -30,12 +30,15 @@ class Placement(Settings):
         Flavor.
     pod
         ``pod_settings`` of the orchestrator's configuration; ZenML lets a step's take their place, it does not merge.
+    retries
+        Of every step.
     """
 
     orchestrator: str
     pod: dict[str, Any] = Field(default_factory=dict)
     accelerator: AcceleratorSettings = AcceleratorSettings()
     image: ImageSettings | None = None
+    retries: int = Field(0, ge=0)
 
     @classmethod
     def of(cls, stack: StackSettings) -> "Placement":
@@ -45,6 +48,7 @@ class Placement(Settings):
             pod=stack.orchestrator.configuration.get("pod_settings", {}),
             accelerator=stack.accelerator,
             image=stack.image,
+            retries=stack.retries,
         )
 
 

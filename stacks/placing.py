@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from zenml.config.retry_config import StepRetryConfig
+
 from ferkit.config import ResourceRequest
 from stacks.placement import Placement, step_settings
 
@@ -27,7 +29,9 @@ def placed(pipeline: Any, placement: Placement, arguments: Mapping[str, Any]) ->
         name: step_settings(_need(invocation.step), placement) for name, invocation in trial.invocations.items()
     }
     steps = {name: {"settings": given} for name, given in settings.items() if given}
-    return pipeline.with_options(steps=steps) if steps else pipeline
+    options = {"steps": steps} if steps else {}
+    retry = {"retry": StepRetryConfig(max_retries=placement.retries)} if placement.retries else {}
+    return pipeline.with_options(**options, **retry) if options or retry else pipeline
 
 
 def _need(step: Any) -> ResourceRequest:

@@ -17,7 +17,7 @@ __all__ = ["PLACEMENT_LABEL", "Change", "apply"]
 # A run that names the stack and not its file finds there what the file said about placing steps.
 PLACEMENT_LABEL = "ferkit.placement"
 # What `pip install .[EXTRA]` brings.
-_EXTRAS = ("kubernetes", "kubeflow")
+_EXTRAS = ("ray", "kubernetes", "kubeflow")
 
 
 @dataclass(frozen=True)

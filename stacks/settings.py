@@ -91,6 +91,8 @@ class StackSettings(Settings):
         How steps get their GPUs.
     environment
         Variables of every step.
+    retries
+        How often a step is begun again that failed, or whose machine was lost; a training goes on from its checkpoint.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -102,6 +104,7 @@ class StackSettings(Settings):
     image: ImageSettings | None = None
     accelerator: AcceleratorSettings = AcceleratorSettings()
     environment: dict[str, str] = Field(default_factory=dict)
+    retries: int = Field(0, ge=0)
 
     @property
     def components(self) -> dict[str, ComponentSettings]:

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from test_servers import free_port, served
 from toy_registry import register_toy, registry_at
 from toy_run import toy_run
+from toy_services import free_port, served
 
 from ferkit.labels import class_names
 from ferkit.reference_model import Reference

@@ -5,7 +5,6 @@ import pwd
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_servers import free_port, served
 from toy_registry import register_toy, registry_at
 from toy_run import CONFIG, toy_run
+from toy_services import free_port, mlflow_server
 
 from ferkit.gate import GateSettings
 from ferkit.reference_model import Reference
@@ -84,18 +83,12 @@ def folder():
 @pytest.fixture(scope="module")
 def client(folder):
     """MLflow's client of a server on that database."""
-    port = free_port()
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
-    with postgres(folder / "cluster") as database:
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--workers", "1"),
-            *("--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)),
-        ]
-        with (
-            served(command, f"http://127.0.0.1:{port}/health", clean, folder / "mlflow.log"),
-            registry_at(f"http://127.0.0.1:{port}") as found,
-        ):
-            yield found
+    with (
+        postgres(folder / "cluster") as database,
+        mlflow_server(folder, database=database) as address,
+        registry_at(address) as found,
+    ):
+        yield found
 
 
 def test_models_are_registered_promoted_and_rolled_back_on_postgresql(client, folder, tmp_path):

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from toy_services import free_port
 
 from serving.settings import ServingSettings
 
@@ -115,12 +115,6 @@ def form(*parts) -> bytes:
             content,
         ]
     return b"\r\n".join([*lines, f"--{BOUNDARY}--".encode(), b""])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(condition, seconds=240, what="nothing happened"):

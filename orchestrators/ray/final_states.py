@@ -9,27 +9,22 @@ from zenml.orchestrators.publish_utils import publish_pipeline_run_status_update
 __all__ = ["finish"]
 
 
-def finish(run_id: UUID, *, failed: bool, stopped: bool = False) -> None:
+def finish(run_id: UUID, *, stopped: bool = False) -> None:
     """Publish a final state for what has none: ZenML itself does so only from within a step that is alive.
 
     Parameters
     ----------
-    failed
-        Whether a step of the run failed or was lost.
     stopped
-        Whether somebody stopped the run.
+        Whether somebody stopped the run; else a step of it failed or was lost.
     """
     client = Client()
     last = ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED
-    if (failed or stopped) and not client.get_pipeline_run(run_id, hydrate=False).status.is_finished:
-        status = ExecutionStatus.STOPPING if stopped else last
-        publish_pipeline_run_status_update(run_id, status)
+    if not client.get_pipeline_run(run_id, hydrate=False).status.is_finished:
+        publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPING if stopped else last)
     for step in client.list_run_steps(pipeline_run_id=run_id, exclude_retried=True, size=1000).items:
-        if step.status.is_finished:
-            continue
-        # A step that might be begun again is not allowed to have failed, although nobody will begin it again.
-        for status in dict.fromkeys((last, ExecutionStatus.STOPPED)):
+        # ZenML lets no step have failed that has a retry left, although nobody will begin it again.
+        for status in (last, ExecutionStatus.STOPPED):
             if not client.get_run_step(step.id, hydrate=False).status.is_finished:
                 publish_step_run_status_update(step.id, status)
-    if stopped and not client.get_pipeline_run(run_id, hydrate=False).status.is_finished:
-        publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPED)
+    if not client.get_pipeline_run(run_id, hydrate=False).status.is_finished:
+        publish_pipeline_run_status_update(run_id, last)

@@ -54,7 +54,8 @@ class RayOrchestrator(BaseOrchestrator):
         self._connect()
         plan = self._plan(snapshot, environments, str(run.id))
         supervisor = Supervisor.options(  # type: ignore[attr-defined]
-            name=f"ferkit-{run.id}",
+            name=str(run.id),
+            namespace="ferkit",
             lifetime="detached",
             # If the head is lost, so is the cluster.
             resources={"node:__internal_head__": 0.001},
@@ -125,7 +126,7 @@ def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:
         ray.wait([work], timeout=60)
         raise
     except RayActorError:
-        finish(run_id, failed=True)
+        finish(run_id)
         raise RuntimeError("the head of the Ray cluster was lost, and the run with it.") from None
     finally:
         ray.kill(supervisor)

@@ -34,7 +34,7 @@ class Request:
     @classmethod
     def of_node(cls, resources: Mapping[str, float]) -> "Request":
         """The most that a node could meet, from what Ray says it has."""
-        return cls(*(resources.get(name, 0) for name in ("CPU", "GPU")), int(resources.get("memory", 0)))
+        return cls(resources.get("CPU", 0), resources.get("GPU", 0), int(resources.get("memory", 0)))
 
     def options(self) -> dict[str, float | None]:
         """As the options of a Ray task."""

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import ray
@@ -59,7 +59,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Submit every step, wait for all of them, and leave a final state behind."""
-        me, tasks = ray.get_runtime_context().current_actor, {}
+        me = ray.get_runtime_context().current_actor
+        tasks: dict[str, Any] = {}
         for step, planned in self._plan.items():
             upstream = [tasks[each] for each in planned.upstream if each in tasks]
             task = run_step.options(name=step, **planned.options)
@@ -72,9 +73,11 @@ class Supervisor:
             if self._stopped or (self._fail_fast and self._lost):
                 for task in waiting:
                     ray.cancel(task, force=True)
-        from orchestrators.ray.final_states import finish
+        if self._lost:
+            # It imports ZenML, which takes seconds; what went well has a final state.
+            from orchestrators.ray.final_states import finish
 
-        finish(self._run_id, failed=bool(self._lost), stopped=self._stopped)
+            finish(self._run_id, stopped=self._stopped)
 
     def started(self, step: str, node: str) -> None:
         """Called by a step that begins, each time."""
@@ -103,5 +106,5 @@ class Supervisor:
 def _cause(error: BaseException) -> BaseException:
     """What the step itself raised, or in one line what Ray says of a step that was lost."""
     if isinstance(error, RayTaskError):
-        return error.cause
+        return cast("BaseException", error.cause)
     return RuntimeError(f"the step was lost: {str(error).splitlines()[0]}")

@@ -1,0 +1,105 @@
+"""Steps that sleep, fail, and tell where they ran: what an orchestrator has to do with, and nothing else."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+from zenml import pipeline, step
+from zenml.config import ResourceSettings
+from zenml.config.retry_config import StepRetryConfig
+
+
+@step(enable_cache=False)
+def work(label: str, seconds: float, notes: str) -> Annotated[str, "{label}_done"]:
+    """Note down begin and end, and what Ray gave to this process."""
+    import ray
+
+    place = {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+    _note(notes, {"label": label, "what": "begin", "time": time.time(), "gpus": gpus, **place})
+    # Not one long sleep: Python lets no signal wait for longer than that.
+    for _ in range(round(seconds * 10)):
+        time.sleep(0.1)
+    _note(notes, {"label": label, "what": "end", "time": time.time(), **place})
+    return label
+
+
+@step
+def kept(notes: str) -> Annotated[int, "kept_done"]:
+    """What another run need not do again."""
+    _note(notes, {"label": "kept", "what": "begin", "time": time.time()})
+    return 1
+
+
+@step(enable_cache=False)
+def explode(before: int) -> Annotated[int, "exploded"]:
+    """Never succeed."""
+    raise ValueError(f"{before} is not enough")
+
+
+def _note(notes: str, line: dict) -> None:
+    with Path(notes).open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _work(label: str, seconds: float, notes: str, need: dict | None = None, after=(), retries: int = 0):
+    options = {"settings": {"resources": ResourceSettings(**need)}} if need else {}
+    if retries:
+        options["retry"] = StepRetryConfig(max_retries=retries)
+    made = work.with_options(substitutions={"label": label}, **options)
+    return made(label=label, seconds=seconds, notes=notes, id=label, after=list(after))
+
+
+@pipeline(dynamic=False)
+def side_by_side(notes: str, seconds: float) -> None:
+    """Two that can run at the same time, one that needs a GPU, one after them."""
+    _work("first", seconds, notes)
+    _work("second", seconds, notes)
+    _work("graphics", 0, notes, {"gpu_count": 1})
+    _work("last", 0, notes, after=("first", "second", "graphics"))
+
+
+@pipeline(dynamic=False)
+def greedy(notes: str) -> None:
+    """One step that fits, and one that fits nowhere."""
+    _work("modest", 0, notes)
+    _work("greedy", 0, notes, {"gpu_count": 4, "memory": "2GB"})
+
+
+@pipeline(dynamic=False)
+def broken(notes: str) -> None:
+    """A step that fails, one after it, and one that has nothing to do with them."""
+    exploded = explode(before=kept(notes=notes))
+    kept(notes=f"{notes}.{exploded}" if isinstance(exploded, str) else notes, id="after_it", after=["explode"])
+    _work("independent", 3, notes)
+
+
+@pipeline(dynamic=False)
+def long(notes: str, seconds: float, need: dict | None = None, retries: int = 0) -> None:
+    """One long step and one after it."""
+    _work("long", seconds, notes, need, retries=retries)
+    _work("after", 0, notes, after=("long",))
+
+
+@pipeline(dynamic=False)
+def many(notes: str, count: int, seconds: float) -> None:
+    """Steps that do not depend on each other."""
+    for number in range(count):
+        _work(f"many_{number}", seconds, notes)
+
+
+if __name__ == "__main__":
+    from zenml.client import Client
+    from zenml.utils.source_utils import set_custom_source_root
+
+    set_custom_source_root(str(Path(__file__).parent))
+    Client().activate_stack("toy")
+    import toy_ray_steps
+
+    try:
+        getattr(toy_ray_steps, sys.argv[1])(**json.loads(sys.argv[2]))
+    except Exception as error:  # noqa: BLE001 - ZenML would show the traceback of each, broken into lines
+        sys.exit(f"{type(error).__name__}: {error}")

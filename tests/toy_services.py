@@ -1,0 +1,80 @@
+"""Servers as processes of their own: ZenML's and MLflow's, and whatever else answers over HTTP."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CLEAN = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(command, health, environment, log):
+    """A server as a process group of its own, once it answers."""
+    with log.open("ab") as output:
+        server = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while True:
+                try:
+                    urllib.request.urlopen(health, timeout=5).close()
+                    break
+                except OSError:
+                    if time.monotonic() > deadline or server.poll() is not None:
+                        pytest.fail(f"the server did not answer: {log.read_text()[-2000:]}")
+                    time.sleep(0.3)
+            yield server
+        finally:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+@contextmanager
+def zenml_server(folder: Path):
+    """Address of a ZenML server that keeps its state below `folder`."""
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("zenml")), "login", "--local", "--blocking", "--port", str(port)]
+    store = {
+        "ZENML_CONFIG_PATH": str(folder / "server"),
+        "ZENML_LOCAL_STORES_PATH": str(folder / "server" / "stores"),
+        "ZENML_ANALYTICS_OPT_IN": "false",
+    }
+    address = f"http://127.0.0.1:{port}"
+    with served(command, f"{address}/health", {**CLEAN, **store}, folder / "zenml.log"):
+        yield address
+
+
+@contextmanager
+def mlflow_server(folder: Path, *, port: int | None = None, database: str | None = None):
+    """Address of an MLflow server that keeps its state below `folder`, or in a database elsewhere."""
+    port = port or free_port()
+    command = [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--backend-store-uri", database or f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)),
+        # One process in place of a dozen.
+        *("--workers", "1"),
+    ]
+    address = f"http://127.0.0.1:{port}"
+    environment = {**CLEAN, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with served(command, f"{address}/health", environment, folder / "mlflow.log"):
+        yield address
