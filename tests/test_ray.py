@@ -1,14 +1,30 @@
 """The steps of a pipeline on a Ray cluster: where they run, and what becomes of them when something breaks."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import mlflow
 import pytest
-from toy_cluster import toy_cluster, wait_for
+import yaml
+from toy_cluster import ROOT, toy_cluster, wait_for
+from toy_services import CLEAN
 from zenml.config import ResourceSettings
 
-from orchestrators.ray.requests import Request, unmet
+from orchestrators.ray.requests import options, request, unmet
+
+SMALL = {
+    "name": "small",
+    "data": {"source": "synthetic", "count": 300},
+    "validation": {"minimum_class": 1},
+    "backbones": [{"name": "fernet", "width": 4}],
+    "training": {"epochs": 12},
+    "evaluation": {"bootstrap": 100},
+    "registry": {"register": False},
+}
 
 
 @pytest.fixture(scope="module")
@@ -18,17 +34,15 @@ def cluster(tmp_path_factory):
 
 
 def test_a_request_is_what_zenml_says_and_ray_understands():
-    asked = Request.of(ResourceSettings(cpu_count=2, gpu_count=1, memory="8GB"), default_cpus=1)
-    assert asked.options() == {"num_cpus": 2, "num_gpus": 1, "memory": 8_000_000_000}
-    assert Request.of(ResourceSettings(), default_cpus=0.5).options() == {
-        "num_cpus": 0.5, "num_gpus": 0, "memory": None
-    }  # fmt: skip
+    asked = request(ResourceSettings(cpu_count=2, gpu_count=1, memory="8GB"), default_cpus=1)
+    assert options(asked) == {"num_cpus": 2, "num_gpus": 1, "memory": 8_000_000_000}
+    assert options(request(ResourceSettings(), default_cpus=0.5)) == {"num_cpus": 0.5, "num_gpus": 0, "memory": None}
 
 
 def test_what_no_node_has_is_named_with_what_they_have():
-    nodes = {"a": Request(4, 0, 8_000_000_000), "b": Request(2, 1, 4_000_000_000)}
-    assert unmet({"train": Request(2, 1, 0)}, nodes) is None
-    assert unmet({"train": Request(4, 1, 0)}, nodes) == (
+    nodes = {"a": {"CPU": 4, "memory": 8e9}, "b": {"CPU": 2, "GPU": 1, "memory": 4e9}}
+    assert unmet({"train": {"CPU": 2, "GPU": 1, "memory": 0}}, nodes) is None
+    assert unmet({"train": {"CPU": 4, "GPU": 1, "memory": 0}}, nodes) == (
         "step train asks for 4 CPU, 1 GPU, which no node of the Ray cluster has: "
         "a has 4 CPU, 0 GPU, 8.0 GB of memory; b has 2 CPU, 1 GPU, 4.0 GB of memory."
     )
@@ -112,3 +126,44 @@ def test_an_interruption_stops_the_steps(cluster):
     worker = cluster.noted("long")[0]["pid"]
     wait_for(lambda: not Path(f"/proc/{worker}").exists(), 30, "it goes on")
     assert not cluster.noted("long", "end")
+
+
+def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(cluster, tmp_path):
+    """The numbers of `ferkit run` on one machine, although a node and MLflow's server were away in the middle."""
+    config = tmp_path / "small.yaml"
+    config.write_text(yaml.safe_dump(SMALL))
+    here = subprocess.run(
+        [sys.executable, "-c", "from cli.app import main; main()", "run", str(config)],
+        env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")},
+        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=300,
+    ).stdout  # fmt: skip
+    for _ in range(2):
+        cluster.nodes.add_node(num_cpus=5)
+    process = cluster.ferkit(
+        "run", str(config), "--stack", str(cluster.stack), "--set", "resources.fine_tune.cpu_count=5"
+    )
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        begun = re.search(r"fine_tune_fer_fernet \.\.\. on \S+-(\w{4})", line)
+        if begun and "lost" not in said:
+            checkpoint = cluster.folder / "home" / "checkpoints" / "fer-fernet" / "state"
+            wait_for(checkpoint.exists, what="".join(said))
+            [lost] = [each.node_id for each in cluster.nodes.list_all_nodes() if each.node_id.startswith(begun[1])]
+            cluster.lose(lost)
+            said.append("lost")
+            cluster.without_tracking(30)
+    assert process.wait(timeout=300) == 0, "".join(said)
+    assert results("".join(said)) == results(here)
+    status, steps = cluster.statuses()
+    assert (status, steps["fine_tune_fer_fernet"]) == ("completed", ["retried", "completed"])
+    client = mlflow.MlflowClient(cluster.environment["MLFLOW_TRACKING_URI"])
+    [run] = client.search_runs(["1"], "attributes.run_name = 'fer/fernet'")
+    losses = {point.step for point in client.get_metric_history(run.info.run_id, "val_loss")}
+    assert losses == set(range(SMALL["training"]["epochs"])), "the curve has no gap"
+
+
+def results(said: str) -> list[str]:
+    """The lines of the table of results."""
+    lines = said.split(": results")[1].split("\nrun ", maxsplit=1)[0].splitlines()
+    return [" ".join(line.split()) for line in lines if line.strip()]

@@ -6,9 +6,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy_services import CLEAN, mlflow_server, zenml_server
@@ -21,6 +22,7 @@ STACK = {
         "flavor_source": "orchestrators.ray.flavor.RayOrchestratorFlavor",
         "configuration": {},
     },
+    "retries": 2,
 }
 
 
@@ -29,9 +31,10 @@ class ToyCluster:
     """What a test needs to run pipelines on it, and to see what became of them."""
 
     folder: Path
-    nodes: object
+    nodes: Any
     environment: dict[str, str]
     stack: Path
+    tracking: ExitStack
 
     def start(self, name: str, **arguments) -> subprocess.Popen:
         """A process that submits the toy pipeline `name`, and waits for it."""
@@ -61,6 +64,21 @@ class ToyCluster:
         [node] = [each for each in self.nodes.list_all_nodes() if each.node_id == node_id]
         self.nodes.remove_node(node, allow_graceful=False)
 
+    def without_tracking(self, seconds: float) -> None:
+        """Stop MLflow's server, and start it again after some time."""
+        self.tracking.close()
+        time.sleep(seconds)
+        port = int(self.environment["MLFLOW_TRACKING_URI"].rpartition(":")[2])
+        self.tracking.enter_context(mlflow_server(self.folder, port=port))
+
+    def ferkit(self, *arguments: str) -> subprocess.Popen:
+        """The `ferkit` command, as a person at a terminal of the cluster has it."""
+        return subprocess.Popen(
+            [sys.executable, "-c", "from cli.app import main; main()", *arguments],
+            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
     def statuses(self) -> tuple[str, dict[str, list[str]]]:
         """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""
         stored = next((self.folder / "server").rglob("zenml.db"))
@@ -78,21 +96,23 @@ class ToyCluster:
 
 
 @contextmanager
-def toy_cluster(folder: Path):
-    """A head and a node with one core each, and a node that says it has a GPU."""
+def toy_cluster(folder: Path, nodes: int | None = None):
+    """A head and a node with one core each, and a node that says it has a GPU; or `nodes` alike, and a bare head."""
     from ray.cluster_utils import Cluster
 
     code = folder / "code"
     code.mkdir()
     shutil.copytree(ROOT / "orchestrators", code / "orchestrators")
     shutil.copy(ROOT / "tests" / "toy_ray_steps.py", code)
-    with zenml_server(folder) as zenml_url, mlflow_server(folder) as mlflow_url:
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    with zenml_server(folder) as zenml_url, ExitStack() as tracking:
+        mlflow_url = tracking.enter_context(mlflow_server(folder))
+        head = {"num_cpus": 0 if nodes else 1, "include_dashboard": False}
+        machines = Cluster(initialize_head=True, head_node_args=head)
         try:
-            nodes.add_node(num_cpus=1)
-            nodes.add_node(num_cpus=1, num_gpus=1)
+            for gpus in [0] * nodes if nodes else (0, 1):
+                machines.add_node(num_cpus=1, num_gpus=gpus)
             stack = folder / "toy.yaml"
-            STACK["orchestrator"]["configuration"] = {"address": nodes.address}
+            STACK["orchestrator"]["configuration"] = {"address": machines.address}
             stack.write_text(json.dumps(STACK))
             environment = {
                 **CLEAN,
@@ -103,22 +123,13 @@ def toy_cluster(folder: Path):
                 "ZENML_STORE_URL": zenml_url,
                 "MLFLOW_TRACKING_URI": mlflow_url,
             }
-            cluster = ToyCluster(folder, nodes, environment, stack)
-            ferkit(cluster, "stack", "apply", str(stack))
+            cluster = ToyCluster(folder, machines, environment, stack, tracking)
+            applying = cluster.ferkit("stack", "apply", str(stack))
+            said, _ = applying.communicate(timeout=120)
+            assert applying.returncode == 0, said
             yield cluster
         finally:
-            nodes.shutdown()
-
-
-def ferkit(cluster: ToyCluster, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    """The `ferkit` command, as a person at a terminal of the cluster has it."""
-    finished = subprocess.run(
-        [sys.executable, "-c", "from cli.app import main; main()", *arguments],
-        env=cluster.environment, cwd=cluster.folder, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False, timeout=500,
-    )  # fmt: skip
-    assert not check or finished.returncode == 0, finished.stdout + finished.stderr
-    return finished
+            machines.shutdown()
 
 
 def wait_for(condition, seconds: float = 120, what: str = "nothing happened") -> None:

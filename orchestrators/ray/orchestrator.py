@@ -1,7 +1,7 @@
 """Hands the steps of a static pipeline to Ray, which schedules them."""
 
 import os
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import ray
@@ -13,8 +13,7 @@ from zenml.orchestrators.exceptions import PipelineSubmissionError
 from zenml.utils.source_utils import get_source_root
 
 from orchestrators.ray.final_states import finish
-from orchestrators.ray.flavor import RayOrchestratorConfig
-from orchestrators.ray.requests import Request, unmet
+from orchestrators.ray.requests import options, request, unmet
 from orchestrators.ray.supervisor import Event, PlannedStep, Supervisor
 from orchestrators.ray.worker import RUN_ID
 
@@ -25,11 +24,6 @@ _LOG = get_logger(__name__)
 
 class RayOrchestrator(BaseOrchestrator):
     """The orchestrator of the flavor ``ray``."""
-
-    @property
-    def config(self) -> RayOrchestratorConfig:
-        """The settings."""
-        return cast("RayOrchestratorConfig", self._config)
 
     @property
     def supported_execution_modes(self) -> list[ExecutionMode]:
@@ -53,18 +47,11 @@ class RayOrchestrator(BaseOrchestrator):
             raise PipelineSubmissionError("the Ray orchestrator keeps no schedules: run the pipeline itself.")
         self._connect()
         plan = self._plan(snapshot, environments, str(run.id))
-        supervisor = Supervisor.options(  # type: ignore[attr-defined]
-            name=str(run.id),
-            namespace="ferkit",
-            lifetime="detached",
-            # If the head is lost, so is the cluster.
-            resources={"node:__internal_head__": 0.001},
-        ).remote(
-            run.id,
-            str(snapshot.id),
-            plan,
-            fail_fast=snapshot.pipeline_configuration.execution_mode == ExecutionMode.FAIL_FAST,
-        )
+        fail_fast = snapshot.pipeline_configuration.execution_mode == ExecutionMode.FAIL_FAST
+        # It outlives this process, and lies on the head: if that is lost, so is the cluster.
+        place = {"lifetime": "detached", "resources": {"node:__internal_head__": 0.001}}
+        actor = Supervisor.options(name=str(run.id), namespace="ferkit", **place)  # type: ignore[attr-defined]
+        supervisor = actor.remote(run.id, str(snapshot.id), plan, fail_fast=fail_fast)
         work = supervisor.run.remote()
         return SubmissionResult(lambda: _wait(supervisor, work, run.id))
 
@@ -82,32 +69,22 @@ class RayOrchestrator(BaseOrchestrator):
             ) from None
 
     def _plan(self, snapshot: Any, environments: dict[str, dict[str, str]], run_id: str) -> dict[str, PlannedStep]:
-        steps, config = snapshot.step_configurations, self.config
-        requests = {
-            name: Request.of(step.config.resource_settings, config.default_cpus) for name, step in steps.items()
-        }
-        nodes = {
-            f"{node['NodeName']}-{node['NodeID'][:4]}": Request.of_node(node["Resources"])
-            for node in ray.nodes()
-            if node["Alive"]
-        }
-        if not config.elastic and (problem := unmet(requests, nodes)):
+        config: Any = self.config
+        steps = snapshot.step_configurations
+        asked = {name: request(step.config.resource_settings, config.default_cpus) for name, step in steps.items()}
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        nodes = {f"{node['NodeName']}-{node['NodeID'][:4]}": node["Resources"] for node in alive}
+        if not config.elastic and (problem := unmet(asked, nodes)):
             raise PipelineSubmissionError(problem)
-        beginnings = tuple(config.forwarded)
-        forwarded = {key: value for key, value in os.environ.items() if key.startswith(beginnings)}
-        return {
-            name: PlannedStep(
-                options={**requests[name].options(), **_retries(step.config.retry)},
-                environment={**forwarded, **environments[name], RUN_ID: run_id},
-                upstream=tuple(step.spec.upstream_steps),
-            )
-            for name, step in steps.items()
-        }
-
-
-def _retries(retry: Any) -> dict[str, Any]:
-    """ZenML counts how often a step is begun and refuses more, so that Ray must not try more often."""
-    return {"max_retries": retry.max_retries if retry else 0, "retry_exceptions": retry is not None}
+        forwarded = {key: value for key, value in os.environ.items() if key.startswith(tuple(config.forwarded))}
+        plan = {}
+        for name, step in steps.items():
+            # ZenML counts how often a step is begun and refuses more, so that Ray must not try more often.
+            retry = step.config.retry
+            retries = {"max_retries": retry.max_retries if retry else 0, "retry_exceptions": retry is not None}
+            environment = {**forwarded, **environments[name], RUN_ID: run_id}
+            plan[name] = PlannedStep(options(asked[name]) | retries, environment, tuple(step.spec.upstream_steps))
+        return plan
 
 
 def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:

@@ -1,58 +1,35 @@
-"""What a step asks of a node, and whether the cluster has it."""
+"""What a step asks of a node, and whether the cluster has it; both in Ray's words: CPU, GPU, memory in bytes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from zenml.config import ByteUnit
 
-__all__ = ["Request", "unmet"]
+__all__ = ["options", "request", "unmet"]
+
+Resources = Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Request:
-    """Resources of one step.
-
-    Attributes
-    ----------
-    cpus, gpus
-        Cores and GPUs.
-    memory : bytes
-        Main memory, 0 if none is asked for.
-    """
-
-    cpus: float
-    gpus: float
-    memory: int
-
-    @classmethod
-    def of(cls, settings: Any, default_cpus: float) -> "Request":
-        """From ZenML's `ResourceSettings`."""
-        memory = int(settings.get_memory(ByteUnit.B)) if settings.memory else 0
-        return cls(settings.cpu_count or default_cpus, settings.gpu_count or 0, memory)
-
-    @classmethod
-    def of_node(cls, resources: Mapping[str, float]) -> "Request":
-        """The most that a node could meet, from what Ray says it has."""
-        return cls(resources.get("CPU", 0), resources.get("GPU", 0), int(resources.get("memory", 0)))
-
-    def options(self) -> dict[str, float | None]:
-        """As the options of a Ray task."""
-        return {"num_cpus": self.cpus, "num_gpus": self.gpus, "memory": self.memory or None}
-
-    def within(self, node: "Request") -> bool:
-        """Whether a node that has `node` could ever run the step."""
-        return self.cpus <= node.cpus and self.gpus <= node.gpus and self.memory <= node.memory
-
-    def __str__(self) -> str:
-        memory = f", {self.memory / 1e9:.1f} GB of memory" if self.memory else ""
-        return f"{self.cpus:g} CPU, {self.gpus:g} GPU{memory}"
+def request(settings: Any, default_cpus: float) -> dict[str, float]:
+    """What ZenML's `ResourceSettings` of a step ask for."""
+    memory = int(settings.get_memory(ByteUnit.B)) if settings.memory else 0
+    return {"CPU": settings.cpu_count or default_cpus, "GPU": settings.gpu_count or 0, "memory": memory}
 
 
-def unmet(requests: Mapping[str, Request], nodes: Mapping[str, Request]) -> str | None:
+def options(asked: Resources) -> dict[str, float | None]:
+    """The same as options of a Ray task."""
+    return {"num_cpus": asked["CPU"], "num_gpus": asked["GPU"], "memory": asked["memory"] or None}
+
+
+def unmet(requests: Mapping[str, Resources], nodes: Mapping[str, Resources]) -> str | None:
     """One line that names the first step which no node can run, and what the nodes have; None if there is none."""
-    for step, request in requests.items():
-        if not any(map(request.within, nodes.values())):
-            have = "; ".join(f"{name} has {node}" for name, node in nodes.items()) or "there are none"
-            return f"step {step} asks for {request}, which no node of the Ray cluster has: {have}."
+    for step, asked in requests.items():
+        if not any(all(asked[kind] <= node.get(kind, 0) for kind in asked) for node in nodes.values()):
+            have = "; ".join(f"{name} has {_words(node)}" for name, node in nodes.items()) or "there are none"
+            return f"step {step} asks for {_words(asked)}, which no node of the Ray cluster has: {have}."
     return None
+
+
+def _words(of: Resources) -> str:
+    memory = f", {of['memory'] / 1e9:.1f} GB of memory" if of.get("memory") else ""
+    return f"{of.get('CPU', 0):g} CPU, {of.get('GPU', 0):g} GPU{memory}"

@@ -105,6 +105,5 @@ class Supervisor:
 
 def _cause(error: BaseException) -> BaseException:
     """What the step itself raised, or in one line what Ray says of a step that was lost."""
-    if isinstance(error, RayTaskError):
-        return cast("BaseException", error.cause)
-    return RuntimeError(f"the step was lost: {str(error).splitlines()[0]}")
+    lost = RuntimeError(f"the step was lost: {str(error).splitlines()[0]}")
+    return cast("BaseException", error.cause) if isinstance(error, RayTaskError) else lost
