@@ -28,7 +28,7 @@ serve: $(READY)  ## open the page on the promoted model, or on the reference mod
 
 # backports-strenum 1.3 says Requires-Python <3.11, an upper bound that uv leaves aside and pip does not.
 lock:  ## resolve the dependencies again, without naming an index
-	echo 'backports-strenum<1.3' | uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes --group dev --extra export --extra ray -q pyproject.toml -o requirements.lock
+	echo 'backports-strenum<1.3' | uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes --group dev --extra export --extra ray --extra s3 -q pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and all state of this checkout
 	rm -rf $(VENV) .ferkit

@@ -10,6 +10,7 @@ from typing import Annotated
 from zenml import pipeline, step
 from zenml.config import ResourceSettings
 from zenml.config.retry_config import StepRetryConfig
+from zenml.enums import ExecutionMode
 
 
 @step(enable_cache=False)
@@ -77,6 +78,14 @@ def broken(notes: str) -> None:
     _work("independent", 3, notes)
 
 
+@pipeline(dynamic=False, execution_mode=ExecutionMode.FAIL_FAST)
+def hasty(notes: str) -> None:
+    """A step that fails, and one that has nothing to do with it and is stopped all the same."""
+    explode(before=1)
+    _work("independent", 200, notes)
+    _work("later", 0, notes, after=("independent",))
+
+
 @pipeline(dynamic=False)
 def long(notes: str, seconds: float, need: dict | None = None, retries: int = 0) -> None:
     """One long step and one after it."""
@@ -96,7 +105,7 @@ if __name__ == "__main__":
     from zenml.utils.source_utils import set_custom_source_root
 
     set_custom_source_root(str(Path(__file__).parent))
-    Client().activate_stack("toy")
+    Client().activate_stack(os.environ.get("TOY_STACK", "toy"))
     import toy_ray_steps
 
     try:
