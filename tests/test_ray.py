@@ -67,7 +67,7 @@ def test_steps_run_at_the_same_time_each_where_it_finds_what_it_needs(cluster):
 
 def test_what_no_node_can_run_is_refused_before_anything_runs(cluster):
     status, said = cluster.run("greedy")
-    assert status != 0
+    assert status != 0, said
     assert "step greedy asks for 1 CPU, 4 GPU, 2.0 GB of memory, which no node of the Ray cluster has" in said
     assert cluster.statuses() == ("failed", {})
     assert not cluster.noted("modest")
@@ -75,7 +75,7 @@ def test_what_no_node_can_run_is_refused_before_anything_runs(cluster):
 
 def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster):
     status, said = cluster.run("broken")
-    assert status != 0
+    assert status != 0, said
     assert "1 is not enough" in said
     state, steps = cluster.statuses()
     assert state == "failed"
@@ -86,7 +86,7 @@ def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster):
 
 def test_a_run_that_fails_fast_stops_everything(cluster):
     status, said = cluster.run("hasty")
-    assert status != 0
+    assert status != 0, said
     assert "1 is not enough" in said
     assert "IllegalOperationError" not in said
     state, steps = cluster.statuses()

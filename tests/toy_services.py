@@ -88,6 +88,7 @@ def s3_server(folder: Path, bucket: str):
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     command = [
         *(weed, "server", "-s3", f"-s3.port={port}", f"-dir={folder}", "-ip=127.0.0.1", "-volume.max=5"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
         *(f"-{name}={each}" for name, each in zip(names, others, strict=True)),
     ]
     address = f"http://127.0.0.1:{port}"

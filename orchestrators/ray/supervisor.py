@@ -97,7 +97,7 @@ class Supervisor:
             ray.get(task)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of the step
             # Ray hands the error of a step on to all that wait for it.
-            follows = self._lost & set(self._plan[step].upstream) or (self._fail_fast and self._lost)
+            follows = bool(self._lost if self._fail_fast else self._lost & set(self._plan[step].upstream))
             self._lost.add(step)
             return Event(step, "skipped") if follows or self._stopped else Event(step, "failed", error=_cause(error))
         return Event(step, "finished", seconds=time.monotonic() - self._begun[step])
