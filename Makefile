@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONFIG ?= configs/quickstart.yaml
+COMPILE := uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes -q pyproject.toml
 
 .PHONY: run test lint ui serve lock clean
 .DEFAULT_GOAL := run
@@ -19,6 +20,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 ui: $(READY)  ## open the MLflow UI on this checkout's runs
 	@$(BIN)/ferkit ui
@@ -28,7 +30,9 @@ serve: $(READY)  ## open the page on the promoted model, or on the reference mod
 
 # backports-strenum 1.3 says Requires-Python <3.11, an upper bound that uv leaves aside and pip does not.
 lock:  ## resolve the dependencies again, without naming an index
-	echo 'backports-strenum<1.3' | uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes --group dev --extra export --extra ray --extra s3 -q pyproject.toml -o requirements.lock
+	echo 'backports-strenum<1.3' | $(COMPILE) --group dev --extra export --extra ray --extra s3 -o requirements.lock
+	echo 'backports-strenum<1.3' | $(COMPILE) --extra kubernetes -o requirements-kubernetes.lock
+	echo 'backports-strenum<1.3' | $(COMPILE) --extra kubeflow -o requirements-kubeflow.lock
 
 clean:  ## remove the environment and all state of this checkout
 	rm -rf $(VENV) .ferkit

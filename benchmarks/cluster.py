@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from toy_cluster import ToyCluster, toy_cluster
+from toy_ray import ToyCluster, toy_cluster
 
 
 @dataclass

@@ -13,7 +13,7 @@ from cli.stack_choice import activate, stack_file
 from cli.workspace import Workspace
 from ferkit.config import RunConfig
 from ferkit.config_file import load_config, load_settings
-from ferkit.errors import ConfigError, DataError
+from ferkit.errors import ConfigError, DataError, FerkitError
 from ferkit.run_folder import Adoption
 from ferkit.sources import fingerprint
 from ferkit.training.checkpoint import remove_finished
@@ -135,6 +135,8 @@ def start(
     FerkitError
         What the first step that failed had to say.
     """
+    from zenml.client import Client
+    from zenml.exceptions import StackValidationError
     from zenml.orchestrators.exceptions import PipelineSubmissionError
 
     from cli.experiment import experiment_settings
@@ -159,8 +161,22 @@ def start(
     except RuntimeError as error:
         # ZenML goes on with the steps that do not depend on the one that failed, and then raises an error of its own.
         raise console.failure or error from None
+    except StackValidationError as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    finished = Client().get_pipeline_run(run.id)
+    _require_success(finished)
     remove_finished(workspace.checkpoints)
-    return run
+    return finished
+
+
+def _require_success(run: Any) -> None:
+    """A run elsewhere may fail, or go on, without an error here."""
+    if run.status.is_successful:
+        return
+    if not run.status.is_finished:
+        raise FerkitError(f"run {run.name} is {run.status.value}; once it has completed: ferkit report {run.name}")
+    failed = ", ".join(name for name, step in run.steps.items() if step.status.is_failed) or "none of its steps"
+    raise FerkitError(f"run {run.name} is {run.status.value}: {failed} failed; ferkit dashboard shows their logs.")
 
 
 def exclude_hash_of(config: RunConfig) -> str:

@@ -5,8 +5,10 @@ in what they make of them:
 
 - Ray's honours all of them; the local one has one machine and ignores them.
 - Kubernetes' ignores all of them in static pipelines: they have to be part of ``pod_settings``.
-- Kubeflow's sets cores and memory, and GPUs only if a node selector called ``accelerator`` is there. Its value ends as
-  the name of the resource in the compiled pipeline; no node is selected by it.
+- Kubeflow's sets cores, and GPUs only if a node selector called ``accelerator`` is there. Its value ends as the name of
+  the resource in the compiled pipeline, which Kubeflow Pipelines 2 puts into the pod's limits; no node is selected by
+  it. Memory it hands over as a number, which kfp's ``set_memory_limit`` cannot read: a step that asks for some ends the
+  submission with a TypeError.
 """
 
 import re
@@ -53,16 +55,20 @@ class Placement(Settings):
 
 
 def step_settings(need: ResourceRequest, placement: Placement) -> dict[str, Any]:
-    """ZenML's settings, besides ``resources``, of a step that needs `need`; by the keys that ZenML knows them by."""
+    """ZenML's settings of a step that needs `need`, by their keys, to be merged with the ``resources`` it has."""
     settings: dict[str, Any] = {}
     if placement.image:
         image = placement.image.gpu if need.gpu_count and placement.image.gpu else placement.image.cpu
         settings["docker"] = {"parent_image": image, "skip_build": True}
     if placement.orchestrator == "kubernetes":
         settings["orchestrator.kubernetes"] = {"pod_settings": _pod(need, placement)}
-    elif placement.orchestrator == "kubeflow" and need.gpu_count:
-        # ZenML makes the pod settings of these, and drops pod settings that are given.
-        settings["orchestrator.kubeflow"] = {"node_selectors": {"accelerator": placement.accelerator.resource}}
+    if placement.orchestrator == "kubeflow":
+        if need.memory:
+            # Nothing takes a setting back; no memory at all counts as no limit.
+            settings["resources"] = {"memory": "0GB"}
+        if need.gpu_count:
+            # ZenML makes the pod settings of these, and drops pod settings that are given.
+            settings["orchestrator.kubeflow"] = {"node_selectors": {"accelerator": placement.accelerator.resource}}
     return settings
 
 

@@ -30,13 +30,13 @@ def ferkit(*arguments, cwd=ROOT, **environment):
     "name",
     [
         *("run", "import-run", "predict", "drift", "evaluate", "export-reference", "data", "backbones", "report"),
-        *("ui", "dashboard", "serve", "promote", "rollback", "models", "export"),
+        *("ui", "dashboard", "serve", "promote", "rollback", "models", "export", "stack"),
     ],
 )
 def test_every_command_has_help_with_an_example(name):
     done = ferkit(name, "--help")
     assert done.returncode == 0
-    assert f"ferkit {name}" in done.stdout.replace("│", "") or name in ("data", "evaluate")
+    assert f"ferkit {name}" in done.stdout.replace("│", "") or name in ("data", "evaluate", "stack")
 
 
 def test_no_command_shows_the_help():

@@ -27,6 +27,7 @@ from ferkit.training.mixing import MixingSettings
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 from ferkit.validation import ValidationSettings
 from ferkit.views import TestTimeAugmentation
+from stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings, Toleration
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
@@ -56,6 +57,17 @@ SECTIONS = {
     "resources": run.Resources,
     "resources: a request": run.ResourceRequest,
 }
+STACK_SECTIONS = {
+    "The stack file": StackSettings,
+    "A component": ComponentSettings,
+    "image": ImageSettings,
+    "accelerator": AcceleratorSettings,
+    "tolerations": Toleration,
+}
+TABLES = [
+    *(("configuration", heading, settings) for heading, settings in SECTIONS.items()),
+    *(("cluster", heading, settings) for heading, settings in STACK_SECTIONS.items()),
+]
 
 
 def settings_in(annotation):
@@ -68,9 +80,9 @@ def settings_in(annotation):
         yield from settings_in(part)
 
 
-def documented(heading):
-    """Keys and defaults in the tables below `heading`, up to the next one."""
-    text = (ROOT / "docs" / "configuration.md").read_text()
+def documented(page, heading):
+    """Keys and defaults in the tables of a page below `heading`, up to the next one."""
+    text = (ROOT / "docs" / f"{page}.md").read_text()
     body = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
     return {key: default.strip("`") for key, default in re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", body, re.MULTILINE)}
 
@@ -115,12 +127,13 @@ def parse(command, arguments, context=None):
 
 def test_every_settings_class_has_a_section():
     assert set(settings_in(run.RunConfig)) == set(SECTIONS.values())
+    assert set(settings_in(StackSettings)) == set(STACK_SECTIONS.values())
 
 
-@pytest.mark.parametrize(("heading", "settings"), SECTIONS.items(), ids=SECTIONS)
-def test_keys_and_defaults_are_those_of_the_code(heading, settings):
+@pytest.mark.parametrize(("page", "heading", "settings"), TABLES, ids=[heading for _, heading, _ in TABLES])
+def test_keys_and_defaults_are_those_of_the_code(page, heading, settings):
     expected = {field.alias or name: written(name, field) for name, field in settings.model_fields.items()}
-    assert documented(heading) == expected
+    assert documented(page, heading) == expected
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -135,7 +148,7 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(file), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/cluster.md"])
 def test_commands_parse(page):
     shown = list(commands(page))
     assert shown
@@ -143,7 +156,7 @@ def test_commands_parse(page):
         assert parse(typer.main.get_command(app), arguments), arguments
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/cluster.md"])
 def test_overrides_are_accepted(page):
     """Every `ferkit run CONFIG --set ...` that is shown is a valid configuration."""
     for arguments in commands(page):

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 import yaml
-from toy_cluster import ROOT, toy_cluster, wait_for
+from toy_ray import ROOT, toy_cluster, wait_for
 from toy_services import CLEAN, s3_server
 from zenml.config import ResourceSettings
 

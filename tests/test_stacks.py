@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from cli.app import app
 from cli.stack_choice import STACK_FILES, activate, stack_file
 from cli.workspace import Workspace
 from ferkit.config_file import load_settings
@@ -186,3 +188,24 @@ def test_mlflow_is_where_the_stack_has_it(workspace, tmp_path):
     there, _ = activate(workspace, str(file))
     assert there.tracking_uri == elsewhere
     assert Path(there.root) == workspace.root
+
+
+def test_the_commands_tell_what_was_done_and_what_there_is(workspace, tmp_path):
+    file = tmp_path / "shown.yaml"
+    file.write_text(yaml.safe_dump({"name": "shown", "orchestrator": {"flavor": "local"}}))
+    for what in ("registered", "unchanged"):
+        done = CliRunner().invoke(app, ["stack", "apply", str(file)], catch_exceptions=False)
+        lines = [line.split() for line in done.output.splitlines()]
+        assert ["orchestrator", "shown", "local", what] in lines
+        assert ["stack", "shown", "local", what] in lines
+    listed = CliRunner().invoke(app, ["stack", "list"], catch_exceptions=False).output
+    assert f"shown  orchestrator local\n    artifacts  {workspace.root / 'artifacts'}\n" in listed
+    assert "kubernetes  not registered: ferkit stack apply configs/stacks/kubernetes.yaml" in listed
+
+
+def test_a_check_of_a_run_checks_its_stack(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text("name: wrong")
+    config = str(STACK_FILES.parent / "quickstart.yaml")
+    with pytest.raises(ConfigError, match="orchestrator: missing"):
+        CliRunner().invoke(app, ["run", config, "--check", "--stack", str(file)], catch_exceptions=False)

@@ -1,140 +1,155 @@
-"""A Ray cluster of several nodes on this machine, with a ZenML and an MLflow server that its steps reach over HTTP."""
+"""A Kubernetes API over HTTP that keeps what it is given and runs what a test asks it to run, as processes.
+
+It holds every object to the schemas of Kubernetes, as an API server does, and refuses what they do not allow. It is no
+cluster: nothing is scheduled, no image is pulled.
+"""
 
 import json
-import shutil
-import sqlite3
+import os
+import re
 import subprocess
 import sys
-import time
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-import pytest
-from toy_services import CLEAN, mlflow_server, zenml_server
+import kubernetes_validate
+import yaml
 
 ROOT = Path(__file__).parents[1]
-STACK = {
-    "name": "toy",
-    "orchestrator": {
-        "flavor": "ray",
-        "flavor_source": "orchestrators.ray.flavor.RayOrchestratorFlavor",
-        "configuration": {},
-    },
-    "retries": 2,
-}
+JOBS = re.compile(r"^/apis/batch/v1/namespaces/[^/]+/jobs(?:/([^/?]+))?")
+PODS = re.compile(r"^/api/v1/namespaces/[^/]+/pods(?:/([^/?]+))?(/log)?")
+# Of each kind that ZenML's client sends without saying what it is.
+KINDS = {"namespaces": ("v1", "Namespace"), "serviceaccounts": ("v1", "ServiceAccount"), "jobs": ("batch/v1", "Job")}
 
 
-@dataclass
 class ToyCluster:
-    """What a test needs to run pipelines on it, and to see what became of them."""
+    """What was created, in order, and whether it was valid.
 
-    folder: Path
-    nodes: Any
-    environment: dict[str, str]
-    stack: Path
-    tracking: ExitStack
+    Attributes
+    ----------
+    app
+        The folder that commands are run in, as `/app` of the image: the code, and a `.zen`.
+    jobs
+        By name, as they came.
+    runs
+        Says of a job whether its container's command is run; others are complete at once.
+    """
 
-    def start(self, name: str, **arguments) -> subprocess.Popen:
-        """A process that submits the toy pipeline `name`, and waits for it."""
-        arguments.setdefault("notes", str(self.folder / f"{name}.jsonl"))
-        self.notes = Path(arguments["notes"])
-        self.notes.unlink(missing_ok=True)
-        return subprocess.Popen(
-            [sys.executable, "toy_ray_steps.py", name, json.dumps(arguments)],
-            cwd=self.folder / "code", env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+    def __init__(self, folder, runs, environment):
+        self.folder = folder
+        self.app = folder / "app"
+        (self.app / ".zen").mkdir(parents=True)
+        for package in ("ferkit", "materializers", "pipelines", "registry", "steps", "stacks", "cli"):
+            (self.app / package).symlink_to(ROOT / package)
+        self.runs = runs
+        self.environment = environment
+        self.jobs = {}
+        self.created = []
+        self.refused = []
+        self._processes = {}
+        cluster = self
 
-    def run(self, name: str, **arguments) -> tuple[int, str]:
-        """Status and output of the toy pipeline `name`."""
-        process = self.start(name, **arguments)
-        said, _ = process.communicate(timeout=240)
-        return process.returncode, said
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
 
-    def noted(self, label: str, what: str = "begin") -> list[dict]:
-        """What the step `label` noted down, one line each time that it was begun or ended."""
-        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
-        found = [json.loads(line) for line in lines]
-        return [each for each in found if each["label"] == label and each["what"] == what]
+            def body(self):
+                return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
 
-    def lose(self, node_id: str) -> None:
-        """Kill a node with everything on it."""
-        [node] = [each for each in self.nodes.list_all_nodes() if each.node_id == node_id]
-        self.nodes.remove_node(node, allow_graceful=False)
+            def answer(self, content, status=200):
+                sent = content if isinstance(content, bytes) else json.dumps(content).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "text/plain" if isinstance(content, bytes) else "application/json")
+                self.send_header("Content-Length", str(len(sent)))
+                self.end_headers()
+                self.wfile.write(sent)
 
-    def without_tracking(self, seconds: float) -> None:
-        """Stop MLflow's server, and start it again after some time."""
-        self.tracking.close()
-        time.sleep(seconds)
-        port = int(self.environment["MLFLOW_TRACKING_URI"].rpartition(":")[2])
-        self.tracking.enter_context(mlflow_server(self.folder, port=port))
+            def do_POST(self):
+                kind = self.path.split("?")[0].rsplit("/", 1)[-1]
+                self.answer(*cluster.create(kind, self.body()))
 
-    def ferkit(self, *arguments: str) -> subprocess.Popen:
-        """The `ferkit` command, as a person at a terminal of the cluster has it."""
-        return subprocess.Popen(
-            [sys.executable, "-c", "from cli.app import main; main()", *arguments],
-            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            def do_PATCH(self):
+                name = JOBS.match(self.path)[1]
+                annotations = cluster.jobs[name]["metadata"].setdefault("annotations", {})
+                annotations.update(self.body().get("metadata", {}).get("annotations", {}))
+                self.answer(cluster.job(name))
 
-    def statuses(self) -> tuple[str, dict[str, list[str]]]:
-        """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""
-        stored = next((self.folder / "server").rglob("zenml.db"))
-        with closing(sqlite3.connect(stored)) as database:
-            run, status = database.execute(
-                "SELECT id, status FROM pipeline_run ORDER BY created DESC LIMIT 1"
-            ).fetchone()
-            rows = database.execute(
-                "SELECT name, status FROM step_run WHERE pipeline_run_id = ? ORDER BY version", (run,)
-            ).fetchall()
-        steps: dict[str, list[str]] = {}
-        for name, each in rows:
-            steps.setdefault(name, []).append(each)
-        return status, steps
+            def do_GET(self):
+                if found := JOBS.match(self.path):
+                    items = {"items": [cluster.job(name) for name in cluster.jobs]}
+                    self.answer(cluster.job(found[1]) if found[1] else items)
+                elif found := PODS.match(self.path):
+                    # Whoever asks for a pod by its name is the orchestrator's own, and asks which job it belongs to.
+                    pod = {"metadata": {"name": found[1], "labels": {"job-name": next(iter(cluster.jobs))}}}
+                    self.answer(pod if found[1] else {"items": []})
+                else:
+                    self.answer({"message": "not found"}, 404)
 
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-@contextmanager
-def toy_cluster(folder: Path, nodes: int | None = None):
-    """A head and a node with one core each, and a node that says it has a GPU; or `nodes` alike, and a bare head."""
-    from ray.cluster_utils import Cluster
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
 
-    code = folder / "code"
-    code.mkdir()
-    shutil.copytree(ROOT / "orchestrators", code / "orchestrators")
-    shutil.copy(ROOT / "tests" / "toy_ray_steps.py", code)
-    with zenml_server(folder) as zenml_url, ExitStack() as tracking:
-        mlflow_url = tracking.enter_context(mlflow_server(folder))
-        head = {"num_cpus": 0 if nodes else 1, "include_dashboard": False}
-        machines = Cluster(initialize_head=True, head_node_args=head)
+    def __exit__(self, *_):
+        for process in self._processes.values():
+            process.kill()
+        self.server.shutdown()
+
+    def kubeconfig(self, context):
+        """The path of a configuration with which `context` leads here."""
+        path = self.folder / "kubeconfig"
+        one = {"name": context, "context": {"cluster": context, "user": context}}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": context,
+            "contexts": [one],
+            "clusters": [{"name": context, "cluster": {"server": self.url}}],
+            "users": [{"name": context, "user": {}}],
+        }
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    def create(self, kind, manifest):
+        """Keep an object; what is answered, and the status."""
+        version, name = KINDS.get(kind, (manifest.get("apiVersion", ""), manifest.get("kind", "")))
+        whole = {"apiVersion": version, "kind": name, **{key: value for key, value in manifest.items() if value}}
         try:
-            for gpus in [0] * nodes if nodes else (0, 1):
-                machines.add_node(num_cpus=1, num_gpus=gpus)
-            stack = folder / "toy.yaml"
-            STACK["orchestrator"]["configuration"] = {"address": machines.address}
-            stack.write_text(json.dumps(STACK))
-            environment = {
-                **CLEAN,
-                "PYTHONPATH": str(ROOT),
-                "FERKIT_HOME": str(folder / "home"),
-                "ZENML_CONFIG_PATH": str(folder / "home" / "zenml"),
-                "ZENML_ANALYTICS_OPT_IN": "false",
-                "ZENML_STORE_URL": zenml_url,
-                "MLFLOW_TRACKING_URI": mlflow_url,
-            }
-            cluster = ToyCluster(folder, machines, environment, stack, tracking)
-            applying = cluster.ferkit("stack", "apply", str(stack))
-            said, _ = applying.communicate(timeout=120)
-            assert applying.returncode == 0, said
-            yield cluster
-        finally:
-            machines.shutdown()
+            # Up to 1.34 the schemas require a pod condition's status, which every server fills in and ZenML leaves out.
+            kubernetes_validate.validate(whole, "1.35", strict=True)
+        except kubernetes_validate.ValidationError as error:
+            self.refused.append(f"{name} {'.'.join(map(str, error.path))}: {error.message}")
+            return {"message": self.refused[-1], "reason": "Invalid"}, 422
+        self.created.append(whole)
+        if name == "Job":
+            label = whole["metadata"]["name"]
+            self.jobs[label] = whole
+            if self.runs(whole):
+                self._processes[label] = self._start(label, whole["spec"]["template"]["spec"]["containers"][0])
+        return whole, 201
 
+    def job(self, name):
+        """A job with its status."""
+        process = self._processes.get(name)
+        ended = process.poll() if process else 0
+        conditions = []
+        if ended is not None:
+            kind = "Failed" if ended else "Complete"
+            message = self.log(name)[-2000:] if ended else ""
+            conditions = [{"type": kind, "status": "True", "message": message}]
+        return {**self.jobs[name], "status": {"conditions": conditions}}
 
-def wait_for(condition, seconds: float = 120, what: str = "nothing happened") -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(what)
-        time.sleep(0.2)
+    def log(self, name):
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def _start(self, name, container):
+        given = {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
+        with (self.folder / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable if part == "python" else part for part in (*container["command"], *container["args"])],
+                env={**self.environment, **given, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+                cwd=self.app, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
