@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS, Split
 from ferkit.manifest import MANIFEST_COLUMNS, check_manifest, read_manifest
 from ferkit.nonface_score import non_face_score
+from ferkit.picture_blocks import blocks
 from ferkit.settings import Settings
 
 __all__ = ["CleaningResult", "CleaningSettings", "drop_non_faces"]
@@ -83,7 +84,7 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
         without a picture.
     """
     count = len(faces)
-    score = non_face_score(faces.images) if settings.pixels else np.full(count, np.nan, dtype=np.float32)
+    score = _score(faces) if settings.pixels else np.full(count, np.nan, dtype=np.float32)
     by_pixels = score >= settings.threshold
     by_votes = _not_a_face_by_votes(faces, settings)
     found = by_pixels | by_votes
@@ -121,6 +122,11 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
         columns=list(MANIFEST_COLUMNS),
     )
     return CleaningResult(faces.take(~dropped), manifest)
+
+
+def _score(faces: FaceDataset) -> NDArray[np.float32]:
+    parts = [non_face_score(block) for _, block in blocks(as_faces(faces.images))]
+    return np.concatenate([*parts, np.zeros(0, dtype=np.float32)])
 
 
 def _not_a_face_by_votes(faces: FaceDataset, settings: CleaningSettings) -> NDArray[np.bool_]:

@@ -78,7 +78,7 @@ def _latency(reference: Reference, target: Target, pictures: FaceDataset) -> flo
     """Median milliseconds for one face; the slowest target counts, for it is what a server may be asked."""
     taken = []
     for at in range(_TIMED + 1):
-        one = pictures.images[at % len(pictures)][None]
+        one = np.asarray(pictures.images[[at % len(pictures)]])
         begin = time.perf_counter()
         reference.predict(one, target)
         taken.append(1000 * (time.perf_counter() - begin))

@@ -66,7 +66,7 @@ class ExportPictures:
                 labels[target] = public.label
             elif public.votes is not None:
                 labels[target] = votes_to_labels(public.votes, protocol).label
-        return cls(training.images, public.images, labels, drawn)
+        return cls(np.asarray(training.images), np.asarray(public.images), labels, drawn)
 
 
 def _some(faces: FaceDataset, split: Split, count: int) -> FaceDataset:
