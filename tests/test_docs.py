@@ -18,7 +18,7 @@ from ferkit.config_file import load_config
 from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import ChangeSettings, FloorSettings, GateSettings, RegistrySettings
-from ferkit.sources import Fer2013Settings, FolderSettings, SyntheticSettings
+from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, SyntheticSettings
 from ferkit.targets import TargetSettings
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings
@@ -34,6 +34,7 @@ SECTIONS = {
     "Top level": run.RunConfig,
     "data: fer2013": Fer2013Settings,
     "data: folder": FolderSettings,
+    "data: shards": ShardSettings,
     "data: synthetic": SyntheticSettings,
     "validation": ValidationSettings,
     "cleaning": CleaningSettings,
