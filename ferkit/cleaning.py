@@ -94,11 +94,10 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
     for at in np.flatnonzero(by_votes):
         reason[at] = "; ".join(filter(None, [reason[at], f"{nf[at]} NF votes"]))
 
-    hashes = faces.picture_hashes()
     if settings.exclude is None:
         dropped = found & np.isin(faces.split, [SPLITS.index(name) for name in settings.splits])
     else:
-        listed = check_manifest(read_manifest(settings.exclude), faces, hashes, settings.exclude)
+        listed = check_manifest(read_manifest(settings.exclude), faces, faces.picture_hashes(), settings.exclude)
         dropped = np.zeros(count, dtype=bool)
         places = listed.index.to_numpy()
         dropped[places] = listed["dropped"]
@@ -112,7 +111,7 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
     manifest = pd.DataFrame(
         {
             "row": faces.row[lines],
-            "sha256": hashes[lines],
+            "sha256": faces.take(lines).picture_hashes(),
             "split": np.array(SPLITS)[faces.split[lines]],
             "label": np.array(FER_EMOTIONS)[faces.label[lines]],
             "score": score[lines],

@@ -122,7 +122,7 @@ def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResu
     quarantined = pd.DataFrame(
         {
             "row": faces.row[at],
-            "sha256": faces.picture_hashes()[at].astype(object),
+            "sha256": faces.take(at).picture_hashes().astype(object),
             "split": np.array(SPLITS, dtype=object)[faces.split[at]],
             "reason": np.array([reason for _, reason in outcome.quarantine], dtype=object),
         }

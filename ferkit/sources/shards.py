@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from array import array
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError
 from ferkit.picture_blocks import examined
 from ferkit.settings import Settings
-from ferkit.sources.tar_samples import tar_samples
+from ferkit.sources.tar_samples import TarSample, tar_samples
 from ferkit.stored_pictures import Colour, PictureFiles, StoredPictures
 
 __all__ = ["PLAN", "ShardSettings", "load_shards", "shard_fingerprint"]
@@ -53,31 +54,46 @@ def load_shards(settings: ShardSettings) -> FaceDataset:
         If a shard is missing, cut short or no tar file, a picture has no emotion or split, or is broken.
     """
     shards = _shards(settings.path)
-    found = [(number, sample) for number, shard in enumerate(shards) for sample in tar_samples(shard)]
-    if not found:
+    found = _Columns()
+    for number, shard in enumerate(shards):
+        for sample in tar_samples(shard):
+            found.append(number, sample)
+    if not found.label:
         raise DataError(f"{settings.path}: no picture in its {len(shards)} shards.")
-    samples = [sample for _, sample in found]
-    files = PictureFiles(
-        settings.path, tuple(shard.name for shard in shards), tuple(shard.stat().st_size for shard in shards)
-    )
+    sizes = tuple(shard.stat().st_size for shard in shards)
+    files = PictureFiles(settings.path, tuple(shard.name for shard in shards), sizes)
     pictures = StoredPictures.unread(
-        files, settings.side, settings.colour, [number for number, _ in found],
-        [sample.offset for sample in samples], [sample.length for sample in samples],
-    )  # fmt: skip
-    rows = [sample.row for sample in samples]
-    if len({row for row in rows if row is not None}) < len(samples):
-        rows = list(range(len(samples)))
-    votes = [sample.votes for sample in samples]
-    row = np.array(rows, dtype=np.int64)
-    faces = FaceDataset(
-        # In the order of the shards, which a disk reads fastest.
-        examined(pictures),
-        np.array([sample.label for sample in samples], dtype=np.int8),
-        np.array([sample.split for sample in samples], dtype=np.int8),
-        row,
-        None if None in votes else np.array(votes, dtype=np.uint8),
+        files, settings.side, settings.colour, np.array(found.file), np.array(found.offset), np.array(found.length)
     )
+    row = np.array(found.row, dtype=np.int64)
+    if row.min() < 0 or len(np.unique(row)) < len(row):
+        row = np.arange(len(row))
+    votes = np.frombuffer(found.votes, dtype=np.uint8).reshape(len(row), -1) if found.all_have_votes else None
+    # In the order of the shards, which a disk reads fastest.
+    faces = FaceDataset(examined(pictures), np.array(found.label), np.array(found.split), row, votes)
     return faces.take(np.argsort(row))
+
+
+class _Columns:
+    """What the samples say, in arrays: there may be hundreds of thousands, and an object of each takes far more."""
+
+    def __init__(self) -> None:
+        self.file, self.offset, self.length, self.row = array("i"), array("q"), array("q"), array("q")
+        self.label, self.split = array("b"), array("b")
+        self.votes = bytearray()
+        self.all_have_votes = True
+
+    def append(self, file: int, sample: TarSample) -> None:
+        self.file.append(file)
+        self.offset.append(sample.offset)
+        self.length.append(sample.length)
+        self.row.append(-1 if sample.row is None else sample.row)
+        self.label.append(sample.label)
+        self.split.append(sample.split)
+        if sample.votes is None:
+            self.all_have_votes = False
+        else:
+            self.votes += bytes(sample.votes)
 
 
 def shard_fingerprint(settings: ShardSettings) -> str:

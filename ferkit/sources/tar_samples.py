@@ -76,7 +76,9 @@ def _parts(shard: Path) -> Iterator[tuple[str, str, Any]]:
             _require_end(file, shard)
             # `r:` and not `r`: what is compressed cannot be read from its middle.
             with tarfile.open(fileobj=file, mode="r:") as archive:
-                for member in archive:
+                while member := archive.next():
+                    # Or it would keep all that it has seen.
+                    archive.members = []  # type: ignore[attr-defined]
                     stem, _, suffix = member.name.rpartition("/")[2].partition(".")
                     kind, key = f".{suffix.lower()}", member.name[: len(member.name) - len(suffix) - 1]
                     content = archive.extractfile(member) if stem and kind in (*SUFFIXES, *_ANNOTATIONS) else None

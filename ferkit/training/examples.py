@@ -114,7 +114,7 @@ def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:
     (first, leading), *others = training_sets.items()
     images, indices, sampling = leading.images, leading.indices, leading.sampling
     labels = {first: _weighted(leading)}
-    place = {int(row): index for index, row in enumerate(leading.row) if row >= 0}
+    place = {int(row): index for index, row in enumerate(leading.row) if row >= 0} if others else {}
     for target, other in others:
         if other.made.any():
             raise ConfigError(
