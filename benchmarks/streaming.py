@@ -3,8 +3,9 @@
     python benchmarks/streaming.py [--counts 2000,20000,200000] [--side 224] [--colour rgb] [--trained 6400]
 
 For each count a process of its own reads tar shards of JPEG files, drawn faces enlarged to the side, and prints:
-pictures a second of the ingest, which decodes each once; of the batches alone, without a network; of fine-tuning on
-`--trained` of them, drawn from all; and the peak memory after each. "Memory" trains on the first count's pictures in an
+pictures a second, and in brackets those of a second of one processor, of the ingest, which decodes each once; of the
+batches alone, without a network; of fine-tuning on `--trained` of them, drawn from all; and the peak memory after each.
+On a machine that does other things, too, the number in brackets is the one to compare. "Memory" trains on the first count's pictures in an
 array, which is what streaming is held against. The shards are written first, to a temporary folder: 200,000 pictures
 of 224x224 take 2 GB of disk. A few thousand different files are repeated, which no reader notices.
 """
@@ -45,7 +46,7 @@ def main() -> None:
         print(json.dumps(measure(arguments)))
         return
     head = ("pictures", "ingest/s", "batches/s", "training/s", "start MB", "ingested MB", "batches MB", "trained MB")
-    print(" ".join(f"{name:>12}" for name in head))
+    print(" ".join(f"{name:>15}" for name in head))
     counts = [int(count) for count in arguments.counts.split(",")]
     with tempfile.TemporaryDirectory(prefix="ferkit-streaming-") as folder:
         encoded = drawn_files(arguments.side, arguments.colour)
@@ -114,35 +115,41 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
     from ferkit.training.streamed_batches import StreamedBatches
 
     found = {"start": peak()}
-    begin = time.perf_counter()
+    begin = now()
     faces = load(ShardSettings(path=arguments.measure, side=arguments.side, colour=arguments.colour))
-    found |= {"ingest": len(faces) / (time.perf_counter() - begin), "ingested": peak()}
+    found |= {**rates("ingest", len(faces), begin), "ingested": peak()}
     training = join({"fer": oversample(faces, TargetSettings(), BalancingSettings(method="weighted_sampling"), 0)})
     some = np.random.default_rng(0).permutation(training.indices)[: arguments.trained]
     images: Any = np.asarray(training.images) if arguments.memory else training.images
     if not arguments.memory:
-        begin = time.perf_counter()
-        for _ in whole_epoch(StreamedBatches(images, some.astype(np.int32), BATCH)):
-            pass
-        found |= {"batches": len(some) / (time.perf_counter() - begin), "read": peak()}
+        begin = now()
+        with StreamedBatches(images, some.astype(np.int32), BATCH) as batches:
+            for _ in batches:
+                pass
+        found |= {**rates("batches", len(some), begin), "read": peak()}
     examples = Examples(images, training.labels, some)
     public = faces.of_split("PublicTest")
     judging = Validation.of(public.take(np.arange(min(200, len(public)))), [TargetSettings()])
     backbone = BackboneSettings(name="fernet", width=8, input_size=48)
-    trained = fine_tune(examples, judging, backbone, TrainingSettings(epochs=2, batch_size=BATCH), 0)
+    ends = []
+    settings = TrainingSettings(epochs=2, batch_size=BATCH)
+    fine_tune(examples, judging, backbone, settings, 0, on_epoch=lambda _record: ends.append(now()))
     # The first epoch compiles.
-    found |= {"training": float(trained.history["pictures_per_second"].iloc[-1]), "trained": peak()}
+    found |= {**rates("training", len(some), *ends), "trained": peak()}
     return found
 
 
-def whole_epoch(batches: Any) -> Any:
-    """Batches as Keras takes them, through its threads."""
-    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+def now() -> tuple[float, float]:
+    """Seconds by the clock, and of processors."""
+    return time.perf_counter(), time.process_time()
 
-    adapter = PyDatasetAdapter(batches, shuffle=False)
-    adapter.on_epoch_begin()
-    yield from adapter.get_numpy_iterator()
-    adapter.on_epoch_end()
+
+def rates(
+    name: str, pictures: int, begin: tuple[float, float], end: tuple[float, float] | None = None
+) -> dict[str, float]:
+    """Pictures a second by the clock, and of one processor."""
+    seconds, busy = (until - since for until, since in zip(end or now(), begin, strict=True))
+    return {name: pictures / seconds, f"{name} busy": pictures / busy}
 
 
 def peak() -> float:
@@ -153,8 +160,12 @@ def peak() -> float:
 def show(name: str, found: dict[str, float]) -> None:
     """A line of the table."""
     columns = ("ingest", "batches", "training", "start", "ingested", "read", "trained")
-    cells = (f"{found[column]:12,.0f}" if column in found else " " * 12 for column in columns)
-    print(f"{name:>12}", *cells, flush=True)
+    texts = [f"{found[column]:,.0f}" if column in found else "" for column in columns]
+    texts = [
+        f"{text} ({found[f'{column} busy']:,.0f})" if f"{column} busy" in found else text
+        for text, column in zip(texts, columns, strict=True)
+    ]
+    print(" ".join(f"{text:>15}" for text in (name, *texts)), flush=True)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(file), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/streaming.md"])
 def test_commands_parse(page):
     shown = list(commands(page))
     assert shown
@@ -144,7 +144,7 @@ def test_commands_parse(page):
         assert parse(typer.main.get_command(app), arguments), arguments
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/streaming.md"])
 def test_overrides_are_accepted(page):
     """Every `ferkit run CONFIG --set ...` that is shown is a valid configuration."""
     for arguments in commands(page):

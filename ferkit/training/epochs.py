@@ -142,12 +142,12 @@ class Epochs:
             return self._trainer.fit(order, batch_size=batch_size, **common)
         from ferkit.training.streamed_batches import StreamedBatches
 
-        batches = StreamedBatches(images, order, batch_size)
-        try:
-            return self._trainer.fit(batches, **common)
-        except Exception as error:  # noqa: BLE001
-            # TensorFlow wraps what a thread could not read into an error of its own.
-            raise batches.failure or error from None
+        with StreamedBatches(images, order, batch_size) as batches:
+            try:
+                return self._trainer.fit(batches, **common)
+            except Exception as error:  # noqa: BLE001
+                # TensorFlow wraps what a thread could not read into an error of its own.
+                raise batches.failure or error from None
 
     def _order(self, progress: Progress) -> NDArray[np.int32]:
         """The examples of an epoch; a few occur again where the last batch could not be shared among the devices."""
