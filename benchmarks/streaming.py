@@ -5,9 +5,10 @@
 For each count a process of its own reads tar shards of JPEG files, drawn faces enlarged to the side, and prints:
 pictures a second, and in brackets those of a second of one processor, of the ingest, which decodes each once; of the
 batches alone, without a network; of fine-tuning on `--trained` of them, drawn from all; and the peak memory after each.
-On a machine that does other things, too, the number in brackets is the one to compare. "Memory" trains on the first count's pictures in an
-array, which is what streaming is held against. The shards are written first, to a temporary folder: 200,000 pictures
-of 224x224 take 2 GB of disk. A few thousand different files are repeated, which no reader notices.
+On a machine that does other things, too, the number in brackets is the one to compare. "Memory" trains on the first
+count's pictures in an array, which is what streaming is held against. The shards are written first, to a temporary
+folder: 200,000 pictures of 224x224 take 2 GB of disk. A few thousand different files are repeated, which no reader
+notices.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-DRAWN = 2000
+# Different pictures, and the fewest that the generator draws.
+DRAWN, FEWEST = 2000, 200
 A_SHARD = 10_000
 BATCH = 64
 SPLITS = ("train", "validation", "test")
@@ -49,7 +51,7 @@ def main() -> None:
     print(" ".join(f"{name:>15}" for name in head))
     counts = [int(count) for count in arguments.counts.split(",")]
     with tempfile.TemporaryDirectory(prefix="ferkit-streaming-") as folder:
-        encoded = drawn_files(arguments.side, arguments.colour)
+        encoded = drawn_files(min(DRAWN, max(FEWEST, *counts)), arguments.side, arguments.colour)
         for count in counts:
             shards = Path(folder) / str(count)
             write_shards(shards, encoded, count)
@@ -58,13 +60,13 @@ def main() -> None:
                 show("Memory", in_process(shards, arguments, "--memory"))
 
 
-def drawn_files(side: int, colour: str) -> list[tuple[bytes, int]]:
+def drawn_files(count: int, side: int, colour: str) -> list[tuple[bytes, int]]:
     """JPEG files and labels of drawn faces."""
     from PIL import Image
 
     from ferkit.sources.synthetic import SyntheticSettings, generate
 
-    faces = generate(SyntheticSettings(count=DRAWN)).faces
+    faces = generate(SyntheticSettings(count=count)).faces
     files = []
     for pixels, label in zip(np.asarray(faces.images), faces.label, strict=True):
         picture = Image.fromarray(pixels).resize((side, side)).convert("RGB" if colour == "rgb" else "L")

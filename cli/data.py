@@ -45,10 +45,16 @@ def shard(
         float, typer.Option(min=0.001, max=0.999, help="Part of Training that becomes PublicTest if there is none.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Of that choice and of the order.")] = 0,
+    side: Annotated[
+        int | None, typer.Option(min=16, max=1024, help="Store JPEG files of this size; as they are if not given.")
+    ] = None,
 ) -> None:
     """Write tar shards, which a configuration streams, from a folder; what is there already is not written again.
 
-    Example: `ferkit data shard pictures shards`
+    Two examples:
+
+    * `ferkit data shard pictures shards`
+    * `ferkit data shard pictures shards --side 224 --pictures 5000`
     """
     from rich.progress import MofNCompleteColumn, Progress
 
@@ -56,7 +62,7 @@ def shard(
     from ferkit.sources.shard_writer import plan_shards, write_shards
 
     settings = FolderSettings(path=folder, validation_fraction=validation_fraction, seed=seed)
-    plan = plan_shards(settings, pictures, seed)
+    plan = plan_shards(settings, pictures, seed, side)
     console = Console()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
         task = progress.add_task("pictures", total=len(plan.listed.files))

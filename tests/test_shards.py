@@ -227,6 +227,25 @@ def test_writing_goes_on_where_it_was_killed(folder, tmp_path):
         assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
 
 
+def test_pictures_can_be_stored_smaller(tmp_path):
+    grey = np.repeat(np.linspace(0, 255, 300).astype(np.uint8)[None], 200, axis=0)
+    for name, pixels in (("grey", grey), ("red", np.stack([grey, 0 * grey, 0 * grey], axis=-1))):
+        path = tmp_path / "pictures/train/happy" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    settings = FolderSettings(path=tmp_path / "pictures")
+    (training, _) = write_shards(plan_shards(settings, 50, 0, side=64), tmp_path / "shards")
+    with tarfile.open(training) as archive:
+        stored = Image.open(io.BytesIO(archive.extractfile(archive.getnames()[0]).read()))
+    assert (stored.format, stored.size) == ("JPEG", (64, 64))
+    images = np.asarray(load(ShardSettings(path=tmp_path / "shards", side=64, colour="rgb")).images).astype(int)
+    red = np.asarray(Image.fromarray(grey).resize((64, 64), Image.Resampling.LANCZOS)).astype(int)
+    assert np.abs(images[1] - np.stack([red, 0 * red, 0 * red], axis=-1)).mean() < 3
+    assert np.abs(images[0] - red[..., None]).mean() < 3
+    with pytest.raises(DataError, match="holds shards of other pictures or settings"):
+        write_shards(plan_shards(settings, 50, 0), tmp_path / "shards")
+
+
 def test_other_pictures_are_not_mixed_with_those_that_are_there(folder, shards, tmp_path):
     with pytest.raises(DataError, match="holds shards of other pictures or settings"):
         write_shards(plan_shards(folder, 60, 0), shards)

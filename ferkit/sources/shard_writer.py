@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, SPLITS
@@ -35,6 +36,8 @@ class ShardPlan:
         What is in it.
     shards
         Indices of the pictures of each shard, by its name.
+    side
+        Pixels that each picture is brought to; None to copy the files' bytes.
     key
         Hash of all that decides what the shards hold.
     """
@@ -42,10 +45,11 @@ class ShardPlan:
     root: Path
     listed: FolderList
     shards: dict[str, list[int]]
+    side: int | None
     key: str
 
 
-def plan_shards(settings: FolderSettings, pictures: int, seed: int) -> ShardPlan:
+def plan_shards(settings: FolderSettings, pictures: int, seed: int, side: int | None = None) -> ShardPlan:
     """Spread the pictures of a folder over shards of one split each, in an order that `seed` draws.
 
     Parameters
@@ -54,6 +58,8 @@ def plan_shards(settings: FolderSettings, pictures: int, seed: int) -> ShardPlan
         Which folder, and which part of Training becomes PublicTest where there is none.
     pictures
         Most pictures in a shard.
+    side
+        Store each picture as JPEG of that many pixels square; None to keep it as it is.
 
     Raises
     ------
@@ -67,17 +73,17 @@ def plan_shards(settings: FolderSettings, pictures: int, seed: int) -> ShardPlan
         order = generator.permutation(np.flatnonzero(listed.split == index))
         for number, start in enumerate(range(0, len(order), pictures)):
             shards[f"{_NAMES[split]}-{number:06d}.tar"] = order[start : start + pictures].tolist()
-    digest = hashlib.sha256(json.dumps(shards).encode() + listed.split.tobytes())
+    digest = hashlib.sha256(json.dumps([shards, side]).encode() + listed.split.tobytes())
     for path in listed.files:
         about = path.stat()
         digest.update(f"{path.relative_to(settings.path).as_posix()} {about.st_size} {about.st_mtime_ns}\n".encode())
-    return ShardPlan(settings.path, listed, shards, digest.hexdigest())
+    return ShardPlan(settings.path, listed, shards, side, digest.hexdigest())
 
 
 def write_shards(plan: ShardPlan, to: Path, on_pictures: Callable[[int], None] = lambda _count: None) -> list[Path]:
     """Write the shards of `plan` that `to` does not have yet.
 
-    The bytes of each picture are copied as they are, once it is shown that they are a picture.
+    Without ``plan.side`` the bytes of each picture are copied, once it is shown that they are a picture.
 
     Parameters
     ----------
@@ -129,8 +135,11 @@ def _begin(plan: ShardPlan, to: Path) -> None:
 def _members(plan: ShardPlan, index: int) -> Iterator[tuple[str, bytes]]:
     """Name and content of a picture and of its annotation."""
     path = plan.listed.files[index]
-    read_picture(path)
-    yield f"{index:09d}{path.suffix.lower()}", path.read_bytes()
+    whole = read_picture(path)
+    if plan.side is None:
+        yield f"{index:09d}{path.suffix.lower()}", path.read_bytes()
+    else:
+        yield f"{index:09d}.jpg", _reduced(whole, plan.side)
     about = {
         "emotion": FER_EMOTIONS[plan.listed.label[index]],
         "split": SPLITS[plan.listed.split[index]],
@@ -138,3 +147,16 @@ def _members(plan: ShardPlan, index: int) -> Iterator[tuple[str, bytes]]:
         "name": path.relative_to(plan.root).as_posix(),
     }
     yield f"{index:09d}.json", json.dumps(about).encode()
+
+
+def _reduced(picture: NDArray[np.uint8], side: int) -> bytes:
+    """JPEG of a picture (H, W, 3) at another size; grey if its channels are equal."""
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    if (picture == picture[..., :1]).all():
+        image = image.convert("L")
+    buffer = io.BytesIO()
+    # Without the halved resolution of colour that JPEG has by default.
+    image.resize((side, side), Image.Resampling.LANCZOS).save(buffer, format="JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
