@@ -254,6 +254,16 @@ def test_other_pictures_are_not_mixed_with_those_that_are_there(folder, shards, 
         write_shards(plan_shards(folder, 60, 0), tmp_path / "theirs")
 
 
+def test_a_place_that_cannot_be_written_and_a_link_to_nothing_are_lines(folder, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match=r"file: cannot be written \((Not a directory|File exists)\); the same command"):
+        write_shards(plan_shards(folder, 50, 0), tmp_path / "file")
+    write_folder(tmp_path / "pictures")
+    (tmp_path / "pictures/train/happy/gone.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(DataError, match=r"gone\.png: cannot be read \(No such file"):
+        plan_shards(FolderSettings(path=tmp_path / "pictures"), 50, 0)
+
+
 def test_a_broken_picture_is_named_by_its_file(tmp_path):
     write_folder(tmp_path / "pictures")
     broken = next((tmp_path / "pictures/train/happy").iterdir())

