@@ -1,4 +1,4 @@
-"""`ferkit data`: bring the data, and look at it."""
+"""`ferkit data`: bring the data, write it as shards, and look at it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +10,15 @@ from rich.table import Table
 
 from ferkit.config_file import load_config
 from ferkit.contact_sheet import contact_sheet, to_png
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.sources import load
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Bring FER-2013 and FER+, and look at what a configuration reads.", no_args_is_help=True)
+app = typer.Typer(
+    help="Bring FER-2013 and FER+, write shards, and look at what a configuration reads.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -31,6 +33,44 @@ def download(
 
     for path in fetch(to):
         Console().print(f"{path}")
+
+
+@app.command()
+def shard(
+    folder: Annotated[Path, typer.Argument(help="Folder with train/<emotion>/*, test/<emotion>/*.")],
+    to: Annotated[Path, typer.Argument(help="Folder for the shards; made if missing.")],
+    *,
+    pictures: Annotated[int, typer.Option(min=1, help="Most pictures in a shard.")] = 10_000,
+    validation_fraction: Annotated[
+        float, typer.Option(min=0.001, max=0.999, help="Part of Training that becomes PublicTest if there is none.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Of that choice and of the order.")] = 0,
+    side: Annotated[
+        int | None, typer.Option(min=16, max=1024, help="Store JPEG files of this size; as they are if not given.")
+    ] = None,
+) -> None:
+    """Write tar shards, which a configuration streams, from a folder; what is there already is not written again.
+
+    Two examples:
+
+    * `ferkit data shard pictures shards`
+    * `ferkit data shard pictures shards --side 224 --pictures 5000`
+    """
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from ferkit.sources.folders import FolderSettings
+    from ferkit.sources.shard_writer import plan_shards, write_shards
+
+    settings = FolderSettings(path=folder, validation_fraction=validation_fraction, seed=seed)
+    plan = plan_shards(settings, pictures, seed, side)
+    console = Console()
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
+        task = progress.add_task("pictures", total=len(plan.listed.files))
+        shards = write_shards(plan, to, lambda count: progress.advance(task, count))
+    console.print(f"{to}: {len(plan.listed.files):,} pictures in {len(shards)} shards", soft_wrap=True, highlight=False)
+    console.print(
+        f"next    ferkit run CONFIG --set 'data={{source: shards, path: {to}}}'", soft_wrap=True, highlight=False
+    )
 
 
 @app.command()
@@ -69,4 +109,4 @@ def _sheet(faces: FaceDataset, each: int = 16) -> "np.ndarray":
         if len(of_class):
             chosen.append(of_class[np.linspace(0, len(of_class) - 1, each, dtype=int)])
     some = faces.take(np.concatenate(chosen))
-    return contact_sheet(some.images, [FER_EMOTIONS[label] for label in some.label], columns=each)
+    return contact_sheet(as_faces(some.images), [FER_EMOTIONS[label] for label in some.label], columns=each)

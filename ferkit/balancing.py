@@ -15,14 +15,18 @@ from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError
 from ferkit.labels import Target, class_names
 from ferkit.settings import Settings
+from ferkit.stored_pictures import StoredPictures
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training_set import TrainingSet
 
-__all__ = ["BalancingSettings", "oversample"]
+__all__ = ["MAKES_PICTURES", "BalancingSettings", "oversample"]
 
 _LOG = logging.getLogger(__name__)
 
 _DISGUST = {"fer": class_names("fer").index("disgust"), "ferplus": class_names("ferplus").index("disgust")}
+
+# Methods that make pictures, for which all others have to be in memory.
+MAKES_PICTURES = ("smote", "adasyn", "augment_disgust")
 
 # The recipe with which keras-vggface networks reach 73 % on FER: rotation 10 degrees, shift and zoom a tenth, flip.
 _ROTATION_DEGREES, _SHIFT, _ZOOM = 10.0, 0.1, 0.1
@@ -41,7 +45,8 @@ class BalancingSettings(Settings):
         ``none``; ``random_over_sampler``: pictures of small classes are repeated; ``smote``: pictures between a picture
         and one of its nearest neighbours of its class (Chawla et al., JAIR 16, 2002); ``adasyn``: the same, more
         of them where other classes are near (He et al., IJCNN 2008); ``augment_disgust``: flipped, turned, shifted
-        and zoomed copies of the disgusted faces alone.
+        and zoomed copies of the disgusted faces alone; ``weighted_sampling``: each epoch draws its pictures anew, those
+        of small classes more often, and is as long as without balancing.
     class_weight
         Weigh the loss so that every class counts the same, with whatever `method` left of the imbalance.
     ratio
@@ -53,7 +58,7 @@ class BalancingSettings(Settings):
         Disgusted faces after ``augment_disgust``, as a multiple of those before.
     """
 
-    method: Literal["none", "random_over_sampler", "smote", "adasyn", "augment_disgust"] = "none"
+    method: Literal["none", "random_over_sampler", "smote", "adasyn", "augment_disgust", "weighted_sampling"] = "none"
     class_weight: bool = False
     ratio: float = Field(1.0, gt=0, le=1)
     neighbours: int = Field(5, ge=1)
@@ -84,9 +89,17 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
     label = targets.argmax(axis=1)
     indices = np.arange(len(training))
     images, row = training.images, training.row
+    sampling = None
     if settings.method == "random_over_sampler":
         indices = _repeat(label, settings, seed)
+    elif settings.method == "weighted_sampling":
+        sampling = _sampling(label, settings)
     elif settings.method != "none":
+        if isinstance(images, StoredPictures):
+            raise DataError(
+                f"balancing.method {settings.method} makes pictures in memory, but those of a streamed source stay in "
+                "their files: use weighted_sampling, random_over_sampler or none."
+            )
         if settings.method == "augment_disgust":
             made, made_targets = _augment_disgust(images, targets, _DISGUST[target.name], settings, seed)
         else:
@@ -96,16 +109,29 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
         targets = np.concatenate([targets, made_targets])
         row = np.concatenate([row, np.full(len(made), -1, dtype=np.int64)])
         indices = np.arange(len(images))
-    weight = _class_weight(targets[indices]) if settings.class_weight else None
-    return TrainingSet(images, targets, row, indices.astype(np.int64), weight)
+    weight = _class_weight(targets[indices], sampling) if settings.class_weight else None
+    return TrainingSet(images, targets, row, indices.astype(np.int64), weight, sampling)
 
 
-def _class_weight(targets: NDArray[np.float32]) -> NDArray[np.float32]:
+def _class_weight(targets: NDArray[np.float32], sampling: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """The weights that give each class that occurs the same share of the loss; they average 1 over the examples."""
-    mass = targets.sum(axis=0, dtype=np.float64)
+    seen = targets if sampling is None else targets * sampling[:, None]
+    mass = seen.sum(axis=0, dtype=np.float64)
     present = mass > 0
     weight = np.divide(len(targets) / present.sum(), mass, out=np.ones_like(mass), where=present)
     return np.asarray(weight, dtype=np.float32)
+
+
+def _sampling(label: NDArray[np.int64], settings: BalancingSettings) -> NDArray[np.float32]:
+    """How often an epoch passes over each picture, so that classes are as large to each other as after repetition.
+
+    The epoch keeps its length: what small classes gain, large ones lose.
+    """
+    sizes = _sizes(label, settings.ratio)
+    share = len(label) / sum(sizes.values())
+    counts = np.bincount(label)
+    per_class = np.array([share * sizes.get(index, 0) / max(count, 1) for index, count in enumerate(counts)])
+    return np.asarray(per_class[label], dtype=np.float32)
 
 
 def _sizes(label: NDArray[np.int64], ratio: float) -> dict[int, int]:

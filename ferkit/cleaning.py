@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS, Split
 from ferkit.manifest import MANIFEST_COLUMNS, check_manifest, read_manifest
 from ferkit.nonface_score import non_face_score
+from ferkit.picture_blocks import blocks
 from ferkit.settings import Settings
 
 __all__ = ["CleaningResult", "CleaningSettings", "drop_non_faces"]
@@ -83,7 +84,7 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
         without a picture.
     """
     count = len(faces)
-    score = non_face_score(faces.images) if settings.pixels else np.full(count, np.nan, dtype=np.float32)
+    score = _score(faces) if settings.pixels else np.full(count, np.nan, dtype=np.float32)
     by_pixels = score >= settings.threshold
     by_votes = _not_a_face_by_votes(faces, settings)
     found = by_pixels | by_votes
@@ -93,11 +94,10 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
     for at in np.flatnonzero(by_votes):
         reason[at] = "; ".join(filter(None, [reason[at], f"{nf[at]} NF votes"]))
 
-    hashes = faces.picture_hashes()
     if settings.exclude is None:
         dropped = found & np.isin(faces.split, [SPLITS.index(name) for name in settings.splits])
     else:
-        listed = check_manifest(read_manifest(settings.exclude), faces, hashes, settings.exclude)
+        listed = check_manifest(read_manifest(settings.exclude), faces, faces.picture_hashes(), settings.exclude)
         dropped = np.zeros(count, dtype=bool)
         places = listed.index.to_numpy()
         dropped[places] = listed["dropped"]
@@ -111,7 +111,7 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
     manifest = pd.DataFrame(
         {
             "row": faces.row[lines],
-            "sha256": hashes[lines],
+            "sha256": faces.take(lines).picture_hashes(),
             "split": np.array(SPLITS)[faces.split[lines]],
             "label": np.array(FER_EMOTIONS)[faces.label[lines]],
             "score": score[lines],
@@ -121,6 +121,11 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
         columns=list(MANIFEST_COLUMNS),
     )
     return CleaningResult(faces.take(~dropped), manifest)
+
+
+def _score(faces: FaceDataset) -> NDArray[np.float32]:
+    parts = [non_face_score(block) for _, block in blocks(as_faces(faces.images))]
+    return np.concatenate([*parts, np.zeros(0, dtype=np.float32)])
 
 
 def _not_a_face_by_votes(faces: FaceDataset, settings: CleaningSettings) -> NDArray[np.bool_]:

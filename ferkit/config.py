@@ -8,15 +8,16 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ferkit.backbones import BackboneSettings
-from ferkit.balancing import BalancingSettings
+from ferkit.balancing import MAKES_PICTURES, BalancingSettings
 from ferkit.cleaning import CleaningSettings
 from ferkit.config_problems import problems
+from ferkit.dataset import SIZE
 from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import RegistrySettings
 from ferkit.labels import Target
 from ferkit.settings import Settings
-from ferkit.sources import SourceSettings
+from ferkit.sources import SourceSettings, streamed
 from ferkit.targets import TargetSettings
 from ferkit.training.distillation import DistillationSettings
 from ferkit.training.settings import TrainingSettings
@@ -169,6 +170,7 @@ class RunConfig(Settings):
             if entry.joint:
                 self._can_be_joint(entry)
             self.training_of(entry)
+        self._can_be_streamed()
         for name in names:
             self._has_members(name)
         # The pipeline writes underscores for what joins targets and label.
@@ -181,10 +183,27 @@ class RunConfig(Settings):
         targets = [target.name for target in self.targets_of(entry)]
         if len(targets) < 2:
             raise ValueError(f"backbone {entry.label}: joint training needs two targets, it has {targets}.")
-        if self.balancing.method not in ("none", "random_over_sampler"):
+        if self.balancing.method in MAKES_PICTURES:
             raise ValueError(
                 f"backbone {entry.label}: balancing.method {self.balancing.method} makes pictures, which have a label "
-                f"for one target alone; joint training of {targets} needs none or random_over_sampler."
+                f"for one target alone; joint training of {targets} needs none, "
+                "random_over_sampler or weighted_sampling."
+            )
+
+    def _can_be_streamed(self) -> None:
+        """Whether nothing needs the pictures of a streamed source in memory, or at another size."""
+        data = streamed(self.data)
+        if data is None:
+            return
+        if self.balancing.method in MAKES_PICTURES:
+            raise ValueError(
+                f"balancing.method {self.balancing.method} makes pictures in memory, data.source {data.source} streams "
+                "them: use weighted_sampling, random_over_sampler or none."
+            )
+        if self.registry.register_ and (data.side, data.colour) != (SIZE, "grey"):
+            raise ValueError(
+                f"registry.register: what ferkit serves reads faces of {SIZE}x{SIZE} grey pixels, data has pictures "
+                f"of {data.side}x{data.side} {data.colour}: set registry.register to false."
             )
 
     def _has_members(self, target: str) -> None:

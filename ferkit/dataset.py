@@ -1,7 +1,7 @@
 """`FaceDataset`, the one type that flows through everything."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -10,20 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 from ferkit.errors import DataError
 from ferkit.frozen_arrays import freeze_arrays
 from ferkit.labels import FERPLUS_VOTES, SPLITS, Split
+from ferkit.stored_pictures import Images, StoredPictures
 
-__all__ = ["SIZE", "FaceDataset", "require_faces"]
+__all__ = ["SIZE", "FaceDataset", "as_faces", "images_shape", "require_faces"]
 
 SIZE = 48
 
 
 @dataclass(frozen=True, eq=False)
 class FaceDataset:
-    """Grey face pictures with their labels; immutable, each picture traceable to a row of its source.
+    """Face pictures with their labels; immutable, each picture traceable to a row of its source.
 
     Attributes
     ----------
     images : (N, 48, 48) uint8
-        Grey values, 0 is black.
+        Grey values, 0 is black. Of a streamed source `StoredPictures` of any side, grey or RGB.
     label : (N,) int8
         Index into `ferkit.labels.FER_EMOTIONS`.
     split : (N,) int8
@@ -34,7 +35,7 @@ class FaceDataset:
         FER+ votes in the order of `ferkit.labels.FERPLUS_VOTES`; all zero for a row that FER+ does not name.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     label: NDArray[np.int8]
     split: NDArray[np.int8]
     row: NDArray[np.int64]
@@ -43,7 +44,7 @@ class FaceDataset:
     def __post_init__(self) -> None:
         count = len(self.images)
         expected: dict[str, tuple[tuple[int, ...], type]] = {
-            "images": ((count, SIZE, SIZE), np.uint8),
+            "images": (images_shape(self.images), np.uint8),
             "label": ((count,), np.int8),
             "split": ((count,), np.int8),
             "row": ((count,), np.int64),
@@ -72,7 +73,9 @@ class FaceDataset:
         return self.take(self.in_split(split))
 
     def picture_hashes(self) -> NDArray[np.str_]:
-        """(N,) str: sha256 of each picture's 2,304 bytes, in hexadecimal. Equal hashes are exact duplicates."""
+        """(N,) str: sha256 of each picture's pixels, in hexadecimal. Equal hashes are exact duplicates."""
+        if isinstance(self.images, StoredPictures):
+            return self.images.hashes()
         flat = np.ascontiguousarray(self.images).reshape(len(self), SIZE * SIZE)
         return np.array([hashlib.sha256(picture.tobytes()).hexdigest() for picture in flat], dtype="U64")
 
@@ -82,12 +85,24 @@ class FaceDataset:
         for name in ("images", "label", "split", "row", "votes"):
             array = getattr(self, name)
             digest.update(f"{name} {None if array is None else array.shape}".encode())
-            if array is not None:
+            if isinstance(array, StoredPictures):
+                digest.update(array.content_hash().encode())
+            elif array is not None:
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
-def require_faces(images: NDArray[np.uint8]) -> None:
+def as_faces(images: Images) -> Images:
+    """The same pictures at 48x48 and grey, as FER-2013's are; those in files are reduced when they are read."""
+    return replace(images, side=SIZE, colour="grey") if isinstance(images, StoredPictures) else images
+
+
+def images_shape(images: Images) -> tuple[int, ...]:
+    """The shape that `images` must have: as they are if they lie in files, else (N, 48, 48)."""
+    return images.shape if isinstance(images, StoredPictures) else (len(images), SIZE, SIZE)
+
+
+def require_faces(images: Images) -> None:
     """Raise a `DataError` unless `images` are (N, 48, 48) uint8."""
-    if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
+    if len(images.shape) != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
         raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")

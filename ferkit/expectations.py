@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ferkit.data_docs import render
-from ferkit.dataset import SIZE
 from ferkit.facts import FACTS, ROW_RULES
 from ferkit.labels import FER_EMOTIONS, SPLITS
 
@@ -46,8 +45,8 @@ class Outcome:
     data_docs: str
 
 
-def check(facts: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bool) -> Outcome:
-    """Hold `facts` (see `ferkit.facts.facts`) to the suite."""
+def check(facts: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bool, pixels: int) -> Outcome:
+    """Hold `facts` (see `ferkit.facts.facts`) of pictures with `pixels` each to the suite."""
     # It would report its use over the network, and is read when the package is imported.
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
@@ -56,7 +55,7 @@ def check(facts: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bo
     context.variables.progress_bars = {"globally": False}
     batches = context.data_sources.add_pandas("faces").add_dataframe_asset("pictures")
     suite = context.suites.add(gx.ExpectationSuite(name="faces"))
-    for expectation in (*_fatal(settings), *(_votes(settings) if with_votes else ()), *_single_rows(settings)):
+    for expectation in (*_fatal(settings, pixels), *(_votes(settings) if with_votes else ()), *_single_rows(settings)):
         suite.add_expectation(expectation)
     batch = batches.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": facts})
     # Not through a ValidationDefinition, which copies every row number into a store that nobody reads.
@@ -78,7 +77,7 @@ def check(facts: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bo
     return Outcome(table, quarantine, render(result, _summary(table, quarantine)))
 
 
-def _fatal(settings: "ValidationSettings") -> Iterator[Any]:
+def _fatal(settings: "ValidationSettings", pixels: int) -> Iterator[Any]:
     """What no model may be trained without."""
     import great_expectations.expectations as gxe
     from great_expectations.expectations.row_conditions import Column
@@ -100,7 +99,7 @@ def _fatal(settings: "ValidationSettings") -> Iterator[Any]:
     )
     last = len(FER_EMOTIONS) - 1
     yield between("label", 0, last, "labels out of range", f"numbers 0..{last}")
-    yield between("pixels", SIZE**2, SIZE**2, "pictures of another size", f"{SIZE**2:,} pixels in each")
+    yield between("pixels", pixels, pixels, "pictures of another size", f"{pixels:,} pixels in each")
     yield between("darkest", 0, 255, "darkest pixels out of range", "0..255")
     yield between("brightest", 0, 255, "brightest pixels out of range", "0..255")
     split = Column("split")

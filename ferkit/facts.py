@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from ferkit.dataset import FaceDataset
 from ferkit.duplicates import duplicate_groups
 from ferkit.labels import FER_EMOTIONS, FERPLUS_EMOTIONS, FERPLUS_TO_FER, SPLITS
+from ferkit.stored_pictures import Images, StoredPictures
 
 __all__ = ["FACTS", "ROW_RULES", "facts"]
 
@@ -38,7 +39,7 @@ def facts(faces: FaceDataset) -> pd.DataFrame:
         pictures. ``ferplus_agrees`` means nothing where ``emotion_votes`` is 0. A split or an emotion that there is
         not is ``unknown``.
     """
-    flat = faces.images.reshape(len(faces), -1)
+    darkest, brightest = _extremes(faces.images)
     group = pd.Series(duplicate_groups(faces))
     split = pd.Series(_names(SPLITS, faces.split))
     copies = group.groupby(group).transform("size")
@@ -50,10 +51,10 @@ def facts(faces: FaceDataset) -> pd.DataFrame:
             "split": split,
             "label": faces.label,
             "emotion": _names(FER_EMOTIONS, faces.label),
-            "pixels": flat.shape[1],
-            "darkest": flat.min(axis=1),
-            "brightest": flat.max(axis=1),
-            "spread": flat.max(axis=1).astype(int) - flat.min(axis=1),
+            "pixels": faces.images.shape[1] * faces.images.shape[2],
+            "darkest": darkest,
+            "brightest": brightest,
+            "spread": brightest.astype(int) - darkest,
             "copies_in_split": in_split - 1,
             "repeats_in_split": of_group_and_split.cumcount(),
             "copies_in_other_splits": copies - in_split,
@@ -67,6 +68,13 @@ def facts(faces: FaceDataset) -> pd.DataFrame:
         table["emotion_votes"] = emotions.sum(axis=1, dtype=np.int64)
         table["ferplus_agrees"] = FERPLUS_TO_FER[emotions.argmax(axis=1)] == faces.label
     return table[list(FACTS)]
+
+
+def _extremes(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    if isinstance(images, StoredPictures):
+        return images.darkest, images.brightest
+    flat = images.reshape(len(images), -1)
+    return flat.min(axis=1), flat.max(axis=1)
 
 
 def _names(known: tuple[str, ...], index: NDArray[np.int8]) -> NDArray[np.object_]:

@@ -37,6 +37,9 @@ def freeze_arrays(
             raise DataError(
                 f"{type(owner).__name__}.{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
             )
+        if not isinstance(array, np.ndarray):
+            # Pictures in files: they are immutable themselves.
+            continue
         view = array.view()
         view.flags.writeable = False
         object.__setattr__(owner, name, view)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.contact_sheet import contact_sheet, to_png
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.evaluation import Evaluation
 from ferkit.labels import Split, class_names
 from ferkit.training_set import TrainingSet
@@ -41,7 +41,7 @@ def prediction_grid(
     predictions, label = evaluation.predictions[split], evaluation.labels[split]
     chosen = _evenly(label, np.flatnonzero((predictions.label == label) == right), most, seed)
     of_row = {int(row): at for at, row in enumerate(faces.row)}
-    images = faces.images[[of_row[int(row)] for row in predictions.row[chosen]]]
+    images = as_faces(faces.images[[of_row[int(row)] for row in predictions.row[chosen]]])
     names = class_names(evaluation.target)
     captions = [
         f"{names[predictions.label[at]]} / {names[label[at]]} {predictions.probabilities[at].max():.0%}"

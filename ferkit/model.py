@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.labels import Split, Target, class_names
+from ferkit.picture_blocks import blocks
 from ferkit.predictions import Predictions
+from ferkit.stored_pictures import Images, with_channels
 from ferkit.targets import TargetSettings, labelled
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
@@ -42,8 +44,8 @@ class FaceModel:
     target
         Which classes it tells apart.
     file
-        The network as .keras: (B, 48, 48, 1) uint8 to (B, classes) float32 that sum to one, or to a dictionary of them
-        by target.
+        The network as .keras: (B, 48, 48, 1) uint8, or whatever the pictures were that it was trained on, to
+        (B, classes) float32 that sum to one, or to a dictionary of them by target.
     """
 
     name: str
@@ -75,8 +77,8 @@ class FaceModel:
 
         return keras.models.load_model(self.file, compile=False, safe_mode=True)
 
-    def predict(self, images: NDArray[np.uint8], views: TestTimeAugmentation = NO_VIEWS) -> NDArray[np.float32]:
-        """Probabilities (N, classes) float32 of pictures (N, 48, 48) uint8, averaged over `views` of each."""
+    def predict(self, images: Images, views: TestTimeAugmentation = NO_VIEWS) -> NDArray[np.float32]:
+        """Probabilities (N, classes) float32 of pictures, averaged over `views` of each."""
         return predict(self.network, images, self.target, views)
 
     def predict_split(
@@ -107,9 +109,9 @@ class FaceModel:
 
 
 def predict(
-    network: "keras.Model", images: NDArray[np.uint8], target: Target, views: TestTimeAugmentation = NO_VIEWS
+    network: "keras.Model", images: Images, target: Target, views: TestTimeAugmentation = NO_VIEWS
 ) -> NDArray[np.float32]:
-    """Probabilities (N, classes) float32 that `network` gives pictures (N, 48, 48) uint8, averaged over their views.
+    """Probabilities (N, classes) float32 that `network` gives pictures, averaged over their views.
 
     Of a network with a head for each target, those of `target`.
     """
@@ -118,17 +120,28 @@ def predict(
 
 def ask(
     network: "keras.Model",
-    images: NDArray[np.uint8],
+    images: Images,
     targets: Iterable[Target],
     views: TestTimeAugmentation = NO_VIEWS,
 ) -> Answers:
     """What the heads of `network` for `targets` say about pictures (N, 48, 48) uint8, averaged over their views.
 
     Each view is seen once, however many heads the network has. One with a single head answers for its one target.
+    Pictures in files, which may be of another side and RGB, are read a block at a time.
     """
     answers: Answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in targets}
     if not len(images):
         return answers
+    for start, block in blocks(images):
+        of_block = {target: answer[start : start + len(block)] for target, answer in answers.items()}
+        _ask_block(network, block, of_block, views)
+    return answers
+
+
+def _ask_block(
+    network: "keras.Model", images: NDArray[np.uint8], answers: Answers, views: TestTimeAugmentation
+) -> None:
+    """Write what the heads say about `images` into `answers`, which are zero."""
     devices = _devices()
     missing = -len(images) % devices
     padded = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
@@ -139,15 +152,15 @@ def ask(
             answer[:] += (said[target] if isinstance(said, dict) else said)[: len(images)]
     for answer in answers.values():
         answer[:] /= len(seen)
-    return answers
 
 
 def forward(network: "keras.Model", images: NDArray[np.uint8], batch_size: int = _BATCH) -> Any:
-    """What `network` puts out for pictures (N, 48, 48) uint8: an array, or one a target."""
+    """What `network` puts out for pictures (N, 48, 48) uint8, or RGB ones: an array, or one a target."""
+    pictures = with_channels(images)
     if len(images) <= batch_size:
         # Without the tens of milliseconds that `predict` takes to set up a pipeline of data.
-        return network.predict_on_batch(np.ascontiguousarray(images)[..., None])
-    return network.predict(images[..., None], batch_size=batch_size, verbose=0)
+        return network.predict_on_batch(np.ascontiguousarray(pictures))
+    return network.predict(pictures, batch_size=batch_size, verbose=0)
 
 
 def _devices() -> int:

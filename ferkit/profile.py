@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.errors import DataError
 from ferkit.face_statistics import face_statistics
 from ferkit.labels import Target, class_names
 from ferkit.model import Answers
+from ferkit.picture_blocks import blocks
 from ferkit.reference_card import CARD
 from ferkit.reference_model import Reference
 from ferkit.settings import Settings
+from ferkit.stored_pictures import Images
 
 __all__ = ["PROFILE", "AnswerProfile", "Profile", "Sample", "answers_of", "bundle_sha256", "write_profile"]
 
@@ -142,7 +144,8 @@ class Profile(Settings):
         images = faces.of_split("Training").images
         if not len(images):
             raise DataError("no picture for Training, so there is nothing that a batch could be held against.")
-        return cls(pictures={name: Sample.of(values) for name, values in face_statistics(images).items()})
+        parts = [face_statistics(block) for _, block in blocks(as_faces(images))]
+        return cls(pictures={name: Sample.of(np.concatenate([each[name] for each in parts])) for name in parts[0]})
 
 
 def answers_of(probabilities: NDArray[np.floating], target: Target) -> AnswerProfile:
@@ -193,7 +196,7 @@ def write_profile(
     return profile
 
 
-def _ask_all(reference: Reference, images: NDArray[np.uint8]) -> dict[str, Answers]:
+def _ask_all(reference: Reference, images: Images) -> dict[str, Answers]:
     card = reference.card
     return {
         name: reference.ask(name, images, card.student_views if name in card.students else card.views)

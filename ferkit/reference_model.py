@@ -18,6 +18,7 @@ from ferkit.labels import Split, Target, class_names
 from ferkit.model import Answers, ask
 from ferkit.predictions import Predictions
 from ferkit.reference_card import ReferenceCard, Vote
+from ferkit.stored_pictures import Images
 from ferkit.targets import labelled
 from ferkit.temperature import apply_temperature
 from ferkit.views import TestTimeAugmentation
@@ -89,7 +90,7 @@ class Reference:
     def ask(
         self,
         name: str,
-        images: NDArray[np.uint8],
+        images: Images,
         views: TestTimeAugmentation,
         on_pictures: Callable[[int], None] = lambda _count: None,
     ) -> Answers:
@@ -105,7 +106,7 @@ class Reference:
         heads = self.card.networks[name].heads
         answers: Answers = {target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()}
         for start in range(0, len(images), _CHUNK):
-            chunk = images[start : start + _CHUNK]
+            chunk = np.asarray(images[start : start + _CHUNK])
             for target, said in self._said(name, chunk, views).items():
                 answers[target][start : start + len(chunk)] = said
             on_pictures(len(chunk))
@@ -131,7 +132,7 @@ class Reference:
 
     def predict(
         self,
-        images: NDArray[np.uint8],
+        images: Images,
         target: Target = "fer",
         *,
         single: bool = False,
@@ -164,7 +165,7 @@ class Reference:
 
     def predict_targets(
         self,
-        images: NDArray[np.uint8],
+        images: Images,
         targets: Iterable[Target],
         *,
         single: bool = False,

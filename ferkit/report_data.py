@@ -5,7 +5,7 @@ import pandas as pd
 
 from ferkit import plots
 from ferkit.contact_sheet import contact_sheet, to_png
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.document import Picture, Section, Table, Text
 from ferkit.grids import made_faces
 from ferkit.labels import FER_EMOTIONS, SPLITS, Target, class_names
@@ -54,7 +54,7 @@ def _cleaning(manifest: pd.DataFrame, faces: FaceDataset) -> Section:
         # The least certain first: those are the ones that a person may want back.
         shown = dropped.sort_values(["score", "row"]).head(_MOST_DROPPED)
         place = {int(row): at for at, row in enumerate(faces.row)}
-        images = faces.images[[place[int(row)] for row in shown["row"]]]
+        images = as_faces(faces.images[[place[int(row)] for row in shown["row"]]])
         captions = [f"{row} {score:.2f}" for row, score in zip(shown["row"], shown["score"], strict=True)]
         caption = f"{len(shown):,} of the {len(dropped):,} dropped pictures, lowest score first: row and score."
         blocks.append(Picture("dropped.png", to_png(contact_sheet(images, captions)), caption))

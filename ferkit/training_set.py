@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.dataset import SIZE
+from ferkit.dataset import images_shape
 from ferkit.errors import DataError
 from ferkit.frozen_arrays import freeze_arrays
+from ferkit.stored_pictures import Images, StoredPictures
 
 __all__ = ["TrainingSet"]
 
@@ -20,7 +21,8 @@ class TrainingSet:
     Attributes
     ----------
     images : (U, 48, 48) uint8
-        Every picture once, in the dataset's order; pictures that balancing made come last.
+        Every picture once, in the dataset's order; pictures that balancing made come last. Of a streamed source
+        `StoredPictures`.
     targets : (U, classes) float32
         Rows sum to one.
     row : (U,) int64
@@ -29,24 +31,28 @@ class TrainingSet:
         The pictures that one epoch passes over; a repeated picture is a repeated index.
     class_weight : (classes,) float32, optional
         Weight of each class in the loss. An example weighs ``targets @ class_weight``, on average 1 over an epoch.
+    sampling : (M,) float32, optional
+        How often an epoch passes over each of `indices` on average; it draws them anew. Once each if None.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     targets: NDArray[np.float32]
     row: NDArray[np.int64]
     indices: NDArray[np.int64]
     class_weight: NDArray[np.float32] | None = None
+    sampling: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count, classes = len(self.images), self.targets.shape[-1]
         expected: dict[str, tuple[tuple[int, ...], type]] = {
-            "images": ((count, SIZE, SIZE), np.uint8),
+            "images": (images_shape(self.images), np.uint8),
             "targets": ((count, classes), np.float32),
             "row": ((count,), np.int64),
             "indices": ((len(self.indices),), np.int64),
             "class_weight": ((classes,), np.float32),
+            "sampling": ((len(self.indices),), np.float32),
         }
-        freeze_arrays(self, expected, optional=("class_weight",))
+        freeze_arrays(self, expected, optional=("class_weight", "sampling"))
         if len(self.indices) and not (self.indices.min() >= 0 and self.indices.max() < count):
             raise DataError(
                 f"TrainingSet.indices from {self.indices.min()} to {self.indices.max()}, expected 0 to {count - 1}."
@@ -75,8 +81,11 @@ class TrainingSet:
 
     @property
     def counts_after(self) -> NDArray[np.int64]:
-        """(classes,) int64: examples of each class in one epoch."""
-        return self._counts(self.label[self.indices])
+        """(classes,) int64: examples of each class in one epoch, on average."""
+        label = self.label[self.indices]
+        if self.sampling is None:
+            return self._counts(label)
+        return np.rint(np.bincount(label, self.sampling, minlength=self.targets.shape[1])).astype(np.int64)
 
     def _counts(self, label: NDArray[np.int8]) -> NDArray[np.int64]:
         return np.bincount(label, minlength=self.targets.shape[1]).astype(np.int64)
@@ -84,9 +93,13 @@ class TrainingSet:
     def content_hash(self) -> str:
         """sha256 over every array, in hexadecimal."""
         digest = hashlib.sha256()
-        for name in ("images", "targets", "row", "indices", "class_weight"):
+        # What is younger than trainings that are kept enters only where it is there.
+        optional = () if self.sampling is None else ("sampling",)
+        for name in ("images", "targets", "row", "indices", "class_weight", *optional):
             array = getattr(self, name)
             digest.update(f"{name} {None if array is None else array.shape}".encode())
-            if array is not None:
+            if isinstance(array, StoredPictures):
+                digest.update(array.content_hash().encode())
+            elif array is not None:
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.errors import DataError
 from ferkit.labels import Target
 from ferkit.promotion import Trial
@@ -63,7 +63,7 @@ def try_bundle(
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
     voters = {network for target in asked for network in reference.card.targets[target].ensemble.weights}
     tell = NetworkProgress(name, len(public) * len(voters), on_pictures)
-    said = reference.predict_targets(public.images, asked, on_pictures=tell)
+    said = reference.predict_targets(as_faces(public.images), asked, on_pictures=tell)
     labels, answers, scores, milliseconds = {}, {}, {}, []
     for target, (pictures, distribution) in parts.items():
         probabilities = said[target][np.isin(public.row, pictures.row)]
@@ -78,7 +78,7 @@ def _latency(reference: Reference, target: Target, pictures: FaceDataset) -> flo
     """Median milliseconds for one face; the slowest target counts, for it is what a server may be asked."""
     taken = []
     for at in range(_TIMED + 1):
-        one = pictures.images[at % len(pictures)][None]
+        one = np.asarray(as_faces(pictures.images[[at % len(pictures)]]))
         begin = time.perf_counter()
         reference.predict(one, target)
         taken.append(1000 * (time.perf_counter() - begin))

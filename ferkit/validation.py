@@ -111,7 +111,8 @@ def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResu
         raise DataError("the data has no pictures.")
     from ferkit.expectations import check
 
-    outcome = check(facts(faces), settings, with_votes=faces.votes is not None)
+    pixels = faces.images.shape[1] * faces.images.shape[2]
+    outcome = check(facts(faces), settings, with_votes=faces.votes is not None, pixels=pixels)
     fatal = outcome.table[(outcome.table["severity"] == "fatal") & ~outcome.table["passed"]]
     if len(fatal):
         lines = [f"{line.subject}: {line.observed}, expected {line.expected}." for line in fatal.itertuples()]
@@ -121,7 +122,7 @@ def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResu
     quarantined = pd.DataFrame(
         {
             "row": faces.row[at],
-            "sha256": faces.picture_hashes()[at].astype(object),
+            "sha256": faces.take(at).picture_hashes().astype(object),
             "split": np.array(SPLITS, dtype=object)[faces.split[at]],
             "reason": np.array([reason for _, reason in outcome.quarantine], dtype=object),
         }

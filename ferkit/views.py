@@ -34,7 +34,7 @@ class TestTimeAugmentation(Settings):
     crops: Literal["none", "five"] = "none"
 
     def of(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-        """The views of pictures (N, 48, 48) uint8, one array of the same shape after the other."""
+        """The views of pictures (N, side, side[, 3]) uint8, one array of the same shape after the other."""
         for view in self._cropped(images):
             yield view
             if self.flip:
@@ -44,24 +44,32 @@ class TestTimeAugmentation(Settings):
         if self.crops == "none":
             yield images
             return
-        grey = images.astype(np.float32)
-        for rows, columns in five_crops():
-            yield np.rint(rows @ grey @ columns.T).astype(np.uint8)
+        # Of RGB pictures the channels come before height and width meanwhile.
+        planes = (images if images.ndim == 3 else np.moveaxis(images, 3, 1)).astype(np.float32)
+        for rows, columns in five_crops(images.shape[1]):
+            view = np.rint(rows @ planes @ columns.T).astype(np.uint8)
+            yield view if images.ndim == 3 else np.moveaxis(view, 1, 3)
 
 
-def five_crops() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """For the corners and the centre, matrices (48, 48) each: ``rows @ picture @ columns.T`` is the crop, enlarged."""
-    last = SIZE - _CROP
+def five_crops(side: int = SIZE) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """For the corners and the centre, matrices (side, side): ``rows @ picture @ columns.T`` is the crop, enlarged."""
+    last = side - _crop(side)
     for top, left in ((0, 0), (0, last), (last, 0), (last, last), (last // 2, last // 2)):
-        yield _enlarging(top), _enlarging(left)
+        yield _enlarging(top, side), _enlarging(left, side)
 
 
-def _enlarging(start: int) -> NDArray[np.float32]:
-    """Makes 48 values of the 42 from `start` on, bilinearly with aligned pixel centres."""
-    position = np.clip((np.arange(SIZE) + 0.5) * _CROP / SIZE - 0.5, 0, _CROP - 1)
-    matrix = np.zeros((SIZE, SIZE), dtype=np.float32)
-    for pixel, unit in enumerate(np.eye(_CROP)):
-        matrix[:, start + pixel] = np.interp(position, np.arange(_CROP), unit)
+def _crop(side: int) -> int:
+    """Side of a crop."""
+    return round(side * _CROP / SIZE)
+
+
+def _enlarging(start: int, side: int) -> NDArray[np.float32]:
+    """Makes `side` values of those of a crop from `start` on, bilinearly with aligned pixel centres."""
+    crop = _crop(side)
+    position = np.clip((np.arange(side) + 0.5) * crop / side - 0.5, 0, crop - 1)
+    matrix = np.zeros((side, side), dtype=np.float32)
+    for pixel, unit in enumerate(np.eye(crop)):
+        matrix[:, start + pixel] = np.interp(position, np.arange(crop), unit)
     return matrix
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from ferkit import plots
 from ferkit.calibration import reliability
 from ferkit.contact_sheet import contact_sheet, to_png
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.evaluation import Evaluation
 from ferkit.grids import made_faces, prediction_grid
 from ferkit.labels import Target, class_names
@@ -45,8 +45,9 @@ def cleaning_figures(faces: FaceDataset, manifest: pd.DataFrame) -> dict[str, by
         return {}
     shown = manifest.sort_values("score", ascending=False, kind="stable").head(_FOUND_SHOWN)
     place = pd.Series(range(len(faces)), index=faces.row)
+    images = faces.images[place[shown["row"]].to_numpy()]
     captions = [f"{line.row}{'' if line.dropped else ' kept'}" for line in shown.itertuples()]
-    return {"found.png": to_png(contact_sheet(faces.images[place[shown["row"]].to_numpy()], captions))}
+    return {"found.png": to_png(contact_sheet(as_faces(images), captions))}
 
 
 def balancing_figures(training_set: TrainingSet, target: Target, seed: int) -> dict[str, bytes]:

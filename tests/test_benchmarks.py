@@ -130,6 +130,18 @@ def test_training_speed_prints_a_row_for_a_backbone() -> None:
     assert "Gflop/s in bfloat16" in done.stdout
 
 
+def test_streaming_prints_a_row_for_each_count() -> None:
+    done = run("benchmarks/streaming.py", "--counts", "40", "--side", "48", "--colour", "grey", "--trained", "64")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert set(rows) == {"pictures", "40", "Memory"}
+    # Three rates by the clock and of one processor, four peaks that only rise; no batches alone from memory.
+    assert len(rows["40"]) == 10
+    peaks = [float(cell.replace(",", "")) for cell in rows["40"][-4:]]
+    assert peaks == sorted(peaks)
+    assert len(rows["Memory"]) == 7
+
+
 # Peers
 
 

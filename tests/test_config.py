@@ -79,7 +79,7 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
         *(
             (
                 {"targets": BOTH, "backbones": [JOINT], "balancing": {"method": method}},
-                rf"j: balancing\.method {method} makes pictures.*needs none or random_over_sampler",
+                rf"j: balancing\.method {method} makes pictures.*needs none, random_over_sampler or weighted_sampling",
             )
             for method in ("smote", "adasyn", "augment_disgust")
         ),

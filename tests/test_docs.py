@@ -18,7 +18,7 @@ from ferkit.config_file import load_config
 from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import ChangeSettings, FloorSettings, GateSettings, RegistrySettings
-from ferkit.sources import Fer2013Settings, FolderSettings, SyntheticSettings
+from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, SyntheticSettings
 from ferkit.targets import TargetSettings
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings
@@ -35,6 +35,7 @@ SECTIONS = {
     "Top level": run.RunConfig,
     "data: fer2013": Fer2013Settings,
     "data: folder": FolderSettings,
+    "data: shards": ShardSettings,
     "data: synthetic": SyntheticSettings,
     "validation": ValidationSettings,
     "cleaning": CleaningSettings,
@@ -148,7 +149,9 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(file), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/cluster.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/cluster.md", "docs/streaming.md"]
+)
 def test_commands_parse(page):
     shown = list(commands(page))
     assert shown
@@ -156,7 +159,9 @@ def test_commands_parse(page):
         assert parse(typer.main.get_command(app), arguments), arguments
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/cluster.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/configuration.md", "docs/data.md", "docs/cluster.md", "docs/streaming.md"]
+)
 def test_overrides_are_accepted(page):
     """Every `ferkit run CONFIG --set ...` that is shown is a valid configuration."""
     for arguments in commands(page):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.backbones.network import BACKBONE, PREPROCESSED
+from ferkit.stored_pictures import with_channels
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +25,7 @@ def restore_batch_norm_statistics(network: "keras.Model", images: NDArray[np.uin
     ----------
     network
         From `ferkit.backbones.build_network`.
-    images : (N, 48, 48) uint8
+    images : (N, side, side[, 3]) uint8
         Some hundred training faces.
     batch_size
         Pictures at a time; all BatchNorm inputs of one batch are in memory at once.
@@ -52,7 +53,7 @@ def restore_batch_norm_statistics(network: "keras.Model", images: NDArray[np.uin
     means = [np.zeros(layer.moving_mean.shape[0]) for layer in layers]
     squares = [np.zeros_like(mean) for mean in means]
     for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size].reshape(-1, *images.shape[1:3], 1)
+        batch = with_channels(images[start : start + batch_size])
         activations = probe(preprocess(batch, training=False), training=False)
         total = count + len(batch)
         for index, activation in enumerate(activations if isinstance(activations, list) else [activations]):

@@ -23,7 +23,7 @@ _EFFICIENTNET = Preprocessing("0..255, normalised inside the network", mean=(0.0
     summary="ResNet50 trained on ImageNet",
     input_size=224,
     min_size=32,
-    preprocessing=Preprocessing("caffe: BGR minus the ImageNet mean", mean=(103.939, 116.779, 123.68)),
+    preprocessing=Preprocessing("caffe: BGR minus the ImageNet mean", mean=(103.939, 116.779, 123.68), bgr=True),
     head=Head(),
     parameters=23_587_712,
     weights=Weights(

@@ -15,7 +15,7 @@ __all__ = ["mobilenet_vggface2"]
     summary="MobileNet (alpha 1.0) trained by Savchenko on VGGFace2 identities",
     input_size=112,
     min_size=48,
-    preprocessing=Preprocessing("caffe: BGR minus the ImageNet mean", mean=(103.939, 116.779, 123.68)),
+    preprocessing=Preprocessing("caffe: BGR minus the ImageNet mean", mean=(103.939, 116.779, 123.68), bgr=True),
     head=Head(),
     parameters=3_228_864,
     folded_batch_norm=True,

@@ -22,7 +22,9 @@ PREPROCESSED = "preprocessing"
 PROBABILITIES = "probabilities"
 
 
-def build_network(settings: BackboneSettings, heads: Mapping[Target, int], *, seed: int) -> "keras.Model":
+def build_network(
+    settings: BackboneSettings, heads: Mapping[Target, int], *, seed: int, picture: tuple[int, ...] = (SIZE, SIZE, 1)
+) -> "keras.Model":
     """Build the network that `settings` describe, pretrained weights loaded.
 
     Parameters
@@ -34,11 +36,13 @@ def build_network(settings: BackboneSettings, heads: Mapping[Target, int], *, se
     seed
         Of random weights and dropout. Sets the global seeds of Python, NumPy and the Keras backend, because
         keras-vggface and keras.applications draw their weights from those.
+    picture
+        Height, width and channels of a picture: 1 for grey, 3 for RGB.
 
     Returns
     -------
     keras.Model
-        ``picture`` (B, 48, 48, 1) uint8 to probabilities (B, classes) float32 that sum to one, with more than one head
+        ``picture`` (B, *picture) uint8 to probabilities (B, classes) float32 that sum to one, with more than one head
         to a dictionary of them by target. The layers of the heads are called ``probabilities_<target>``. The picture is
         resized (bilinear) and normalised inside, on the device. The layer ``backbone`` is a model of its own. The
         network can be saved as .keras and loaded in safe mode.
@@ -50,7 +54,7 @@ def build_network(settings: BackboneSettings, heads: Mapping[Target, int], *, se
     """
     import keras
 
-    from ferkit.backbones.layers import GreyToChannels
+    from ferkit.backbones.layers import GreyToChannels, Luma, ReversedChannels
 
     keras.utils.set_random_seed(seed)
     card = settings.card
@@ -60,16 +64,20 @@ def build_network(settings: BackboneSettings, heads: Mapping[Target, int], *, se
     backbone = keras.Model(trunk.input, trunk.output, name=BACKBONE)
     _load_pretrained(backbone, settings)
 
-    picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="picture")
-    x = picture
-    if settings.size != SIZE:
+    given = keras.Input(picture, dtype="uint8", name="picture")
+    x = given
+    if picture[-1] > card.preprocessing.channels:
+        x = Luma(name="luma")(x)
+    elif picture[-1] > 1 and card.preprocessing.bgr:
+        x = ReversedChannels(name="bgr")(x)
+    if picture[:2] != (settings.size, settings.size):
         side = settings.size
         # JAX would round each resized pixel back to uint8.
         x = keras.ops.cast(x, "float32")
         x = keras.layers.Resizing(side, side, interpolation="bilinear", dtype="float32", name="resize")(x)
     x = GreyToChannels(card.preprocessing.mean, card.preprocessing.scale, name=PREPROCESSED)(x)
     outputs = _heads(backbone(x), settings, heads, seed)
-    return keras.Model(picture, outputs if len(heads) > 1 else outputs.popitem()[1], name=settings.label)
+    return keras.Model(given, outputs if len(heads) > 1 else outputs.popitem()[1], name=settings.label)
 
 
 def _number_unnamed_layers(trunk: "keras.Model") -> None:

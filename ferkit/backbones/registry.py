@@ -58,11 +58,14 @@ class Preprocessing:
         A grey picture is the same in RGB and BGR: only the order of the means remembers which it was.
     scale
         Factor after the mean is gone.
+    bgr
+        Whether the channels are blue, green, red, which matters to pictures in colour.
     """
 
     name: str
     mean: tuple[float, ...]
     scale: float = 1.0
+    bgr: bool = False
 
     @property
     def channels(self) -> int:

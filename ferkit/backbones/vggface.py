@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 __all__ = ["vggface", "vggface2", "vggface2_senet"]
 
 # keras_vggface.utils.preprocess_input, versions 1 and 2.
-_VERSION_1 = Preprocessing("VGGFace: BGR minus the mean face", mean=(93.5940, 104.7624, 129.1863))
-_VERSION_2 = Preprocessing("VGGFace2: BGR minus the mean face", mean=(91.4953, 103.8827, 131.0912))
+_VERSION_1 = Preprocessing("VGGFace: BGR minus the mean face", mean=(93.5940, 104.7624, 129.1863), bgr=True)
+_VERSION_2 = Preprocessing("VGGFace2: BGR minus the mean face", mean=(91.4953, 103.8827, 131.0912), bgr=True)
 
 # keras_vggface.utils; README, section Licence.
 _RELEASE = "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/"

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.dataset import FaceDataset
+from ferkit.dataset import FaceDataset, as_faces
 from ferkit.errors import DataError
 from ferkit.labels import Protocol, Split, Target, votes_to_labels
 
@@ -66,7 +66,7 @@ class ExportPictures:
                 labels[target] = public.label
             elif public.votes is not None:
                 labels[target] = votes_to_labels(public.votes, protocol).label
-        return cls(training.images, public.images, labels, drawn)
+        return cls(np.asarray(as_faces(training.images)), np.asarray(as_faces(public.images)), labels, drawn)
 
 
 def _some(faces: FaceDataset, split: Split, count: int) -> FaceDataset:

@@ -38,7 +38,7 @@ def write_litert_of(reference: Reference, name: str, precision: Precision = "flo
         If the file does not say what the network says; nothing is changed then.
     """
     network = reference.network(name)
-    drawn = generate(SyntheticSettings(count=200)).faces.images
+    drawn = np.asarray(generate(SyntheticSettings(count=200)).faces.images)
     file = reference.folder / f"{name}.tflite"
     write_litert(network, file, precision, representative=drawn)
     said = forward(network, drawn)

@@ -1,4 +1,4 @@
-"""Where faces come from: FER-2013 with FER+, image folders, or the built-in synthetic faces."""
+"""Where faces come from: FER-2013 with FER+, image folders, tar shards, or the built-in synthetic faces."""
 
 import hashlib
 from typing import Annotated
@@ -8,11 +8,23 @@ from pydantic import Field
 from ferkit.dataset import FaceDataset
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, load_folder
+from ferkit.sources.shards import ShardSettings, load_shards, shard_fingerprint
 from ferkit.sources.synthetic import SyntheticSettings, generate
 
-__all__ = ["Fer2013Settings", "FolderSettings", "SourceSettings", "SyntheticSettings", "fingerprint", "load"]
+__all__ = [
+    "Fer2013Settings",
+    "FolderSettings",
+    "ShardSettings",
+    "SourceSettings",
+    "SyntheticSettings",
+    "fingerprint",
+    "load",
+    "streamed",
+]
 
-SourceSettings = Annotated[Fer2013Settings | FolderSettings | SyntheticSettings, Field(discriminator="source")]
+SourceSettings = Annotated[
+    Fer2013Settings | FolderSettings | ShardSettings | SyntheticSettings, Field(discriminator="source")
+]
 
 
 def load(settings: SourceSettings) -> FaceDataset:
@@ -27,7 +39,16 @@ def load(settings: SourceSettings) -> FaceDataset:
         return load_fer2013(settings)
     if isinstance(settings, FolderSettings):
         return load_folder(settings)
+    if isinstance(settings, ShardSettings):
+        return load_shards(settings)
     return generate(settings).faces
+
+
+def streamed(settings: SourceSettings) -> FolderSettings | ShardSettings | None:
+    """`settings` if the pixels stay in files until they are needed, None if they are in memory."""
+    if isinstance(settings, ShardSettings) or (isinstance(settings, FolderSettings) and settings.stream):
+        return settings
+    return None
 
 
 def fingerprint(settings: SourceSettings) -> str:
@@ -40,6 +61,8 @@ def fingerprint(settings: SourceSettings) -> str:
     """
     if isinstance(settings, FolderSettings):
         return folder_fingerprint(settings)
+    if isinstance(settings, ShardSettings):
+        return shard_fingerprint(settings)
     digest = hashlib.sha256()
     if isinstance(settings, SyntheticSettings):
         digest.update(settings.model_dump_json().encode())

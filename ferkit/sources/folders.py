@@ -1,35 +1,24 @@
 """Folders of pictures, one an emotion, as FER-2013 is often passed on."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError
-from ferkit.labels import FER_EMOTIONS, SPLITS, Split
-from ferkit.pictures import SUFFIXES, decode_picture
+from ferkit.labels import SPLITS
+from ferkit.picture_blocks import examined
+from ferkit.pictures import SUFFIXES
 from ferkit.settings import Settings
+from ferkit.sources.naming import PARTS, emotion_index
+from ferkit.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
 
-__all__ = ["FolderSettings", "folder_fingerprint", "load_folder"]
-
-_SYNONYMS = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
-_PARTS: dict[str, Split] = {
-    **dict.fromkeys(("train", "training"), "Training"),
-    **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
-    **dict.fromkeys(("test", "privatetest"), "PrivateTest"),
-}
+__all__ = ["FolderList", "FolderSettings", "folder_fingerprint", "list_folder", "load_folder"]
 
 # train, the emotion, the picture.
 _DEPTH = 3
@@ -53,12 +42,28 @@ class FolderSettings(Settings):
         is none.
     seed
         Of that choice.
+    stream
+        Leave the pixels in the files and read them when they are needed, however many there are.
+    side, colour
+        What each picture becomes when it is streamed: its side in pixels, ``grey`` or ``rgb``.
     """
 
     source: Literal["folder"] = "folder"
     path: Path
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     seed: int = Field(0, ge=0)
+    stream: bool = False
+    side: int = Field(SIZE, ge=16, le=1024)
+    colour: Colour = "grey"
+
+    @model_validator(mode="after")
+    def _only_streamed_otherwise(self) -> Self:
+        if not self.stream and (self.side, self.colour) != (SIZE, "grey"):
+            raise ValueError(
+                f"pictures in memory are {SIZE}x{SIZE} and grey, not {self.side}x{self.side} {self.colour}: set "
+                "stream to true."
+            )
+        return self
 
 
 def load_folder(settings: FolderSettings) -> FaceDataset:
@@ -67,26 +72,62 @@ def load_folder(settings: FolderSettings) -> FaceDataset:
     Returns
     -------
     FaceDataset
-        Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, read as
-        `ferkit.pictures.decode_picture` does. ``row`` is the index in the sorted list of relative paths.
+        Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, or what
+        `settings` say of streamed ones; read as `ferkit.pictures.decode_picture` does. ``row`` is the index in the
+        sorted list of relative paths.
 
     Raises
     ------
     DataError
         If a folder is missing or names no emotion, a picture is in no emotion's folder, or a file is no picture.
     """
+    listed = list_folder(settings)
+    images: Images
+    if settings.stream:
+        names = tuple(path.relative_to(settings.path).as_posix() for path in listed.files)
+        sizes = tuple(_size(path) for path in listed.files)
+        count = len(names)
+        images = StoredPictures.unread(
+            PictureFiles(settings.path, names, sizes), settings.side, settings.colour,
+            np.arange(count), np.zeros(count), np.array(sizes),
+        )  # fmt: skip
+        images = examined(images)
+    else:
+        images = np.stack([face_pixels(_content(path), str(path), SIZE, "grey") for path in listed.files])
+    return FaceDataset(images, listed.label, listed.split, np.arange(len(listed.files), dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class FolderList:
+    """The pictures of a folder before any is read.
+
+    Attributes
+    ----------
+    files
+        Sorted by their relative paths.
+    label, split : (N,) int8
+        As in `FaceDataset`.
+    """
+
+    files: list[Path]
+    label: NDArray[np.int8]
+    split: NDArray[np.int8]
+
+
+def list_folder(settings: FolderSettings) -> FolderList:
+    """What `load_folder` reads, with the same errors but those of broken pictures."""
     files = _files(settings)
-    label = np.array([_emotion(path) for path in files], dtype=np.int8)
+    label = np.array([emotion_index(path.parent.name, str(path.parent)) for path in files], dtype=np.int8)
     split = np.array([_split(path, settings.path) for path in files], dtype=np.int8)
     if not (split == SPLITS.index("PublicTest")).any():
         split = _hold_out(label, split, settings)
-    images = np.stack([_read(path) for path in files])
-    return FaceDataset(images, label, split, np.arange(len(files), dtype=np.int64))
+    return FolderList(files, label, split)
 
 
 def folder_fingerprint(settings: FolderSettings) -> str:
     """sha256 of the settings, and of the name and content of every picture, in hexadecimal."""
-    digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}".encode())
+    form = f" {settings.side} {settings.colour}" if settings.stream else ""
+    digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}{form}".encode())
     for path in _files(settings):
         content = _content(path)
         digest.update(f"{path.relative_to(settings.path).as_posix()} {len(content)} ".encode())
@@ -98,8 +139,8 @@ def _files(settings: FolderSettings) -> list[Path]:
     root = settings.path
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, expected train/<emotion>/* and test/<emotion>/* in it.")
-    parts = [part for part in root.iterdir() if part.is_dir() and part.name.lower() in _PARTS]
-    if not any(_PARTS[part.name.lower()] == "Training" for part in parts):
+    parts = [part for part in root.iterdir() if part.is_dir() and part.name.lower() in PARTS]
+    if not any(PARTS[part.name.lower()] == "Training" for part in parts):
         found = ", ".join(sorted(part.name for part in root.iterdir())[:8]) or "nothing"
         raise DataError(f"{root}: no folder train with one folder an emotion in it; found {found}.")
     files = [
@@ -116,21 +157,11 @@ def _files(settings: FolderSettings) -> list[Path]:
     return sorted(files, key=lambda path: path.relative_to(root).as_posix())
 
 
-def _emotion(path: Path) -> int:
-    name = path.parent.name.lower()
-    name = _SYNONYMS.get(name, name)
-    if name not in FER_EMOTIONS:
-        raise DataError(
-            f"{path.parent}: unknown emotion {path.parent.name!r}, expected one of {', '.join(FER_EMOTIONS)}."
-        )
-    return FER_EMOTIONS.index(name)
-
-
 def _split(path: Path, root: Path) -> int:
     for split in ("PublicTest", "PrivateTest"):
         if path.name.lower().startswith(split.lower()):
             return SPLITS.index(split)
-    return SPLITS.index(_PARTS[path.relative_to(root).parts[0].lower()])
+    return SPLITS.index(PARTS[path.relative_to(root).parts[0].lower()])
 
 
 def _hold_out(label: NDArray[np.int8], split: NDArray[np.int8], settings: FolderSettings) -> NDArray[np.int8]:
@@ -144,20 +175,19 @@ def _hold_out(label: NDArray[np.int8], split: NDArray[np.int8], settings: Folder
     return changed
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it.") from error
+        raise _unreadable(path, error) from error
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    try:
-        picture = Image.fromarray(decode_picture(_content(path), str(path))).convert("L")
-    except DataError as error:
-        raise DataError(f"{error} Mend the file or delete it.") from error
-    if picture.size != (SIZE, SIZE):
-        picture = picture.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-    return np.asarray(picture, dtype=np.uint8)
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it.")

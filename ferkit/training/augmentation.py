@@ -52,7 +52,7 @@ class AugmentationSettings(Settings):
 
 
 def build_augmentation(settings: AugmentationSettings, seed: int) -> "keras.layers.Layer":
-    """A layer that changes (B, H, W, 1) pictures of 0..255, float or uint8, and keeps their type and range.
+    """A layer that changes (B, H, W, channels) pictures of 0..255, float or uint8, and keeps their type and range.
 
     It works in training (``training=True``, or inside ``fit``) and passes pictures through in inference. Each call
     draws anew; two layers with one seed draw the same.

@@ -17,7 +17,7 @@ def warp(pictures: Any, inverse: Any) -> Any:
 
     Parameters
     ----------
-    pictures : (B, H, W, 1) float
+    pictures : (B, H, W, channels) float
         The pictures.
     inverse : (B, 2, 3) float
         From (x, y, 1) of the result to (x, y) of the picture, both in pixels from the centre.
@@ -29,15 +29,20 @@ def warp(pictures: Any, inverse: Any) -> Any:
     to = [[inverse[:, row, column, None, None] for column in range(3)] for row in range(2)]
     left, right, across = _neighbours(to[0][0] * x + to[0][1] * y + to[0][2] + (width - 1) / 2, width)
     upper, lower, down = _neighbours(to[1][0] * x + to[1][1] * y + to[1][2] + (height - 1) / 2, height)
-    flat = ops.reshape(pictures, (-1,))
     start = ops.arange(ops.shape(pictures)[0])[:, None, None] * (height * width)
 
-    def between(row: Any) -> Any:
-        first = ops.take(flat, start + row * width + left)
-        return first + (ops.take(flat, start + row * width + right) - first) * across
+    def warped(channel: Any) -> Any:
+        flat = ops.reshape(channel, (-1,))
 
-    above = between(upper)
-    return (above + (between(lower) - above) * down)[..., None]
+        def between(row: Any) -> Any:
+            first = ops.take(flat, start + row * width + left)
+            return first + (ops.take(flat, start + row * width + right) - first) * across
+
+        above = between(upper)
+        return above + (between(lower) - above) * down
+
+    # Of a grey picture, by far the most frequent, this is the picture itself.
+    return ops.stack([warped(pictures[..., channel]) for channel in range(pictures.shape[-1])], axis=-1)
 
 
 def _neighbours(position: Any, size: int) -> tuple[Any, Any, Any]:
@@ -77,7 +82,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         self.seed_generator = random.SeedGenerator(seed)
 
     def call(self, pictures: Any, training: bool = True) -> Any:
-        """Change (B, H, W, 1) pictures of 0..255; the same type comes back."""
+        """Change (B, H, W, channels) pictures of 0..255; the same type comes back."""
         warps = any((self.flip, self.rotation, self.shift, self.zoom))
         if not training or not any((warps, self.contrast, self.brightness, self.erasing)):
             return pictures
@@ -123,7 +128,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         columns = ops.logical_and(column >= left, column < left + broad)
         chosen = random.uniform(one, seed=self.seed_generator) < self.erasing
         hidden = ops.logical_and(ops.logical_and(rows, columns), chosen)
-        noise = random.uniform((count, height, width, 1), 0.0, 255.0, seed=self.seed_generator)
+        noise = random.uniform((count, *x.shape[1:]), 0.0, 255.0, seed=self.seed_generator)
         return ops.where(hidden, noise, x)
 
     def compute_output_spec(self, pictures: Any, training: bool = True) -> Any:  # noqa: ARG002

@@ -60,4 +60,5 @@ def distil(training_set: TrainingSet, teacher: Predictions, settings: Distillati
         training_set.row,
         training_set.indices,
         training_set.class_weight,
+        training_set.sampling,
     )

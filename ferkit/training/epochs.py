@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ferkit.errors import ConfigError, TrainingError
 from ferkit.model import ask
+from ferkit.stored_pictures import StoredPictures
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples, Validation
 from ferkit.training.execution import compile_arguments, sharing_devices
@@ -58,7 +59,7 @@ class Epochs:
 
         self.network, self.settings = network, settings
         self._label, self._seed, self._validation = label, seed, validation
-        self._indices = examples.indices
+        self._examples = examples
         self._devices = sharing_devices(settings.execution)
         if settings.batch_size % self._devices:
             raise ConfigError(
@@ -101,13 +102,7 @@ class Epochs:
         order = self._order(progress)
         self._reseed(progress)
         begin = time.perf_counter()
-        fitted = self._trainer.fit(
-            order,
-            batch_size=self.settings.batch_size,
-            shuffle=False,
-            verbose=0,
-            callbacks=[_pace(self._label, name, phase, progress, len(order), self.settings.batch_size)],
-        )
+        fitted = self._fit(order, _pace(self._label, name, phase, progress, len(order), self.settings.batch_size))
         seconds = time.perf_counter() - begin
         loss, accuracy = (float(fitted.history[key][0]) for key in ("loss", "accuracy"))
         if not np.isfinite(loss):
@@ -139,9 +134,24 @@ class Epochs:
         )  # fmt: skip
         return record, best
 
+    def _fit(self, order: NDArray[np.int32], pace: Any) -> Any:
+        """One pass over the examples `order`."""
+        common = {"shuffle": False, "verbose": 0, "callbacks": [pace]}
+        images, batch_size = self._examples.images, self.settings.batch_size
+        if not isinstance(images, StoredPictures):
+            return self._trainer.fit(order, batch_size=batch_size, **common)
+        from ferkit.training.streamed_batches import StreamedBatches
+
+        with StreamedBatches(images, order, batch_size) as batches:
+            try:
+                return self._trainer.fit(batches, **common)
+            except Exception as error:  # noqa: BLE001
+                # TensorFlow wraps what a thread could not read into an error of its own.
+                raise batches.failure or error from None
+
     def _order(self, progress: Progress) -> NDArray[np.int32]:
         """The examples of an epoch; a few occur again where the last batch could not be shared among the devices."""
-        order = np.random.default_rng([self._seed, progress.phase, progress.epoch]).permutation(self._indices)
+        order = self._examples.epoch(np.random.default_rng([self._seed, progress.phase, progress.epoch]))
         missing = -len(order) % self._devices
         return np.asarray(np.concatenate([order, order[:missing]]), dtype=np.int32)
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.dataset import FaceDataset
-from ferkit.errors import ConfigError
+from ferkit.errors import ConfigError, DataError
 from ferkit.labels import Target
+from ferkit.stored_pictures import Images, StoredPictures
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training_set import TrainingSet
 
@@ -24,29 +25,51 @@ class Examples:
     Attributes
     ----------
     images : (U, 48, 48) uint8
-        Every picture once.
+        Every picture once; of a streamed source `StoredPictures`.
     labels : (U, classes) float32 a target
         Label distribution times its weight in the loss; a row of zeros where the picture has no label for the target.
     indices : (M,) int64
         The pictures that one epoch passes over.
+    sampling : (M,) float32, optional
+        How often an epoch passes over each of `indices` on average, see `epoch`; once each if None.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     labels: dict[Target, NDArray[np.float32]]
     indices: NDArray[np.int64]
+    sampling: NDArray[np.float32] | None = None
 
     @property
     def heads(self) -> dict[Target, int]:
         """Number of classes of each target, the first of which balancing followed."""
         return {target: labels.shape[1] for target, labels in self.labels.items()}
 
+    def epoch(self, generator: np.random.Generator) -> NDArray[np.int64]:
+        """The pictures of one epoch in random order.
+
+        With `sampling` each is drawn as often as its weight says, rounded up or down at random: systematic resampling
+        (Kitagawa, J. Comput. Graph. Stat. 5, 1996, section 2), which varies least.
+        """
+        if self.sampling is None:
+            return generator.permutation(self.indices)
+        order = generator.permutation(len(self.indices))
+        reach = np.cumsum(self.sampling[order], dtype=np.float64)
+        points = generator.random() + np.arange(round(reach[-1]))
+        # Rounding must not leave the last point beyond the end.
+        drawn = np.minimum(np.searchsorted(reach, points, side="right"), len(order) - 1)
+        return generator.permutation(self.indices[order[drawn]])
+
     def content_hash(self) -> str:
         """sha256 over every array, in hexadecimal."""
         digest = hashlib.sha256()
-        ends: tuple[NDArray[Any], NDArray[Any]] = (self.images, self.indices)
-        for name, array in [("images", ends[0]), *self.labels.items(), ("indices", ends[1])]:
+        ends: tuple[Any, NDArray[Any]] = (self.images, self.indices)
+        drawn = [] if self.sampling is None else [("sampling", self.sampling)]
+        for name, array in [("images", ends[0]), *self.labels.items(), ("indices", ends[1]), *drawn]:
             digest.update(f"{name} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            if isinstance(array, StoredPictures):
+                digest.update(array.content_hash().encode())
+            else:
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
@@ -57,12 +80,12 @@ class Validation:
     Attributes
     ----------
     images : (V, 48, 48) uint8
-        Every picture once.
+        Every picture once; of a streamed source `StoredPictures`.
     labels : (V, classes) float32 a target
         Label distribution; a row of zeros where the picture has no label for the target.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     labels: dict[Target, NDArray[np.float32]]
 
     @classmethod
@@ -89,25 +112,35 @@ def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:
         If a later set holds pictures that balancing made: no other target has a label for them.
     """
     (first, leading), *others = training_sets.items()
-    images, indices = leading.images, leading.indices
+    images, indices, sampling = leading.images, leading.indices, leading.sampling
     labels = {first: _weighted(leading)}
-    place = {int(row): index for index, row in enumerate(leading.row) if row >= 0}
+    place = {int(row): index for index, row in enumerate(leading.row) if row >= 0} if others else {}
     for target, other in others:
         if other.made.any():
             raise ConfigError(
                 f"a network that learns {', '.join(training_sets)} together cannot learn pictures that balancing made "
-                f"for {target}: use balancing.method none or random_over_sampler."
+                f"for {target}: use balancing.method none, random_over_sampler or weighted_sampling."
             )
         new = np.array([index for index, row in enumerate(other.row) if int(row) not in place], dtype=np.int64)
         for index in new:
             place[int(other.row[index])] = len(place) + int(leading.made.sum())
-        images = np.concatenate([images, other.images[new]])
+        images = _appended(images, other.images[new])
         indices = np.concatenate([indices, np.arange(len(images) - len(new), len(images))])
         at = np.array([place[int(row)] for row in other.row], dtype=np.int64)
         labels = {known: _padded(array, len(images)) for known, array in labels.items()}
         labels[target] = np.zeros((len(images), other.targets.shape[1]), dtype=np.float32)
         labels[target][at] = _weighted(other)
-    return Examples(images, labels, indices)
+        if sampling is not None:
+            sampling = np.concatenate([sampling, np.ones(len(new), dtype=np.float32)])
+    return Examples(images, labels, indices, sampling)
+
+
+def _appended(first: Images, second: Images) -> Images:
+    if isinstance(first, StoredPictures) and isinstance(second, StoredPictures):
+        return first.and_also(second)
+    if isinstance(first, StoredPictures) or isinstance(second, StoredPictures):
+        raise DataError("training sets of one network: some pictures lie in files, others in memory.")
+    return np.concatenate([first, second])
 
 
 def _weighted(training_set: TrainingSet) -> NDArray[np.float32]:

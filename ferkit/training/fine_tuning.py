@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from ferkit.backbones import BackboneSettings, build_network, restore_batch_norm_statistics, set_trainable
 from ferkit.errors import TrainingError
 from ferkit.labels import Target
+from ferkit.stored_pictures import picture_shape
 from ferkit.training.checkpoint import Checkpoint, Progress
 from ferkit.training.epochs import EpochRecord, Epochs
 from ferkit.training.examples import Examples, Validation
@@ -103,7 +105,8 @@ def fine_tune(
         execution(settings.execution, backbone.card),
         nullcontext(checkpoint) if checkpoint else tempfile.TemporaryDirectory() as folder,
     ):
-        network = build_network(backbone, examples.heads, seed=seed)
+        picture = picture_shape(examples.images)
+        network = build_network(backbone, examples.heads, seed=seed, picture=picture)
         store = Checkpoint(Path(folder), _key(examples, backbone, settings, seed))
         progress = store.load() or Progress()
         if progress.history:
@@ -111,13 +114,13 @@ def fine_tune(
             for record in progress.history:
                 on_epoch(record)
         elif backbone.starts_trained and backbone.card.folded_batch_norm:
-            restore_batch_norm_statistics(network, examples.images[:_STATISTICS_FACES])
+            restore_batch_norm_statistics(network, np.asarray(examples.images[:_STATISTICS_FACES]))
         epochs = Epochs(network, examples, validation, settings, seed, backbone.label)
         trainable = _run_phases(epochs, phases, progress, store, on_epoch)
         store.restore_best(network)
         store.finish()
     rate = progress.pictures / progress.seconds
-    network = _in_float32(network, backbone, examples.heads)
+    network = _in_float32(network, backbone, examples.heads, picture)
     return Trained(network, pd.DataFrame(progress.history), progress.best_epoch, rate, trainable)
 
 
@@ -167,9 +170,11 @@ def _key(examples: Examples, backbone: BackboneSettings, settings: TrainingSetti
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _in_float32(network: "keras.Model", backbone: BackboneSettings, heads: dict[Target, int]) -> "keras.Model":
+def _in_float32(
+    network: "keras.Model", backbone: BackboneSettings, heads: dict[Target, int], picture: tuple[int, ...]
+) -> "keras.Model":
     """The same network with layers that compute in float32, on one device: what trains fast may predict slowly."""
     with use_precision("float32"):
-        plain = build_network(backbone.model_copy(update={"weights": "none"}), heads, seed=0)
+        plain = build_network(backbone.model_copy(update={"weights": "none"}), heads, seed=0, picture=picture)
     plain.set_weights(network.get_weights())
     return plain

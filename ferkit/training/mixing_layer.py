@@ -13,8 +13,8 @@ __all__ = ["Mixing"]
 class Mixing(keras.layers.Layer):  # type: ignore[misc]
     """Mixup and cutmix of each picture with the one before it in the batch, whose order is random already.
 
-    Takes pictures (B, H, W, 1) of any number type and a list of label arrays (B, classes); returns both, pictures as
-    float32.
+    Takes pictures (B, H, W, channels) of any number type and a list of label arrays (B, classes); returns both,
+    pictures as float32.
     """
 
     def __init__(self, settings: MixingSettings, seed: int) -> None:

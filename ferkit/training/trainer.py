@@ -3,12 +3,14 @@
 Importing this module imports Keras.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from ferkit.stored_pictures import StoredPictures, picture_shape, with_channels
 from ferkit.training.augmentation import build_augmentation
 from ferkit.training.examples import Examples
 from ferkit.training.mixing_layer import Mixing
@@ -18,15 +20,14 @@ __all__ = ["Trainer"]
 
 
 class _OnDevice(keras.layers.Layer):  # type: ignore[misc]
-    """All training pictures and labels, kept on the device; takes indices (B,) and returns those examples.
+    """Arrays with a line an example, kept on the device; takes indices (B,) and returns those lines of each array.
 
     A step then sends some hundred bytes to the device and not its pictures: FER-2013 is 66 MB as uint8.
     """
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, arrays: Sequence[Any]) -> None:
         super().__init__(dtype="float32", trainable=False)
-        self._images = self._constant(examples.images[..., None])
-        self._labels = [self._constant(labels) for labels in examples.labels.values()]
+        self._arrays = [self._constant(each) for each in arrays]
 
     def _constant(self, array: Any) -> Any:
         def values(*_: Any, **__: Any) -> Any:
@@ -34,17 +35,14 @@ class _OnDevice(keras.layers.Layer):  # type: ignore[misc]
 
         return self.add_weight(shape=array.shape, dtype=str(array.dtype), initializer=values, trainable=False)
 
-    def call(self, indices: Any) -> tuple[Any, list[Any]]:
-        """(B, 48, 48, 1) uint8 and, for each target, (B, classes) float32."""
-        return ops.take(self._images, indices, axis=0), [ops.take(each, indices, axis=0) for each in self._labels]
+    def call(self, indices: Any) -> list[Any]:
+        """(B, ...) of each array, with its type."""
+        return [ops.take(each, indices, axis=0) for each in self._arrays]
 
     def compute_output_spec(self, indices: Any) -> Any:
         """Shapes are known; the number of examples is not."""
         count = indices.shape[0]
-        return (
-            keras.KerasTensor((count, *self._images.shape[1:]), dtype="uint8"),
-            [keras.KerasTensor((count, each.shape[1]), dtype="float32") for each in self._labels],
-        )
+        return [keras.KerasTensor((count, *each.shape[1:]), dtype=str(each.dtype)) for each in self._arrays]
 
 
 class _CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
@@ -68,6 +66,8 @@ class _CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
 class Trainer(keras.Model):  # type: ignore[misc]
     """Indices of examples in, the loss out: gather, augment, mix, predict, compare.
 
+    Of examples whose pictures lie in files, a step is sent the pictures, too.
+
     Parameters
     ----------
     network
@@ -82,13 +82,19 @@ class Trainer(keras.Model):  # type: ignore[misc]
 
     def __init__(self, network: keras.Model, examples: Examples, settings: TrainingSettings, seed: int) -> None:
         indices = keras.Input((), dtype="int32")
-        pictures, labels = _OnDevice(examples)(indices)
+        if isinstance(examples.images, StoredPictures):
+            pictures = keras.Input(picture_shape(examples.images), dtype="uint8")
+            inputs: Any = (indices, pictures)
+            labels = _OnDevice([*examples.labels.values()])(indices)
+        else:
+            inputs = indices
+            pictures, *labels = _OnDevice([with_channels(examples.images), *examples.labels.values()])(indices)
         pictures = build_augmentation(settings.augmentation, seed)(pictures)
         if settings.mixing.on:
             pictures, labels = Mixing(settings.mixing, seed + 1)(pictures, labels)
         said = network(pictures)
         outputs = [said[target] for target in examples.labels] if isinstance(said, dict) else [said]
-        super().__init__(indices, [outputs, labels])
+        super().__init__(inputs, [outputs, labels])
         self._cross_entropy = _CrossEntropy(settings.label_smoothing)
         self._accuracy = keras.metrics.Mean(name="accuracy")
 

@@ -1,0 +1,123 @@
+"""Tar shards of pictures in WebDataset's layout: their pixels stay in the files and are read when they are needed."""
+
+import hashlib
+import json
+from array import array
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from ferkit.dataset import SIZE, FaceDataset
+from ferkit.errors import DataError
+from ferkit.picture_blocks import examined
+from ferkit.settings import Settings
+from ferkit.sources.tar_samples import TarSample, tar_samples
+from ferkit.stored_pictures import Colour, PictureFiles, StoredPictures
+
+__all__ = ["PLAN", "ShardSettings", "load_shards", "shard_fingerprint"]
+
+# What `ferkit data shard` writes beside its shards: which there are when it is done.
+PLAN = "shards.json"
+
+
+class ShardSettings(Settings):
+    """Tar files with pictures, each with an emotion and a split; `ferkit.sources.tar_samples` describes their layout.
+
+    Attributes
+    ----------
+    path
+        The folder that holds the ``.tar`` files.
+    side, colour
+        What each picture becomes when it is read: its side in pixels, ``grey`` or ``rgb``.
+    """
+
+    source: Literal["shards"] = "shards"
+    path: Path
+    side: int = Field(SIZE, ge=16, le=1024)
+    colour: Colour = "grey"
+
+
+def load_shards(settings: ShardSettings) -> FaceDataset:
+    """Find the pictures, and read each once.
+
+    Returns
+    -------
+    FaceDataset
+        Whose pixels stay in the shards. ``row`` is that of the annotations if all have one, as those of `ferkit data
+        shard` do; else the place of the picture in the sorted shards.
+
+    Raises
+    ------
+    DataError
+        If a shard is missing, cut short or no tar file, a picture has no emotion or split, or is broken.
+    """
+    shards = _shards(settings.path)
+    found = _Columns()
+    for number, shard in enumerate(shards):
+        for sample in tar_samples(shard):
+            found.append(number, sample)
+    if not found.label:
+        raise DataError(f"{settings.path}: no picture in its {len(shards)} shards.")
+    sizes = tuple(shard.stat().st_size for shard in shards)
+    files = PictureFiles(settings.path, tuple(shard.name for shard in shards), sizes)
+    pictures = StoredPictures.unread(
+        files, settings.side, settings.colour, np.array(found.file), np.array(found.offset), np.array(found.length)
+    )
+    row = np.array(found.row, dtype=np.int64)
+    if row.min() < 0 or len(np.unique(row)) < len(row):
+        row = np.arange(len(row))
+    votes = np.frombuffer(found.votes, dtype=np.uint8).reshape(len(row), -1) if found.all_have_votes else None
+    # In the order of the shards, which a disk reads fastest.
+    faces = FaceDataset(examined(pictures), np.array(found.label), np.array(found.split), row, votes)
+    return faces.take(np.argsort(row))
+
+
+class _Columns:
+    """What the samples say, in arrays: there may be hundreds of thousands, and an object of each takes far more."""
+
+    def __init__(self) -> None:
+        self.file, self.offset, self.length, self.row = array("i"), array("q"), array("q"), array("q")
+        self.label, self.split = array("b"), array("b")
+        self.votes = bytearray()
+        self.all_have_votes = True
+
+    def append(self, file: int, sample: TarSample) -> None:
+        self.file.append(file)
+        self.offset.append(sample.offset)
+        self.length.append(sample.length)
+        self.row.append(-1 if sample.row is None else sample.row)
+        self.label.append(sample.label)
+        self.split.append(sample.split)
+        if sample.votes is None:
+            self.all_have_votes = False
+        else:
+            self.votes += bytes(sample.votes)
+
+
+def shard_fingerprint(settings: ShardSettings) -> str:
+    """sha256 of the settings, and of the name and content of every shard, in hexadecimal."""
+    digest = hashlib.sha256(f"{settings.side} {settings.colour}".encode())
+    for shard in _shards(settings.path):
+        with shard.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{shard.name} {content} ".encode())
+    return digest.hexdigest()
+
+
+def _shards(root: Path) -> list[Path]:
+    """The tar files of a folder, sorted."""
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder, expected tar shards in it; `ferkit data shard` makes them.")
+    found = sorted(path for path in root.iterdir() if path.suffix == ".tar" and not path.name.startswith("."))
+    if (root / PLAN).is_file():
+        planned = json.loads((root / PLAN).read_text())["shards"]
+        if missing := sorted(set(planned) - {path.name for path in found}):
+            raise DataError(
+                f"{root}: {len(missing)} of {len(planned)} shards are missing, such as {missing[0]}: run `ferkit data "
+                "shard` again, which goes on where it was stopped."
+            )
+    if not found:
+        raise DataError(f"{root}: no .tar file in this folder; `ferkit data shard` makes them.")
+    return found
