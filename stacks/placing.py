@@ -27,7 +27,11 @@ def placed(pipeline: Any, placement: Placement, arguments: Mapping[str, Any]) ->
         name: step_settings(_need(invocation.step), placement) for name, invocation in trial.invocations.items()
     }
     steps = {name: {"settings": given} for name, given in settings.items() if given}
-    return pipeline.with_options(steps=steps) if steps else pipeline
+    if not steps:
+        return pipeline
+    # The pod that starts the steps runs in the image of the pipeline.
+    image = {key: given for key, given in step_settings(ResourceRequest(), placement).items() if key == "docker"}
+    return pipeline.with_options(steps=steps, settings=image)
 
 
 def _need(step: Any) -> ResourceRequest:
