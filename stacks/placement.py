@@ -7,8 +7,8 @@ in what they make of them:
 - Kubernetes' ignores all of them in static pipelines: they have to be part of ``pod_settings``.
 - Kubeflow's sets cores, and GPUs only if a node selector called ``accelerator`` is there. Its value ends as the name of
   the resource in the compiled pipeline, which Kubeflow Pipelines 2 puts into the pod's limits; no node is selected by
-  it. Memory it hands over as a number, which kfp's ``set_memory_limit`` cannot read: a step that asks for some ends the
-  submission with a TypeError.
+  it. As ZenML loses the selector, ``stacks.kubeflow`` keeps it. Memory it hands over as a number, which kfp's
+  ``set_memory_limit`` cannot read: a step that asks for some would end the submission with a TypeError.
 """
 
 import re
@@ -17,10 +17,16 @@ from typing import Any
 from pydantic import Field
 
 from ferkit.config import ResourceRequest
+from ferkit.errors import ConfigError
 from ferkit.settings import Settings
 from stacks.settings import AcceleratorSettings, ImageSettings, StackSettings
 
 __all__ = ["Placement", "step_settings"]
+
+_KUBEFLOW = ("kubeflow", "ferkit_kubeflow")
+# Otherwise ZenML sends the checkout along, and unpacks it where our user may not write. The pod that starts the steps
+# would not have it anyway, and that one asks the cache, which hashes the code.
+_CODE_IS_IN_THE_IMAGE = {"allow_download_from_artifact_store": False, "allow_download_from_code_repository": False}
 
 
 class Placement(Settings):
@@ -55,21 +61,36 @@ class Placement(Settings):
 
 
 def step_settings(need: ResourceRequest, placement: Placement) -> dict[str, Any]:
-    """ZenML's settings of a step that needs `need`, by their keys, to be merged with the ``resources`` it has."""
+    """ZenML's settings of a step that needs `need`, by their keys, to be merged with the ``resources`` it has.
+
+    Raises
+    ------
+    ConfigError
+        If the orchestrator can by no means give it what it needs.
+    """
     settings: dict[str, Any] = {}
     if placement.image:
         image = placement.image.gpu if need.gpu_count and placement.image.gpu else placement.image.cpu
-        settings["docker"] = {"parent_image": image, "skip_build": True}
+        settings["docker"] = {"parent_image": image, "skip_build": True, **_CODE_IS_IN_THE_IMAGE}
     if placement.orchestrator == "kubernetes":
         settings["orchestrator.kubernetes"] = {"pod_settings": _pod(need, placement)}
-    if placement.orchestrator == "kubeflow":
+    if placement.orchestrator in _KUBEFLOW:
         if need.memory:
             # Nothing takes a setting back; no memory at all counts as no limit.
             settings["resources"] = {"memory": "0GB"}
         if need.gpu_count:
-            # ZenML makes the pod settings of these, and drops pod settings that are given.
-            settings["orchestrator.kubeflow"] = {"node_selectors": {"accelerator": placement.accelerator.resource}}
+            settings.update(_kubeflow_gpu(placement))
     return settings
+
+
+def _kubeflow_gpu(placement: Placement) -> dict[str, Any]:
+    if placement.orchestrator == "kubeflow":
+        raise ConfigError(
+            "a step asks for GPUs, which ZenML's flavor kubeflow loses: take the flavor ferkit_kubeflow, as "
+            "configs/stacks/kubeflow.yaml does."
+        )
+    selectors = {"accelerator": placement.accelerator.resource}
+    return {f"orchestrator.{placement.orchestrator}": {"pod_settings": {"node_selectors": selectors}}}
 
 
 def _pod(need: ResourceRequest, placement: Placement) -> dict[str, Any]:

@@ -29,9 +29,14 @@ def placed(pipeline: Any, placement: Placement, arguments: Mapping[str, Any]) ->
         name: step_settings(_need(invocation.step), placement) for name, invocation in trial.invocations.items()
     }
     steps = {name: {"settings": given} for name, given in settings.items() if given}
-    options = {"steps": steps} if steps else {}
-    retry = {"retry": StepRetryConfig(max_retries=placement.retries)} if placement.retries else {}
-    return pipeline.with_options(**options, **retry) if options or retry else pipeline
+    options: dict[str, Any] = {}
+    if steps:
+        # The pod that starts the steps runs in the image of the pipeline.
+        image = {key: given for key, given in step_settings(ResourceRequest(), placement).items() if key == "docker"}
+        options |= {"steps": steps, "settings": image}
+    if placement.retries:
+        options["retry"] = StepRetryConfig(max_retries=placement.retries)
+    return pipeline.with_options(**options) if options else pipeline
 
 
 def _need(step: Any) -> ResourceRequest:

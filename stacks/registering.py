@@ -16,8 +16,8 @@ __all__ = ["PLACEMENT_LABEL", "Change", "apply"]
 
 # A run that names the stack and not its file finds there what the file said about placing steps.
 PLACEMENT_LABEL = "ferkit.placement"
-# What `pip install .[EXTRA]` brings.
-_EXTRAS = ("ray", "kubernetes", "kubeflow")
+# The flavors whose packages `pip install .[EXTRA]` brings.
+_EXTRAS = {"ray": "ray", "kubernetes": "kubernetes", "kubeflow": "kubeflow", "ferkit_kubeflow": "kubeflow"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ def _flavor(client: Any, place: _Place, settings: ComponentSettings) -> Any:
         try:
             model = client.create_flavor(settings.flavor_source, place.type)
         except (ValueError, TypeError) as error:
-            # ZenML says so, too, where the module is not to be found.
+            # ZenML says so, too, where a module is not to be found.
+            if settings.flavor in _EXTRAS and isinstance(error.__cause__, ImportError):
+                raise error.__cause__ from None
             raise ConfigError(f"{place.where}.flavor_source {settings.flavor_source}: {error}") from error
     if model is None or model.name != settings.flavor:
         known = sorted({each.name for each in client.list_flavors(type=place.type, size=200).items})
@@ -119,7 +121,8 @@ def _packages_of(place: _Place, flavor: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        command = f"pip install '.[{flavor}]'" if flavor in _EXTRAS else f"zenml integration requirements {flavor}"
+        extra = _EXTRAS.get(flavor)
+        command = f"pip install '.[{extra}]'" if extra else f"zenml integration requirements {flavor}"
         raise ConfigError(f"{place.where}.flavor {flavor}: {error}; what it needs: {command}") from error
 
 

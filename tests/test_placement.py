@@ -3,6 +3,7 @@
 import pytest
 
 from ferkit.config import ResourceRequest
+from ferkit.errors import ConfigError
 from stacks.placement import Placement, step_settings
 from stacks.settings import StackSettings
 
@@ -74,15 +75,24 @@ def test_memory_is_a_quantity_of_kubernetes(memory, quantity):
 def test_kubeflow_gets_the_name_of_the_resource_and_no_memory():
     from zenml.config import ResourceSettings
 
-    made = step_settings(GPU, placement("kubeflow"))
-    assert made["orchestrator.kubeflow"] == {"node_selectors": {"accelerator": "nvidia.com/gpu"}}
+    made = step_settings(GPU, placement("ferkit_kubeflow"))
+    selectors = {"accelerator": "nvidia.com/gpu"}
+    assert made["orchestrator.ferkit_kubeflow"] == {"pod_settings": {"node_selectors": selectors}}
     assert not ResourceSettings(**made["resources"]).get_memory()
+    assert step_settings(ResourceRequest(cpu_count=1), placement("ferkit_kubeflow")) == {}
+
+
+def test_zenmls_own_kubeflow_flavor_is_refused_for_gpus_alone():
+    with pytest.raises(ConfigError, match="take the flavor ferkit_kubeflow"):
+        step_settings(GPU, placement("kubeflow"))
     assert step_settings(ResourceRequest(cpu_count=1), placement("kubeflow")) == {}
 
 
 def test_a_step_with_gpus_has_the_image_with_cuda():
     both = {"cpu": "ferkit:cpu", "gpu": "ferkit:gpu"}
     for need, image in ((GPU, "ferkit:gpu"), (NOTHING, "ferkit:cpu"), (ResourceRequest(gpu_count=0), "ferkit:cpu")):
-        made = step_settings(need, placement("ray", image=both))
-        assert made == {"docker": {"parent_image": image, "skip_build": True}}
+        made = step_settings(need, placement("ray", image=both))["docker"]
+        assert made["parent_image"] == image
+        assert made["skip_build"]
+        assert not made["allow_download_from_artifact_store"]
     assert step_settings(GPU, placement("ray", image={"cpu": "one"}))["docker"]["parent_image"] == "one"

@@ -12,11 +12,10 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from test_servers import served
 from toy_reference import write_toy_reference
 from toy_registry import registry_at
 from toy_server import serving, wait_for
-from toy_services import free_port
+from toy_services import free_port, served
 
 from ferkit.reference_model import Reference
 from registry.registered import BUNDLE, CHAMPION, REGISTERED_NAME
