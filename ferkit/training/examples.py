@@ -53,6 +53,8 @@ class Examples:
         if self.sampling is None:
             return generator.permutation(self.indices)
         order = generator.permutation(len(self.indices))
+        # Those of one weight, and so of one class, lie together: a class then gets its share, rounded up or down.
+        order = order[np.argsort(self.sampling[order], kind="stable")]
         reach = np.cumsum(self.sampling[order], dtype=np.float64)
         points = generator.random() + np.arange(round(reach[-1]))
         # Rounding must not leave the last point beyond the end.
