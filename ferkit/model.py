@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
+from ferkit.keras_input import array_input
 from ferkit.labels import Split, Target, class_names
 from ferkit.picture_blocks import blocks
 from ferkit.predictions import Predictions
@@ -160,7 +161,7 @@ def forward(network: "keras.Model", images: NDArray[np.uint8], batch_size: int =
     if len(images) <= batch_size:
         # Without the tens of milliseconds that `predict` takes to set up a pipeline of data.
         return network.predict_on_batch(np.ascontiguousarray(pictures))
-    return network.predict(pictures, batch_size=batch_size, verbose=0)
+    return network.predict(**array_input(pictures, batch_size), verbose=0)
 
 
 def _devices() -> int:

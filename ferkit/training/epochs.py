@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.errors import ConfigError, TrainingError
+from ferkit.keras_input import array_input, batch_input
 from ferkit.model import ask
 from ferkit.stored_pictures import StoredPictures
 from ferkit.training.checkpoint import Progress
@@ -139,12 +140,12 @@ class Epochs:
         common = {"shuffle": False, "verbose": 0, "callbacks": [pace]}
         images, batch_size = self._examples.images, self.settings.batch_size
         if not isinstance(images, StoredPictures):
-            return self._trainer.fit(order, batch_size=batch_size, **common)
+            return self._trainer.fit(**array_input(order, batch_size), **common)
         from ferkit.training.streamed_batches import StreamedBatches
 
         with StreamedBatches(images, order, batch_size) as batches:
             try:
-                return self._trainer.fit(batches, **common)
+                return self._trainer.fit(**batch_input(batches, batches.shapes), **common)
             except Exception as error:  # noqa: BLE001
                 # TensorFlow wraps what a thread could not read into an error of its own.
                 raise batches.failure or error from None

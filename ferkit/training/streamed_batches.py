@@ -62,6 +62,11 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    @property
+    def shapes(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+        """Shape and type of an example in the two arrays of a batch."""
+        return ((), "int32"), (picture_shape(self._images), "uint8")
+
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch_size)
 
