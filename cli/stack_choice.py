@@ -12,7 +12,7 @@ from stacks.placement import Placement
 from stacks.registering import PLACEMENT_LABEL
 from stacks.settings import StackSettings
 
-__all__ = ["STACK_FILES", "activate", "stack_file"]
+__all__ = ["STACK_FILES", "activate", "components_of", "stack_file"]
 
 STACK_FILES = CHECKOUT / "configs" / "stacks"
 
@@ -70,12 +70,13 @@ def _names() -> list[str]:
     return sorted(path.stem for path in STACK_FILES.glob("*.yaml"))
 
 
-def _parts(stack: Any) -> dict[str, Any]:
+def components_of(stack: Any) -> dict[str, Any]:
+    """The first component of each type of a stack, by ZenML's word for the type."""
     return {kind.value: found[0] for kind, found in stack.components.items() if found}
 
 
 def _with_tracker(workspace: Workspace, stack: Any) -> Workspace:
-    tracker = _parts(stack).get("experiment_tracker")
+    tracker = components_of(stack).get("experiment_tracker")
     if tracker is None:
         raise ConfigError(f"stack {stack.name} has no experiment tracker; the steps write to MLflow.")
     uri = tracker.configuration.get("tracking_uri") or workspace.tracking_uri
@@ -88,5 +89,5 @@ def _placement(stack: Any) -> Placement:
     kept = (stack.labels or {}).get(PLACEMENT_LABEL)
     if kept:
         return Placement.model_validate_json(kept)
-    orchestrator = _parts(stack)["orchestrator"]
+    orchestrator = components_of(stack)["orchestrator"]
     return Placement(orchestrator=orchestrator.flavor_name, pod=orchestrator.configuration.get("pod_settings") or {})

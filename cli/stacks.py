@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.stack_choice import STACK_FILES
+from cli.stack_choice import STACK_FILES, components_of
 from cli.workspace import CHECKOUT, Workspace
 from ferkit.config_file import load_settings
 from stacks.settings import StackSettings
@@ -51,7 +51,7 @@ def list_stacks() -> None:
     console = Console(highlight=False, soft_wrap=True)
     registered = Client().list_stacks(size=100, sort_by="asc:created", hydrate=True).items
     for stack in registered:
-        parts = {kind.value: found[0] for kind, found in stack.components.items() if found}
+        parts = components_of(stack)
         console.print(f"[bold]{stack.name}[/]  orchestrator {parts['orchestrator'].flavor_name}")
         console.print(f"    artifacts  {parts['artifact_store'].configuration.get('path') or 'of this machine'}")
         if tracker := parts.get("experiment_tracker"):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ferkit.errors import DataError
 from ferkit.frozen_arrays import freeze_arrays
 from ferkit.labels import FERPLUS_VOTES, SPLITS, Split
-from ferkit.stored_pictures import Images, StoredPictures
+from ferkit.stored_pictures import Images, StoredPictures, add_to_hash
 
 __all__ = ["SIZE", "FaceDataset", "as_faces", "images_shape", "require_faces"]
 
@@ -85,10 +85,8 @@ class FaceDataset:
         for name in ("images", "label", "split", "row", "votes"):
             array = getattr(self, name)
             digest.update(f"{name} {None if array is None else array.shape}".encode())
-            if isinstance(array, StoredPictures):
-                digest.update(array.content_hash().encode())
-            elif array is not None:
-                digest.update(np.ascontiguousarray(array).data)
+            if array is not None:
+                add_to_hash(digest, array)
         return digest.hexdigest()
 
 

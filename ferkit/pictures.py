@@ -14,7 +14,7 @@ from ferkit.errors import DataError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "decode_picture", "find_pictures", "read_picture"]
+__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "decode_picture", "find_pictures", "picture_bytes", "read_picture"]
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # A file of a few kilobytes can claim billions of pixels; the cameras of telephones have up to 108 million.
@@ -38,13 +38,23 @@ def read_picture(path: Path, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8
     DataError
         If the file cannot be read, or holds no whole picture.
     """
+    return decode_picture(picture_bytes(path), str(path), most_pixels)
+
+
+def picture_bytes(path: Path) -> bytes:
+    """What a picture's file holds.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    return decode_picture(content, str(path), most_pixels)
 
 
 def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:

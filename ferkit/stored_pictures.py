@@ -17,6 +17,7 @@ __all__ = [
     "Images",
     "PictureFiles",
     "StoredPictures",
+    "add_to_hash",
     "face_pixels",
     "picture_facts",
     "picture_shape",
@@ -176,6 +177,12 @@ class StoredPictures:
 
 # Pictures of a dataset: in memory (N, side, side) uint8, or in files.
 Images = NDArray[np.uint8] | StoredPictures
+
+
+def add_to_hash(digest: Any, array: NDArray[Any] | StoredPictures) -> None:
+    """Update `digest`, one of `hashlib`, with what `array` holds; of pictures in files with their own hash."""
+    content = array.content_hash().encode() if isinstance(array, StoredPictures) else np.ascontiguousarray(array).data
+    digest.update(content)
 
 
 def with_channels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ferkit.dataset import images_shape
 from ferkit.errors import DataError
 from ferkit.frozen_arrays import freeze_arrays
-from ferkit.stored_pictures import Images, StoredPictures
+from ferkit.stored_pictures import Images, add_to_hash
 
 __all__ = ["TrainingSet"]
 
@@ -98,8 +98,6 @@ class TrainingSet:
         for name in ("images", "targets", "row", "indices", "class_weight", *optional):
             array = getattr(self, name)
             digest.update(f"{name} {None if array is None else array.shape}".encode())
-            if isinstance(array, StoredPictures):
-                digest.update(array.content_hash().encode())
-            elif array is not None:
-                digest.update(np.ascontiguousarray(array).data)
+            if array is not None:
+                add_to_hash(digest, array)
         return digest.hexdigest()

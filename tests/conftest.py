@@ -1,6 +1,8 @@
 """Everything that a test run leaves behind lies in one temporary folder, never in the checkout or the home folder."""
 
 import os
+import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -12,3 +14,12 @@ os.environ["FERKIT_HOME"] = str(_HOME)
 for name in ("ZENML_CONFIG_PATH", "ZENML_LOCAL_STORES_PATH", "ZENML_STORE_URL", "MLFLOW_TRACKING_URI", "FERKIT_CACHE"):
     os.environ.pop(name, None)
 Workspace.open().set_environment()
+
+# A shell that starts the tests in the background makes them ignore interruptions, and so all that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure():
+    """Each of pytest's processes leaves nothing behind."""
+    shutil.rmtree(_HOME, ignore_errors=True)

@@ -17,7 +17,8 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from test_detection import drawn_faces, scene
 from toy_reference import write_toy_reference
-from toy_server import ROOT, InProcess, form, serving, wait_for
+from toy_server import ROOT, InProcess, form, serving
+from toy_services import wait_for
 
 from ferkit.detection import load_detector
 from ferkit.errors import ConfigError

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from toy_reference import write_toy_reference
 from toy_registry import registry_at
-from toy_server import serving, wait_for
-from toy_services import free_port, served
+from toy_server import serving
+from toy_services import free_port, served, wait_for
 
 from ferkit.reference_model import Reference
 from registry.registered import BUNDLE, CHAMPION, REGISTERED_NAME

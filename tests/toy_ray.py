@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from toy_services import CLEAN, mlflow_server, zenml_server
 
 ROOT = Path(__file__).parents[1]
@@ -130,11 +129,3 @@ def toy_cluster(folder: Path, nodes: int | None = None):
             yield cluster
         finally:
             machines.shutdown()
-
-
-def wait_for(condition, seconds: float = 120, what: str = "nothing happened") -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(what)
-        time.sleep(0.2)

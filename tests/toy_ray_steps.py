@@ -73,8 +73,8 @@ def greedy(notes: str) -> None:
 @pipeline(dynamic=False)
 def broken(notes: str) -> None:
     """A step that fails, one after it, and one that has nothing to do with them."""
-    exploded = explode(before=kept(notes=notes))
-    kept(notes=f"{notes}.{exploded}" if isinstance(exploded, str) else notes, id="after_it", after=["explode"])
+    explode(before=kept(notes=notes))
+    kept(notes=notes, id="after_it", after=["explode"])
     _work("independent", 3, notes)
 
 

@@ -3,16 +3,13 @@
 import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-from toy_services import free_port
+from toy_services import end, free_port, wait_for
 
 from serving.settings import ServingSettings
 
@@ -117,14 +114,6 @@ def form(*parts) -> bytes:
     return b"\r\n".join([*lines, f"--{BOUNDARY}--".encode(), b""])
 
 
-def wait_for(condition, seconds=240, what="nothing happened"):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(what)
-        time.sleep(0.05)
-
-
 @contextmanager
 def serving(folder: Path, environment=None, *, ready=True, **settings):
     """A server that keeps its files in `folder`, once a model answers."""
@@ -142,13 +131,7 @@ def serving(folder: Path, environment=None, *, ready=True, **settings):
         wait_for(lambda: answers(server, ready=ready), what=f"no answer: {log.read_text()[-3000:]}")
         yield server
     finally:
-        # A test may have ended it.
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        end(process, 30)
 
 
 def answers(server: Server, *, ready: bool) -> bool:

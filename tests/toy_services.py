@@ -21,6 +21,24 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def wait_for(condition, seconds: float = 240, what: str = "nothing happened") -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(what)
+        time.sleep(0.05)
+
+
+def end(process: subprocess.Popen, seconds: float) -> None:
+    """End a process and its group, which a test may have done; by force after some time."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 @contextmanager
 def served(command, health, environment, log):
     """A server as a process group of its own, once it answers."""
@@ -40,12 +58,7 @@ def served(command, health, environment, log):
                     time.sleep(0.3)
             yield server
         finally:
-            if server.poll() is None:
-                os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
+            end(server, 20)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Folders of pictures, one an emotion, as FER-2013 is often passed on."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -18,7 +19,7 @@ from ferkit.settings import Settings
 from ferkit.sources.naming import PARTS, emotion_index
 from ferkit.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
 
-__all__ = ["FolderList", "FolderSettings", "folder_fingerprint", "list_folder", "load_folder"]
+__all__ = ["FolderList", "FolderSettings", "file_status", "folder_fingerprint", "list_folder", "load_folder"]
 
 # train, the emotion, the picture.
 _DEPTH = 3
@@ -85,7 +86,7 @@ def load_folder(settings: FolderSettings) -> FaceDataset:
     images: Images
     if settings.stream:
         names = tuple(path.relative_to(settings.path).as_posix() for path in listed.files)
-        sizes = tuple(_size(path) for path in listed.files)
+        sizes = tuple(file_status(path).st_size for path in listed.files)
         count = len(names)
         images = StoredPictures.unread(
             PictureFiles(settings.path, names, sizes), settings.side, settings.colour,
@@ -175,9 +176,16 @@ def _hold_out(label: NDArray[np.int8], split: NDArray[np.int8], settings: Folder
     return changed
 
 
-def _size(path: Path) -> int:
+def file_status(path: Path) -> os.stat_result:
+    """Size and time of a picture's file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be looked at.
+    """
     try:
-        return path.stat().st_size
+        return path.stat()
     except OSError as error:
         raise _unreadable(path, error) from error
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, SPLITS
-from ferkit.pictures import read_picture
-from ferkit.sources.folders import FolderList, FolderSettings, list_folder
+from ferkit.pictures import decode_picture, picture_bytes
+from ferkit.sources.folders import FolderList, FolderSettings, file_status, list_folder
 from ferkit.sources.shards import PLAN
 from ferkit.whole_file import written_whole
 
@@ -75,10 +75,7 @@ def plan_shards(settings: FolderSettings, pictures: int, seed: int, side: int | 
             shards[f"{_NAMES[split]}-{number:06d}.tar"] = order[start : start + pictures].tolist()
     digest = hashlib.sha256(json.dumps([shards, side]).encode() + listed.split.tobytes())
     for path in listed.files:
-        try:
-            about = path.stat()
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it.") from error
+        about = file_status(path)
         digest.update(f"{path.relative_to(settings.path).as_posix()} {about.st_size} {about.st_mtime_ns}\n".encode())
     return ShardPlan(settings.path, listed, shards, side, digest.hexdigest())
 
@@ -147,9 +144,10 @@ def _begin(plan: ShardPlan, to: Path) -> None:
 def _members(plan: ShardPlan, index: int) -> Iterator[tuple[str, bytes]]:
     """Name and content of a picture and of its annotation."""
     path = plan.listed.files[index]
-    whole = read_picture(path)
+    content = picture_bytes(path)
+    whole = decode_picture(content, str(path))
     if plan.side is None:
-        yield f"{index:09d}{path.suffix.lower()}", path.read_bytes()
+        yield f"{index:09d}{path.suffix.lower()}", content
     else:
         yield f"{index:09d}.jpg", _reduced(whole, plan.side)
     about = {

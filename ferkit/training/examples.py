@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ferkit.dataset import FaceDataset
 from ferkit.errors import ConfigError, DataError
 from ferkit.labels import Target
-from ferkit.stored_pictures import Images, StoredPictures
+from ferkit.stored_pictures import Images, StoredPictures, add_to_hash
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training_set import TrainingSet
 
@@ -68,10 +68,7 @@ class Examples:
         drawn = [] if self.sampling is None else [("sampling", self.sampling)]
         for name, array in [("images", ends[0]), *self.labels.items(), ("indices", ends[1]), *drawn]:
             digest.update(f"{name} {array.shape}".encode())
-            if isinstance(array, StoredPictures):
-                digest.update(array.content_hash().encode())
-            else:
-                digest.update(np.ascontiguousarray(array).data)
+            add_to_hash(digest, array)
         return digest.hexdigest()
 
 

@@ -23,8 +23,9 @@ def finish(run_id: UUID, *, stopped: bool = False) -> None:
         publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPING if stopped else last)
     for step in client.list_run_steps(pipeline_run_id=run_id, exclude_retried=True, size=1000).items:
         # ZenML lets no step have failed that has a retry left, although nobody will begin it again.
+        now = step.status
         for status in (last, ExecutionStatus.STOPPED):
-            if not client.get_run_step(step.id, hydrate=False).status.is_finished:
-                publish_step_run_status_update(step.id, status)
+            if not now.is_finished:
+                now = publish_step_run_status_update(step.id, status).status
     if not client.get_pipeline_run(run_id, hydrate=False).status.is_finished:
         publish_pipeline_run_status_update(run_id, last)

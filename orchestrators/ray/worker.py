@@ -1,7 +1,6 @@
 """What runs in a worker of the cluster: one step after the other, in the process that Ray keeps for them."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,4 +53,3 @@ def _enter_code() -> None:
     if not root.is_dir():
         os._exit(1)
     os.chdir(root)
-    sys.path.insert(0, str(root))
