@@ -45,6 +45,7 @@ ENV FERKIT_HOME=/home/ferkit/.ferkit \
     MLFLOW_DISABLE_TELEMETRY=true \
     MPLCONFIGDIR=/home/ferkit/.ferkit/matplotlib \
     TF_CPP_MIN_LOG_LEVEL=3 \
+    TF_ENABLE_ONEDNN_OPTS=1 \
     ZENML_ANALYTICS_OPT_IN=false
 COPY --from=libraries /opt/ferkit /opt/ferkit
 # ZenML's entrypoint goes to /app; what steps and their cache are made of it finds below the folder that has a .zen.

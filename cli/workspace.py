@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferkit.errors import ConfigError
+from ferkit.tensorflow_environment import TENSORFLOW
 from stacks.registering import Change, apply
 from stacks.settings import ComponentSettings, StackSettings
 
@@ -53,7 +54,7 @@ class Workspace:
             "FERKIT_CHECKPOINTS": self.checkpoints,
             "FERKIT_CACHE": self.root / "weights",
             "GX_ANALYTICS_ENABLED": "false",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
+            **TENSORFLOW,
             "MPLCONFIGDIR": self.root / "matplotlib",
         }
         for name, value in defaults.items():

@@ -118,3 +118,8 @@ def test_two_devices_share_a_batch_and_learn_the_same(backend):
     losses = np.array(ran.stdout.split()[-4:], dtype=float)
     # TensorFlow's BatchNorm sees each device's share of a batch alone; JAX's sees the whole.
     np.testing.assert_allclose(losses[:2], losses[2:], rtol=0.1 if backend == "tensorflow" else 0.02)
+
+
+def test_on_and_off_need_no_quotes():
+    for given, meant in (("on", "on"), (True, "on"), (False, "off"), ("auto", "auto")):
+        assert ExecutionSettings(compile=given).compile == meant

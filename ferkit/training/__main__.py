@@ -14,6 +14,7 @@ import pandas as pd
 from ferkit.config import RunConfig
 from ferkit.config_file import load_config
 from ferkit.errors import ConfigError, FerkitError
+from ferkit.tensorflow_environment import TENSORFLOW
 from ferkit.training.run_members import OutOfTimeError, read_data
 from ferkit.training.standalone import train_run
 
@@ -102,7 +103,8 @@ def _choose_backend() -> None:
         raise ConfigError(f"{what}; there is {', '.join(installed) or 'none'}, expected one of {', '.join(_BACKENDS)}.")
     if "tensorflow" not in installed:
         os.environ.setdefault("KERAS_BACKEND", installed[0])
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name, value in TENSORFLOW.items():
+        os.environ.setdefault(name, value)
 
 
 def _runs(config: RunConfig, out: Path, seeds: tuple[int, ...]) -> list[tuple[RunConfig, Path]]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ferkit.backbones.registry import Backbone
 from ferkit.errors import ConfigError
@@ -27,6 +27,11 @@ Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 _STEPS_ON_ACCELERATOR = 16
 
 
+def _in_words(given: Any) -> Any:
+    """YAML 1.1 reads an unquoted on as true."""
+    return {True: "on", False: "off"}.get(given, given) if isinstance(given, bool) else given
+
+
 class ExecutionSettings(Settings):
     """How fast, on what; all of it changes results by no more than rounding.
 
@@ -45,7 +50,7 @@ class ExecutionSettings(Settings):
     """
 
     precision: Precision = "auto"
-    compile: Literal["auto", "on", "off"] = "auto"
+    compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_in_words)] = "auto"
     steps_per_execution: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     devices: Literal["all"] | Annotated[int, Field(ge=1)] = 1
 

@@ -1,0 +1,31 @@
+"""Compiles our pipeline as ZenML's Kubeflow orchestrator does; run with the packages of the extra on the path.
+
+    compile_kubeflow.py STACK CONFIG
+
+Submits to a server that is not there: the compiled pipeline is written before. Prints its path.
+"""
+
+import sys
+from pathlib import Path
+
+from cli.workspace import Workspace
+
+Workspace.open().set_environment()
+
+from zenml.client import Client  # noqa: E402
+
+from cli.stack_choice import activate  # noqa: E402
+from ferkit.config_file import load_config  # noqa: E402
+from pipelines.train import train  # noqa: E402
+from stacks.placing import placed  # noqa: E402
+
+stack, config = sys.argv[1:]
+_, placement = activate(Workspace.open(), stack)
+arguments = {"config": load_config(Path(config)), "fingerprint": "0", "exclude_hash": "", "adoption": None}
+pipeline = placed(train, placement, arguments)
+pipeline.prepare(**arguments)
+snapshot = pipeline.create_snapshot("compiled")
+active = Client().active_stack
+active.orchestrator.submit_pipeline(snapshot, active, {}, {name: {} for name in snapshot.step_configurations})
+(written,) = Path(active.orchestrator.pipeline_directory).glob("*.yaml")
+sys.stdout.write(f"{written}\n")
