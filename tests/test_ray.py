@@ -1,17 +1,19 @@
 """The steps of a pipeline on a Ray cluster: where they run, and what becomes of them when something breaks."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import mlflow
 import pytest
 import yaml
 from toy_ray import ROOT, toy_cluster
-from toy_services import CLEAN, wait_for
+from toy_services import CLEAN, s3_server, wait_for
 from zenml.config import ResourceSettings
 
 from orchestrators.ray.requests import options, request, unmet
@@ -91,6 +93,32 @@ def test_a_run_that_fails_fast_stops_everything(cluster):
     assert state == "failed"
     assert steps.pop("independent", ["failed"]) == ["failed"]
     assert steps == {"explode": ["failed"]}
+
+
+def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):
+    with s3_server(tmp_path, bucket="faces") as address:
+        stack = json.loads(cluster.stack.read_text())
+        stack["name"] = "toy-bucket"
+        stack["artifact_store"] = {
+            "flavor": "s3",
+            "configuration": {
+                "path": "s3://faces/runs", "key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": address}
+            },
+        }  # fmt: skip
+        file = tmp_path / "bucket.yaml"
+        file.write_text(json.dumps(stack))
+        said, _ = cluster.ferkit("stack", "apply", str(file)).communicate(timeout=120)
+        assert "toy-bucket" in said
+        cluster.environment["TOY_STACK"] = "toy-bucket"
+        try:
+            status, said = cluster.run("side_by_side", seconds=0)
+        finally:
+            del cluster.environment["TOY_STACK"]
+        assert status == 0, said
+        assert cluster.statuses()[0] == "completed"
+        # It answers in XML; the names are enough.
+        listing = urllib.request.urlopen(f"{address}/faces?list-type=2", timeout=10).read().decode()
+        assert all(f"<Key>runs/{label}/{label}_done/" in listing for label in ("first", "graphics", "last"))
 
 
 def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):

@@ -105,7 +105,7 @@ if __name__ == "__main__":
     from zenml.utils.source_utils import set_custom_source_root
 
     set_custom_source_root(str(Path(__file__).parent))
-    Client().activate_stack("toy")
+    Client().activate_stack(os.environ.get("TOY_STACK", "toy"))
     import toy_ray_steps
 
     try:

@@ -91,3 +91,29 @@ def mlflow_server(folder: Path, *, port: int | None = None, database: str | None
     environment = {**CLEAN, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with served(command, f"{address}/health", environment, folder / "mlflow.log"):
         yield address
+
+
+@contextmanager
+def s3_server(folder: Path, bucket: str):
+    """Address of an S3-compatible server (SeaweedFS) with one bucket, whose files lie below `folder`."""
+    port, others = free_port(), [free_port() for _ in range(7)]
+    weed = str(Path(sys.executable).with_name("weed"))
+    names = (
+        "master.port",
+        "master.port.grpc",
+        "volume.port",
+        "volume.port.grpc",
+        "filer.port",
+        "filer.port.grpc",
+        "s3.port.grpc",
+    )
+    command = [
+        *(weed, "server", "-s3", f"-s3.port={port}", f"-dir={folder}", "-ip=127.0.0.1", "-volume.max=5"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+        *(f"-{name}={each}" for name, each in zip(names, others, strict=True)),
+    ]
+    address = f"http://127.0.0.1:{port}"
+    with served(command, f"{address}/status", CLEAN, folder / "s3.log"):
+        made = urllib.request.Request(f"{address}/{bucket}", method="PUT")
+        urllib.request.urlopen(made, timeout=30).close()
+        yield address
