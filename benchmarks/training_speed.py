@@ -28,6 +28,7 @@ from typing import Any, Self
 from training_loops import Loop
 
 from ferkit.backbones import names
+from ferkit.tensorflow_environment import TENSORFLOW
 from ferkit.training.execution import ExecutionSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,12 +36,16 @@ ROOT = Path(__file__).resolve().parents[1]
 EPOCH = 28_709
 
 
-def environment() -> dict[str, str]:
-    """Of a process that measures: it takes only the device memory that it needs, and says little."""
+def environment(kind: str) -> dict[str, str]:
+    """Of a process that measures: it takes only the device memory that it needs, and says little.
+
+    The yardstick runs under TensorFlow as it comes, ours as ferkit sets it.
+    """
+    ours = TENSORFLOW if kind == "ours" else {"TF_CPP_MIN_LOG_LEVEL": "3"}
     return {
+        **ours,
         **os.environ,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'benchmarks'}",
-        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
@@ -53,7 +58,7 @@ class Process:
         self.loop = loop
         self.running = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("training_loops.py")), loop.to_json()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(loop.kind), text=True,
         )  # fmt: skip
         self.about = self._read()
 
