@@ -5,7 +5,6 @@
 #     docker build --tag REGISTRY/ferkit:gpu --build-arg ACCELERATOR=gpu .
 #     docker build --tag REGISTRY/ferkit:cpu --build-arg LOCK=requirements-kubeflow.lock .
 
-ARG ACCELERATOR=cpu
 ARG BASE=debian:bookworm-slim
 
 # Debian's Python 3.11, and a user that pods may be held to by number.
@@ -19,7 +18,7 @@ ENV PATH=/opt/ferkit/bin:$PATH \
     PYTHONUNBUFFERED=1
 
 # The libraries change with their lock alone.
-FROM python AS libraries-cpu
+FROM python AS libraries
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3-venv \
@@ -29,13 +28,13 @@ ARG LOCK=requirements-kubernetes.lock
 COPY ${LOCK} /tmp/lock
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement /tmp/lock
 
-# CUDA's libraries, in the versions that this TensorFlow asks for; the driver is the node's.
-FROM libraries-cpu AS libraries-gpu
-RUN pip install --no-cache-dir --disable-pip-version-check \
-    "tensorflow[and-cuda]==$(python -c 'from importlib.metadata import version; print(version("tensorflow"))')"
-
-# hadolint ignore=DL3006
-FROM libraries-${ACCELERATOR} AS libraries
+# CUDA's libraries, in the versions that this TensorFlow asks for; the driver is the node's. A layer of its own, so that
+# both images share those before it.
+ARG ACCELERATOR=cpu
+RUN if [ "$ACCELERATOR" = gpu ]; then \
+        pip install --no-cache-dir --disable-pip-version-check \
+            "tensorflow[and-cuda]==$(python -c 'from importlib.metadata import version; print(version("tensorflow"))')"; \
+    fi
 
 FROM python AS step
 ENV FERKIT_HOME=/home/ferkit/.ferkit \

@@ -208,12 +208,13 @@ def test_blocks_hold_every_picture_once_in_order(streamed, monkeypatch):
 
 
 TWO_DEVICES = """
-    import sys, tempfile
+    import os, sys, tempfile
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
-    import tensorflow as tf
-    one = tf.config.LogicalDeviceConfiguration()
-    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
+    if os.environ["KERAS_BACKEND"] == "tensorflow":
+        import tensorflow as tf
+        one = tf.config.LogicalDeviceConfiguration()
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
     from test_streaming import marked_faces, stored, train
     from ferkit.training.execution import ExecutionSettings, sharing_devices
     both = ExecutionSettings(precision="float32", devices="all")
@@ -225,10 +226,11 @@ TWO_DEVICES = """
 """
 
 
-def test_two_devices_share_a_streamed_batch():
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_share_a_streamed_batch(backend):
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(TWO_DEVICES), str(Path(__file__).parent)],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
         capture_output=True,
         text=True,
         check=False,
