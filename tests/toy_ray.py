@@ -34,12 +34,14 @@ class ToyCluster:
     environment: dict[str, str]
     stack: Path
     tracking: ExitStack
+    started: int = 0
 
     def start(self, name: str, **arguments) -> subprocess.Popen:
         """A process that submits the toy pipeline `name`, and waits for it."""
-        arguments.setdefault("notes", str(self.folder / f"{name}.jsonl"))
+        # Steps of a run before may still write to theirs.
+        self.started += 1
+        arguments.setdefault("notes", str(self.folder / f"{self.started}-{name}.jsonl"))
         self.notes = Path(arguments["notes"])
-        self.notes.unlink(missing_ok=True)
         return subprocess.Popen(
             [sys.executable, "toy_ray_steps.py", name, json.dumps(arguments)],
             cwd=self.folder / "code", env=self.environment, stdin=subprocess.DEVNULL,
@@ -49,7 +51,7 @@ class ToyCluster:
     def run(self, name: str, **arguments) -> tuple[int, str]:
         """Status and output of the toy pipeline `name`."""
         process = self.start(name, **arguments)
-        said, _ = process.communicate(timeout=240)
+        said, _ = process.communicate(timeout=400)
         return process.returncode, said
 
     def noted(self, label: str, what: str = "begin") -> list[dict]:
