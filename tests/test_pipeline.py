@@ -39,6 +39,7 @@ TRAININGS = {*MEMBERS, STUDENT}
 JUDGED = ("fer_a", "fer_j", "fer_s", "ferplus_j", "ferplus_s")
 TEACHING = {"teach_fer", "teach_ferplus", "distil_fer", "distil_ferplus"}
 STEPS = 28
+ONE_NETWORK = "backbones=[{name: fernet, alias: c, width: 4}]"
 
 
 class Checkout:
@@ -270,10 +271,7 @@ def test_a_changed_function_of_ferkit_re_runs_the_steps_that_reach_it(checkout):
 
 
 def test_a_training_that_was_killed_goes_on(checkout):
-    changes = (
-        *("training.epochs=4", "seed=5", "targets=[{name: fer}]"),
-        "backbones=[{name: fernet, alias: c, width: 4}]",
-    )
+    changes = ("training.epochs=4", "seed=5", "targets=[{name: fer}]", ONE_NETWORK)
     arguments = ("run", checkout.config, *(word for change in changes for word in ("--set", change)))
     running = subprocess.Popen(
         checkout.command(*arguments), cwd=checkout.root, env=checkout.environment, stdin=subprocess.DEVNULL,
@@ -339,21 +337,22 @@ def test_report_writes_the_last_run_and_names_the_runs_that_there_are(checkout, 
 
 
 def test_a_full_disk_is_told_in_a_line_and_a_later_run_goes_on(checkout, tmp_path):
+    alone = ("run", checkout.config, *("--set", "targets=[{name: fer}]"), *("--set", ONE_NETWORK))
     home = tmp_path / "small"
     home.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "ferkit", home], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "ferkit", home], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.decode().strip()}")
     try:
-        done = checkout.ferkit("run", checkout.config, FERKIT_HOME=str(home))
+        done = checkout.ferkit(*alone, FERKIT_HOME=str(home))
         assert done.returncode == 1
         assert "ferkit: the disk is full" in done.stderr.splitlines()[-1]
         assert "Traceback" not in done.stderr
         subprocess.run(["mount", "-o", "remount,size=400m", home], check=True)
-        again = checkout.ferkit("run", checkout.config, FERKIT_HOME=str(home))
+        again = checkout.ferkit(*alone, FERKIT_HOME=str(home))
         assert again.returncode == 0, again.stderr
-        assert f"of {STEPS} steps executed" in again.stdout
+        assert "of 11 steps executed" in again.stdout
     finally:
         subprocess.run(["umount", "-l", home], check=True)
