@@ -13,7 +13,7 @@ run: $(READY)  ## run the pipeline on the built-in synthetic faces
 	@$(BIN)/ferkit run $(CONFIG)
 
 test: lint  ## everything that CI checks
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

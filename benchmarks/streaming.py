@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from ferkit.tensorflow_environment import TENSORFLOW
+
 ROOT = Path(__file__).resolve().parents[1]
 # Different pictures, and the fewest that the generator draws.
 DRAWN, FEWEST = 2000, 200
@@ -95,7 +97,7 @@ def in_process(shards: Path, arguments: argparse.Namespace, *more: str) -> dict[
     """What a process of its own measures."""
     command = [sys.executable, __file__, "--measure", str(shards), "--side", str(arguments.side), *more]
     command += ["--colour", arguments.colour, "--trained", str(arguments.trained)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**TENSORFLOW, **os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
         sys.exit(ran.stderr)

@@ -23,3 +23,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 def pytest_unconfigure():
     """Each of pytest's processes leaves nothing behind."""
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+# They take minutes and begin first, so that no process still has one when the others are done; Ray's mostly wait.
+_LONG = ("test_ray.py", "test_pipeline.py", "test_standalone.py", "test_serving_live.py", "test_execution.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Sort the files; within one, tests keep their order."""
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
