@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from extras import installed_beside
+from toy_cluster import write_kubeconfig
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -19,15 +20,6 @@ TINY = {
     ],
     "resources": {"fine_tune": {"gpu_count": 2, "cpu_count": 8, "memory": "32GB"}},
 }
-# Nothing listens on this port: the pipeline is compiled, and then not sent.
-KUBECONFIG = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "my-cluster",
-    "contexts": [{"name": "my-cluster", "context": {"cluster": "none", "user": "none"}}],
-    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:9"}}],
-    "users": [{"name": "none", "user": {}}],
-}
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +28,9 @@ def executors(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kubeflow")
     packages = installed_beside("kubeflow", folder)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
-    for name, content in (("run.yaml", TINY), ("kubeconfig", KUBECONFIG)):
-        (folder / name).write_text(yaml.safe_dump(content))
+    (folder / "run.yaml").write_text(yaml.safe_dump(TINY))
+    # Nothing listens on this port: the pipeline is compiled, and then not sent.
+    kubeconfig = write_kubeconfig(folder, "my-cluster", "http://127.0.0.1:9")
     done = subprocess.run(
         [
             *(sys.executable, str(ROOT / "tests" / "compile_kubeflow.py")),
@@ -47,7 +40,7 @@ def executors(tmp_path_factory):
             **kept,
             "PYTHONPATH": f"{packages}:{ROOT}",
             "FERKIT_HOME": str(folder / "home"),
-            "KUBECONFIG": str(folder / "kubeconfig"),
+            "KUBECONFIG": str(kubeconfig),
         },
         cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=400,
     )  # fmt: skip

@@ -18,13 +18,28 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 JOBS = re.compile(r"^/apis/batch/v1/namespaces/[^/]+/jobs(?:/([^/?]+))?")
-PODS = re.compile(r"^/api/v1/namespaces/[^/]+/pods(?:/([^/?]+))?(/log)?")
+PODS = re.compile(r"^/api/v1/namespaces/[^/]+/pods(?:/([^/?]+))?")
 # Of each kind that ZenML's client sends without saying what it is.
 KINDS = {"namespaces": ("v1", "Namespace"), "serviceaccounts": ("v1", "ServiceAccount"), "jobs": ("batch/v1", "Job")}
 
 
+def write_kubeconfig(folder, context, url):
+    """The path of a configuration in `folder` with which `context` leads to `url`."""
+    path = folder / "kubeconfig"
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": context,
+        "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
+        "clusters": [{"name": context, "cluster": {"server": url}}],
+        "users": [{"name": context, "user": {}}],
+    }
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
 class ToyCluster:
-    """What was created, in order, and whether it was valid.
+    """The jobs that were created, in order, and what was refused as not valid.
 
     Attributes
     ----------
@@ -45,7 +60,6 @@ class ToyCluster:
         self.runs = runs
         self.environment = environment
         self.jobs = {}
-        self.created = []
         self.refused = []
         self._processes = {}
         cluster = self
@@ -58,9 +72,9 @@ class ToyCluster:
                 return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
 
             def answer(self, content, status=200):
-                sent = content if isinstance(content, bytes) else json.dumps(content).encode()
+                sent = json.dumps(content).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "text/plain" if isinstance(content, bytes) else "application/json")
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(sent)))
                 self.end_headers()
                 self.wfile.write(sent)
@@ -100,18 +114,7 @@ class ToyCluster:
 
     def kubeconfig(self, context):
         """The path of a configuration with which `context` leads here."""
-        path = self.folder / "kubeconfig"
-        one = {"name": context, "context": {"cluster": context, "user": context}}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": context,
-            "contexts": [one],
-            "clusters": [{"name": context, "cluster": {"server": self.url}}],
-            "users": [{"name": context, "user": {}}],
-        }
-        path.write_text(yaml.safe_dump(content))
-        return path
+        return write_kubeconfig(self.folder, context, self.url)
 
     def create(self, kind, manifest):
         """Keep an object; what is answered, and the status."""
@@ -126,7 +129,6 @@ class ToyCluster:
         except kubernetes_validate.ValidationError as error:
             self.refused.append(f"{name} {'.'.join(map(str, error.path))}: {error.message}")
             return {"message": self.refused[-1], "reason": "Invalid"}, 422
-        self.created.append(whole)
         if name == "Job":
             label = whole["metadata"]["name"]
             self.jobs[label] = whole

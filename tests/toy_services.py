@@ -96,7 +96,7 @@ def mlflow_server(folder: Path, *, port: int | None = None, database: str | None
 @contextmanager
 def s3_server(folder: Path, bucket: str):
     """Address of an S3-compatible server (SeaweedFS) with one bucket, whose files lie below `folder`."""
-    port, others = free_port(), [free_port() for _ in range(7)]
+    port = free_port()
     weed = str(Path(sys.executable).with_name("weed"))
     names = (
         "master.port",
@@ -110,7 +110,7 @@ def s3_server(folder: Path, bucket: str):
     command = [
         *(weed, "server", "-s3", f"-s3.port={port}", f"-dir={folder}", "-ip=127.0.0.1", "-volume.max=5"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0"),
-        *(f"-{name}={each}" for name, each in zip(names, others, strict=True)),
+        *(f"-{name}={free_port()}" for name in names),
     ]
     address = f"http://127.0.0.1:{port}"
     with served(command, f"{address}/status", CLEAN, folder / "s3.log"):

@@ -29,7 +29,7 @@ _STEPS_ON_ACCELERATOR = 16
 
 def _in_words(given: Any) -> Any:
     """YAML 1.1 reads an unquoted on as true."""
-    return {True: "on", False: "off"}.get(given, given) if isinstance(given, bool) else given
+    return {True: "on", False: "off"}[given] if isinstance(given, bool) else given
 
 
 class ExecutionSettings(Settings):
