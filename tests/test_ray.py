@@ -63,6 +63,9 @@ def test_steps_run_at_the_same_time_each_where_it_finds_what_it_needs(cluster):
     assert cluster.statuses() == (
         "completed", {name: ["completed"] for name in ("first", "second", "graphics", "last")}
     )  # fmt: skip
+    kept = Path(os.environ["ZENML_CONFIG_PATH"], "config.yaml")
+    server = cluster.environment["ZENML_STORE_URL"]
+    assert not kept.exists() or server not in kept.read_text(), "whoever started the nodes keeps their own ZenML"
 
 
 def test_what_no_node_can_run_is_refused_before_anything_runs(cluster):

@@ -1,6 +1,5 @@
 """The actor that sees a run through, also when whoever submitted it is gone."""
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from uuid import UUID
 import ray
 from ray.exceptions import RayTaskError
 
-from orchestrators.ray.worker import run_step
+from orchestrators.ray.worker import run_step, take_environment
 
 __all__ = ["Event", "PlannedStep", "Supervisor"]
 
@@ -50,7 +49,7 @@ class Supervisor:
     """Owns the tasks of one run, since Ray keeps tasks no longer than their owner."""
 
     def __init__(self, run_id: UUID, snapshot_id: str, plan: Mapping[str, PlannedStep], *, fail_fast: bool) -> None:
-        os.environ.update(next(iter(plan.values())).environment)
+        take_environment(next(iter(plan.values())).environment)
         self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
         self._events: list[Event] = []
         self._begun: dict[str, float] = {}

@@ -6,10 +6,13 @@ from typing import Any
 
 import ray
 
-__all__ = ["RUN_ID", "run_step"]
+__all__ = ["RUN_ID", "run_step", "take_environment"]
 
 # Tells every step which run it belongs to.
 RUN_ID = "FERKIT_RAY_RUN_ID"
+
+# The copy of the checkout that Ray brought.
+_CODE = Path(__file__).resolve().parents[2]
 
 
 @ray.remote
@@ -19,7 +22,7 @@ def run_step(step: str, snapshot_id: str, environment: dict[str, str], superviso
     There is no process of its own for it: that would take ten seconds of imports, and outlive a lost worker.
     """
     _enter_code()
-    os.environ.update(environment)
+    take_environment(environment)
     context = ray.get_runtime_context()
     supervisor.started.remote(step, f"{ray.util.get_node_ip_address()}-{context.get_node_id()[:4]}")
     from zenml.exceptions import IllegalOperationError
@@ -29,6 +32,15 @@ def run_step(step: str, snapshot_id: str, environment: dict[str, str], superviso
     except IllegalOperationError as error:
         # The run has failed in the meantime, which ZenML tells in a long traceback.
         raise RuntimeError(f"not begun: {error}") from None
+
+
+def take_environment(environment: dict[str, str]) -> None:
+    """Take the variables of a step; to be called before ZenML is imported.
+
+    ZenML writes the store that they name into its configuration, and whoever started the node shall keep theirs. Ray
+    removes this one with the copy of the checkout.
+    """
+    os.environ.update(environment, ZENML_CONFIG_PATH=str(_CODE / f".zenml-{os.getpid()}"))
 
 
 def _entrypoint() -> Any:
@@ -44,12 +56,11 @@ def _entrypoint() -> Any:
 
 
 def _enter_code() -> None:
-    """Make the copy of the checkout that Ray brought the working directory.
+    """Make the copy of the checkout the working directory.
 
     Where nodes share a machine, losing one of them takes the copy from under the others' feet. A worker without it can
     import nothing more: it ends, and Ray begins the step again in a new one.
     """
-    root = Path(__file__).resolve().parents[2]
-    if not root.is_dir():
+    if not _CODE.is_dir():
         os._exit(1)
-    os.chdir(root)
+    os.chdir(_CODE)
