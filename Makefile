@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONFIG ?= configs/quickstart.yaml
+# One more than there are cores: the tests of a cluster wait for much of their time.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 COMPILE := uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes -q pyproject.toml
 
 .PHONY: run test lint ui serve lock clean
@@ -13,7 +15,7 @@ run: $(READY)  ## run the pipeline on the built-in synthetic faces
 	@$(BIN)/ferkit run $(CONFIG)
 
 test: lint  ## everything that CI checks
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

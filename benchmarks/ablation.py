@@ -5,40 +5,50 @@
 Trains one backbone of CONFIG as it stands, and once more for every variant below, with the same seed. PrivateTest is
 never read. A variant that lies finished in DIR is not trained again, so that the table can be made over several days.
 The interval is that of the difference: pictures of PublicTest drawn anew, the same for both (paired bootstrap).
+A student learns from the ensemble that ferkit ships, which is asked about Training once.
 """
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.config import RunConfig
+from ferkit.config import RunConfig, Training
 from ferkit.config_file import load_config
 from ferkit.errors import ConfigError
+from ferkit.labels import Target
 from ferkit.model import FaceModel
+from ferkit.predictions import Predictions
+from ferkit.provenance import this_environment
+from ferkit.reference_model import load_reference
 from ferkit.run_folder import RunFolder
 from ferkit.targets import TargetSettings, labelled
-from ferkit.training.run_members import RunData, read_data
-from ferkit.training.standalone import train_run
+from ferkit.training.distillation import distil
+from ferkit.training.run_members import RunData, RunMembers, read_data
+from ferkit.training_set import TrainingSet
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 DRAWS = 2000
+SHIPPED = "shipped"
 TRAINING = "backbones.0.training."
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A change of the recipe: settings, the removal of the other target, or how the trained network is asked."""
+    """A change of the recipe: settings, no other target, no teacher, or how the trained network is asked."""
 
     name: str
     changes: tuple[str, ...] = ()
     single: bool = False
+    taught: bool = True
     views: TestTimeAugmentation | None = None
 
 
+# Of a student alone.
+UNTAUGHT = Variant("without a teacher", taught=False)
 VARIANTS = (
     Variant("without FER+ labels", single=True),
     Variant("without label smoothing", (f"{TRAINING}label_smoothing=0",)),
@@ -62,6 +72,19 @@ VARIANTS = (
     Variant("asked once, without the mirror image", views=NO_VIEWS),
     Variant("asked ten times: five crops and their mirror images", views=TestTimeAugmentation(flip=True, crops="five")),
 )
+
+
+@dataclass
+class Members(RunMembers):
+    """The network of a variant; one that has opinions to learn from learns from them."""
+
+    opinions: dict[Target, Predictions] = field(default_factory=dict)
+
+    def lesson(self, training: Training, target: TargetSettings) -> TrainingSet:
+        """The balanced labels, with the teacher's opinion."""
+        training_set = super().lesson(training, target)
+        said = self.opinions.get(target.name)
+        return training_set if said is None else distil(training_set, said, self.config.distillation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +115,10 @@ class _Run:
 def main() -> None:
     asked = _asked()
     base = load_config(asked.config, [*_alone(asked.config, asked.backbone), *asked.overrides])
-    first, *others = _runs(asked, base, read_data(base))
+    (entry,) = (each for each in load_config(asked.config).backbones if each.label == asked.backbone)
+    data = read_data(base)
+    opinions = _opinions(asked.out, base, data) if entry.teacher else {}
+    first, *others = _runs(asked, base, data, opinions)
     print(f"{base.backbones[0].label}, PublicTest; the difference to the recipe as it stands, and its 95 % interval\n")
     print("| | " + " | ".join(f"{each.name} | difference" for each in base.targets) + " |")
     print("|---|" + "---:|---|" * len(base.targets))
@@ -117,16 +143,30 @@ def _asked() -> argparse.Namespace:
 
 
 def _alone(path: Path, label: str) -> list[str]:
-    """Overrides that leave CONFIG the one backbone."""
+    """Overrides that leave CONFIG the one backbone; with no ensemble, no student."""
     for entry in load_config(path).backbones:
         if entry.label == label:
-            return [f"backbones=[{entry.model_dump_json(exclude_unset=True)}]"]
+            return [f"backbones=[{entry.model_dump_json(exclude_unset=True, exclude={'teacher'})}]"]
     raise ConfigError(f"{path}: no backbone {label}.")
 
 
-def _runs(asked: argparse.Namespace, base: RunConfig, data: RunData) -> Iterator[_Run]:
+def _opinions(out: Path, base: RunConfig, data: RunData) -> dict[Target, Predictions]:
+    """What the shipped ensemble says about each picture of Training."""
+    reference, folder = load_reference(), RunFolder(out)
+    pictures = data.faces.of_split("Training")
+    missing = [target.name for target in base.targets if folder.read_teacher(target.name, SHIPPED) is None]
+    for name, said in reference.predict_targets(pictures.images, missing).items() if missing else ():
+        folder.write_teacher(Predictions(name, "Training", pictures.row, said), SHIPPED)
+    found = {target.name: folder.read_teacher(target.name, SHIPPED) for target in base.targets}
+    return {name: said for name, said in found.items() if said is not None}
+
+
+def _runs(
+    asked: argparse.Namespace, base: RunConfig, data: RunData, opinions: dict[Target, Predictions]
+) -> Iterator[_Run]:
     """Train what is not trained yet."""
-    wanted = [each for each in VARIANTS if not asked.only or any(part in each.name for part in asked.only)]
+    known = (UNTAUGHT, *VARIANTS) if opinions else VARIANTS
+    wanted = [each for each in known if not asked.only or any(part in each.name for part in asked.only)]
     for variant in (Variant("as it stands"), *wanted):
         changes = [*_alone(asked.config, asked.backbone), *asked.overrides, *variant.changes]
         if variant.single:
@@ -134,7 +174,10 @@ def _runs(asked: argparse.Namespace, base: RunConfig, data: RunData) -> Iterator
         name = "as it stands" if variant.views else variant.name
         folder = asked.out / name.replace(" ", "_").replace(",", "")
         config = load_config(asked.config, changes)
-        train_run(config, data, folder, test=False)
+        members = Members(config, data, RunFolder(folder), this_environment())
+        members.opinions = opinions if variant.taught else {}
+        (training,) = config.trained()
+        members.train(training)
         yield _Run(variant, config, folder, data)
 
 

@@ -53,9 +53,11 @@ def confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: 
     for label, prediction in np.ndindex(confusion.shape):
         colour = "white" if share[label, prediction] > 0.55 else _INK
         text = f"{share[label, prediction]:.0%}" if support[label] else "-"
-        axes.text(prediction, label - 0.12, text, ha="center", va="center", color=colour, fontsize=10)
         count = f"{confusion[label, prediction]:,}"
-        axes.text(prediction, label + 0.24, count, ha="center", va="center", color=colour, fontsize=7)
+        for offset, written, size in ((-0.12, text, 10), (0.24, count, 7)):
+            cell = axes.text(prediction, label + offset, written, ha="center", va="center", color=colour, fontsize=size)
+            # It lies within the panel; to measure each takes as long as to draw it.
+            cell.set_in_layout(False)
     axes.set_xticks(range(classes), names, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(classes), [f"{name} ({n:,})" for name, n in zip(names, support[:, 0], strict=True)])
     axes.set(xlabel="predicted", ylabel="labelled (pictures)")
@@ -241,7 +243,10 @@ def _figure(
 
 
 def _png(figure: "Figure") -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = BytesIO()
-    # Without matplotlib's version in the file, an upgrade that changes no pixel changes no artifact.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    # Figure.savefig draws everything twice. Without matplotlib's version in the file, an upgrade that changes no pixel
+    # changes no artifact.
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()

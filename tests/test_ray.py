@@ -176,11 +176,12 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     """The numbers of `ferkit run` on one machine, although a node and MLflow's server were away in the middle."""
     config = tmp_path / "small.yaml"
     config.write_text(yaml.safe_dump(SMALL))
-    here = subprocess.run(
+    # At the same time: the other run waits for most of its.
+    here = subprocess.Popen(
         [sys.executable, "-c", "from cli.app import main; main()", "run", str(config)],
         env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")},
-        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=300,
-    ).stdout  # fmt: skip
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
     for _ in range(2):
         cluster.nodes.add_node(num_cpus=5)
     process = cluster.ferkit(
@@ -198,7 +199,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
             said.append("lost")
             cluster.without_tracking(30)
     assert process.wait(timeout=300) == 0, "".join(said)
-    assert results("".join(said)) == results(here)
+    assert results("".join(said)) == results(here.communicate(timeout=300)[0])
     status, steps = cluster.statuses()
     assert (status, steps["fine_tune_fer_fernet"]) == ("completed", ["retried", "completed"])
     client = mlflow.MlflowClient(cluster.environment["MLFLOW_TRACKING_URI"])

@@ -164,7 +164,7 @@ class RunMembers:
         begin = time.monotonic()
         member = train_member(
             self.data.faces,
-            {target.name: self._lesson(training, target) for target in training.targets},
+            {target.name: self.lesson(training, target) for target in training.targets},
             training.targets,
             training.entry.backbone,
             settings,
@@ -217,7 +217,7 @@ class RunMembers:
             self._balanced[target.name] = made
         return self._balanced[target.name]
 
-    def _lesson(self, training: Training, target: TargetSettings) -> TrainingSet:
+    def lesson(self, training: Training, target: TargetSettings) -> TrainingSet:
         """What a network learns from: the balanced labels, for a student with the opinion of its teacher."""
         training_set = self._training_set(target)
         if training.entry.teacher is None:
