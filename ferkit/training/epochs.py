@@ -16,10 +16,12 @@ from ferkit.stored_pictures import StoredPictures
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples, Validation
 from ferkit.training.execution import compile_arguments, sharing_devices
-from ferkit.training.settings import PhaseSettings, TrainingSettings, learning_rate
+from ferkit.training.settings import PhaseSettings, TrainingSettings
 
 if TYPE_CHECKING:
     import keras
+
+    from ferkit.training.rate import Rate
 
 __all__ = ["EpochRecord", "Epochs"]
 
@@ -68,20 +70,26 @@ class Epochs:
                 "(training.execution.devices); use a multiple."
             )
         self._trainer = Trainer(network, examples, settings, seed)
+        self._rate: Rate
 
     def compile(self, phase: PhaseSettings) -> None:
         """Give the trainer a fresh optimizer for `phase`."""
         import keras
 
+        from ferkit.training.rate import Rate
+
         settings = self.settings
+        steps = -(-len(self._order(Progress())) // settings.batch_size)
+        self._rate = Rate(phase, steps)
         common: dict[str, Any] = {"weight_decay": settings.weight_decay}
         if settings.average:
             common |= {"use_ema": True, "ema_momentum": settings.average}
         optimizer = {
-            "adamw": lambda: keras.optimizers.AdamW(phase.learning_rate, **common),
-            "adam": lambda: keras.optimizers.Adam(phase.learning_rate, **common),
-            "sgd": lambda: keras.optimizers.SGD(phase.learning_rate, settings.momentum, nesterov=True, **common),
+            "adamw": lambda: keras.optimizers.AdamW(self._rate, **common),
+            "adam": lambda: keras.optimizers.Adam(self._rate, **common),
+            "sgd": lambda: keras.optimizers.SGD(self._rate, settings.momentum, nesterov=True, **common),
         }[settings.optimizer]()
+        self._rate.attach(optimizer)
         # A learning rate of one step is not worth decaying biases and BatchNorm for.
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         # At the end of each `fit`, which here is an epoch, Keras would go on from the average.
@@ -102,6 +110,7 @@ class Epochs:
 
         order = self._order(progress)
         self._reseed(progress)
+        self._rate.set_factor(progress.rate_factor)
         begin = time.perf_counter()
         fitted = self._fit(order, _pace(self._label, name, phase, progress, len(order), self.settings.batch_size))
         seconds = time.perf_counter() - begin
@@ -124,7 +133,7 @@ class Epochs:
             "loss": loss,
             "accuracy": accuracy,
             **judged,
-            "learning_rate": float(convert_to_numpy(self._trainer.optimizer.learning_rate)),
+            "learning_rate": float(convert_to_numpy(self._rate(self._trainer.optimizer.iterations - 1))),
             "pictures_per_second": len(order) / seconds,
         }
         progress.history.append(record)
@@ -204,18 +213,13 @@ def _accuracies(judged: Mapping[str, float]) -> str:
 
 
 def _pace(label: str, name: str, phase: PhaseSettings, progress: Progress, pictures: int, batch_size: int) -> Any:
-    """Callback that sets the learning rate of each step and now and then says how far the epoch is."""
+    """Callback that now and then says how far the epoch is."""
     import keras
 
     steps = -(-pictures // batch_size)
 
     class Pace(keras.callbacks.Callback):  # type: ignore[misc]
         spoke = time.monotonic()
-
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
-            # Half way on, so that neither warm-up nor cosine has a step with a rate of zero.
-            at = progress.epoch + (batch + 0.5 * self.model.steps_per_execution) / steps
-            self.model.optimizer.learning_rate = learning_rate(phase, at, progress.rate_factor)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             if time.monotonic() - self.spoke >= _PROGRESS_SECONDS:

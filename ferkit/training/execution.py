@@ -43,7 +43,8 @@ class ExecutionSettings(Settings):
     compile
         XLA. ``auto``: on a GPU or TPU, and always under JAX, which has nothing else.
     steps_per_execution
-        Training steps for each call from Python; ``auto`` is 16 on a GPU or TPU and 1 on a CPU.
+        Training steps for each call from Python; ``auto`` is 16 on a GPU or TPU and 1 on a CPU, and under PyTorch,
+        which knows no other.
     devices
         Devices of this machine that share each batch; ``all`` of them, or a number. Under JAX through
         ``keras.distribution``, under TensorFlow through ``tf.distribute``.
@@ -93,16 +94,26 @@ def use_precision(precision: str) -> Iterator[None]:
 
 
 def compile_arguments(settings: ExecutionSettings) -> dict[str, Any]:
-    """Arguments of ``keras.Model.compile``."""
+    """Arguments of ``keras.Model.compile``.
+
+    Raises
+    ------
+    ConfigError
+        If the Keras backend cannot do several steps at a time.
+    """
     import keras
 
-    fast = accelerated()
+    fast, backend = accelerated(), keras.backend.backend()
     steps = settings.steps_per_execution
-    jit = {"auto": fast or keras.backend.backend() == "jax", "on": True, "off": False}[settings.compile]
-    return {
-        "jit_compile": jit,
-        "steps_per_execution": (_STEPS_ON_ACCELERATOR if fast else 1) if steps == "auto" else steps,
-    }
+    if steps == "auto":
+        steps = _STEPS_ON_ACCELERATOR if fast and backend != "torch" else 1
+    elif steps > 1 and backend == "torch":
+        raise ConfigError(
+            f"training.execution.steps_per_execution {steps}: the Keras backend torch does one step at a time; set it "
+            "to 1 or auto."
+        )
+    jit = {"auto": fast or backend == "jax", "on": True, "off": False}[settings.compile]
+    return {"jit_compile": jit, "steps_per_execution": steps}
 
 
 def accelerated() -> bool:

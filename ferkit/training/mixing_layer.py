@@ -3,11 +3,15 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops, random
 
 from ferkit.training.mixing import MixingSettings
 
 __all__ = ["Mixing"]
+
+# Steps of a table of quantiles.
+_QUANTILES = 1024
 
 
 class Mixing(keras.layers.Layer):  # type: ignore[misc]
@@ -21,6 +25,7 @@ class Mixing(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(dtype="float32")
         self.settings = settings
         self.seed_generator = random.SeedGenerator(seed)
+        self._quantiles = {each: _beta_quantiles(each) for each in (settings.mixup, settings.cutmix) if each}
 
     def call(self, pictures: Any, labels: list[Any]) -> tuple[Any, list[Any]]:
         """Mix; both kinds are drawn for every picture, and one of them is taken."""
@@ -47,7 +52,13 @@ class Mixing(keras.layers.Layer):  # type: ignore[misc]
     def _beta(self, concentration: float, count: Any) -> Any:
         if not concentration:
             return ops.zeros((count, 1, 1, 1))
-        return random.beta((count, 1, 1, 1), concentration, concentration, seed=self.seed_generator)
+        # Drawing from a beta distribution is a loop until a draw is accepted, and a GPU waits for the host in each round.
+        place = self._uniform(count) * _QUANTILES
+        below = ops.floor(place)
+        table = ops.convert_to_tensor(self._quantiles[concentration])
+        first = ops.cast(below, "int32")
+        lower, upper = ops.take(table, first), ops.take(table, ops.minimum(first + 1, _QUANTILES))
+        return lower + (place - below) * (upper - lower)
 
     def _rectangle(self, count: Any, height: int, width: int) -> tuple[Any, Any]:
         """(B, H, W, 1) bool: a rectangle of the picture's aspect; and (B, 1, 1, 1): the share that it really covers."""
@@ -66,3 +77,11 @@ class Mixing(keras.layers.Layer):  # type: ignore[misc]
             keras.KerasTensor(pictures.shape, dtype="float32"),
             [keras.KerasTensor(each.shape, dtype=each.dtype) for each in labels],
         )
+
+
+def _beta_quantiles(concentration: float) -> Any:
+    """(_QUANTILES + 1,) float32: where Beta(concentration, concentration) has reached 0, 1/_QUANTILES, ... 1."""
+    from scipy.stats import beta
+
+    reached = np.linspace(0.0, 1.0, _QUANTILES + 1)
+    return beta.ppf(reached, concentration, concentration).astype(np.float32)

@@ -1,6 +1,5 @@
-"""How a network is fine-tuned: the settings, and the learning rate that follows from them."""
+"""How a network is fine-tuned: the settings."""
 
-import math
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -10,7 +9,7 @@ from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.mixing import MixingSettings
 
-__all__ = ["PhaseSettings", "TrainingSettings", "learning_rate"]
+__all__ = ["PhaseSettings", "TrainingSettings"]
 
 
 class PhaseSettings(Settings):
@@ -91,14 +90,3 @@ class TrainingSettings(PhaseSettings):
         if not isinstance(unfreeze, str) and not 0 <= unfreeze <= 1:
             raise ValueError(f"{unfreeze:g} is no share: expected 0..1, all, none, or the name of a layer.")
         return unfreeze
-
-
-def learning_rate(phase: PhaseSettings, epoch: float, factor: float = 1.0) -> float:
-    """Learning rate at `epoch` (a fraction within an epoch) of `phase`; `factor` is what the plateau made of it."""
-    rate = phase.learning_rate * factor
-    if epoch < phase.warmup_epochs:
-        return rate * epoch / phase.warmup_epochs
-    if phase.schedule == "cosine":
-        span = max(phase.epochs - phase.warmup_epochs, 1e-9)
-        return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (epoch - phase.warmup_epochs) / span)))
-    return rate

@@ -98,6 +98,22 @@ class Trainer(keras.Model):  # type: ignore[misc]
         self._cross_entropy = _CrossEntropy(settings.label_smoothing)
         self._accuracy = keras.metrics.Mean(name="accuracy")
 
+    def make_train_function(self, force: bool = False) -> None:
+        """As Keras does; under JAX on one device `steps_per_execution` steps are one program."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        if (
+            keras.backend.backend() == "jax"
+            and self.steps_per_execution > 1
+            and self.jit_compile
+            and not self.run_eagerly
+            and keras.distribution.distribution() is None
+        ):
+            from ferkit.training.jax_steps import several_steps
+
+            self.train_function = several_steps(self.train_step, self.steps_per_execution)
+
     def compute_loss(
         self,
         x: Any = None,  # noqa: ARG002
