@@ -40,7 +40,6 @@ def test_xla_learns_the_same(plain):
 
 
 def test_several_steps_at_a_time_learn_the_same(plain):
-    # The rate is that of the middle of the steps, which is what differs; the schedule of the test is constant.
     np.testing.assert_allclose(train(steps_per_execution=4).history["loss"], plain.history["loss"], rtol=1e-3)
 
 
@@ -88,8 +87,8 @@ TWO_DEVICES = """
     from test_execution import train
     from ferkit.training.execution import ExecutionSettings, sharing_devices
     assert sharing_devices(ExecutionSettings(devices="all")) == 2
-    both, one = train(devices="all"), train()
-    print(*both.history["loss"], *one.history["loss"])
+    both, one, several = train(devices="all"), train(), train(steps_per_execution=4)
+    print(*both.history["loss"], *one.history["loss"], *several.history["loss"])
 """
 
 
@@ -102,7 +101,7 @@ TWO_DEVICES = """
         ),
     ],
 )
-def test_two_devices_share_a_batch_and_learn_the_same(backend):
+def test_two_devices_or_several_steps_at_a_time_learn_the_same(backend):
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(TWO_DEVICES), str(Path(__file__).parent)],
         env={
@@ -116,9 +115,10 @@ def test_two_devices_share_a_batch_and_learn_the_same(backend):
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
-    losses = np.array(ran.stdout.split()[-4:], dtype=float)
+    both, one, several = np.array(ran.stdout.split()[-6:], dtype=float).reshape(3, 2)
     # TensorFlow's BatchNorm sees each device's share of a batch alone; JAX's sees the whole.
-    np.testing.assert_allclose(losses[:2], losses[2:], rtol=0.1 if backend == "tensorflow" else 0.02)
+    np.testing.assert_allclose(both, one, rtol=0.1 if backend == "tensorflow" else 0.02)
+    np.testing.assert_allclose(several, one, rtol=1e-3)
 
 
 def test_on_and_off_need_no_quotes():

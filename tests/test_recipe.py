@@ -98,6 +98,15 @@ def test_mixup_gives_the_label_the_share_that_the_picture_has():
     assert np.histogram(labels[:, 1], bins=4, range=(0, 1))[0].min() > 60
 
 
+@pytest.mark.parametrize("concentration", [0.2, 0.4, 1.0, 3.0])
+def test_the_share_of_mixup_is_drawn_from_its_beta_distribution(concentration):
+    from scipy.stats import beta, kstest
+
+    # Of the pictures that are 200 themselves, what was mixed in is what is missing.
+    share = 1 - mixed(mixup=concentration)[0].mean(axis=(1, 2))[1::2] / 200
+    assert kstest(share, beta(concentration, concentration).cdf).pvalue > 0.01
+
+
 def test_cutmix_gives_the_label_the_share_of_the_area():
     pictures, labels = mixed(cutmix=1.0)
     assert set(np.unique(pictures)) == {0.0, 200.0}

@@ -41,7 +41,8 @@ class ExecutionSettings(Settings):
         ``auto`` is ``mixed_bfloat16`` on a GPU or TPU, and under TensorFlow on a CPU that has instructions for it, for
         a backbone that gains by them (`Backbone.bfloat16_on_cpu`); else ``float32``.
     compile
-        XLA. ``auto``: on a GPU or TPU, and always under JAX, which has nothing else.
+        XLA. ``auto``: on a GPU or TPU, and always under JAX, which has nothing else; not under PyTorch, whose compiler
+        gives Keras' networks up after minutes.
     steps_per_execution
         Training steps for each call from Python; ``auto`` is 16 on a GPU or TPU and 1 on a CPU, and under PyTorch,
         which knows no other.
@@ -112,7 +113,7 @@ def compile_arguments(settings: ExecutionSettings) -> dict[str, Any]:
             f"training.execution.steps_per_execution {steps}: the Keras backend torch does one step at a time; set it "
             "to 1 or auto."
         )
-    jit = {"auto": fast or backend == "jax", "on": True, "off": False}[settings.compile]
+    jit = {"auto": backend == "jax" or (fast and backend == "tensorflow"), "on": True, "off": False}[settings.compile]
     return {"jit_compile": jit, "steps_per_execution": steps}
 
 
