@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferkit import balancing
 from ferkit.cleaning import drop_non_faces
 from ferkit.config import RunConfig, Training
 from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble
+from ferkit.ensemble import Ensemble, combine
 from ferkit.errors import TrainingError
 from ferkit.labels import Split, Target
-from ferkit.model import FaceModel, ask
+from ferkit.model import Answers, FaceModel, ask
 from ferkit.predictions import Predictions
 from ferkit.provenance import Environment
 from ferkit.quarantine import without_quarantined
@@ -29,7 +30,7 @@ from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.execution import precision_of
 from ferkit.training.member import train_member
-from ferkit.training.teacher import teach
+from ferkit.training.teacher import without_idle
 from ferkit.training_set import TrainingSet
 
 __all__ = ["OutOfTimeError", "RunData", "RunMembers", "read_data"]
@@ -95,6 +96,7 @@ class RunMembers:
     ensembles: dict[Target, Ensemble] = field(default_factory=dict)
     _balanced: dict[Target, TrainingSet] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
+    _opinions: dict[str, Answers] = field(default_factory=dict)
 
     def files(self, training: Training) -> MemberFolder:
         """Where the files of a training are."""
@@ -229,13 +231,23 @@ class RunMembers:
         key = self._teacher_key(target)
         said = self.folder.read_teacher(target.name, key)
         if said is None:
-            networks = [
-                FaceModel(each.label, target.name, self.files(each).network) for each in self.voters(target).values()
-            ]
-            ensemble = self.ensembles[target.name]
-            said = teach(networks, ensemble, self._training_set(target), self.config.prediction)
+            voting, voters = without_idle(self.ensembles[target.name]), self.voters(target)
+            training_set = self._training_set(target)
+            rows = training_set.row[~training_set.made]
+            said = combine({name: self._opinion(voters[name], target, rows) for name in voting.members}, voting)
             self.folder.write_teacher(said, key)
         return said
+
+    def _opinion(self, training: Training, target: TargetSettings, rows: NDArray[np.int64]) -> Predictions:
+        """What a finished network says about the training pictures `rows`; asked once, whatever its targets."""
+        faces = self.data.faces.of_split("Training")
+        if training.name not in self._opinions:
+            _LOG.info("%s is asked about %d training pictures", training.name, len(faces))
+            model = FaceModel(training.label, target.name, self.files(training).network)
+            self._opinions[training.name] = ask(model.network, faces.images, training.names, self.config.prediction)
+        order = np.argsort(faces.row)
+        places = order[np.searchsorted(faces.row, rows, sorter=order)]
+        return Predictions(target.name, "Training", rows, self._opinions[training.name][target.name][places])
 
     def _teacher_key(self, target: TargetSettings) -> str:
         """Hash of everything that decides what the ensemble says about the training pictures."""

@@ -12,7 +12,7 @@ from ferkit.predictions import Predictions
 from ferkit.training_set import TrainingSet
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
-__all__ = ["teach"]
+__all__ = ["teach", "without_idle"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def teach(
     DataError
         If a member of the ensemble is missing.
     """
-    voting = _without_idle(ensemble)
+    voting = without_idle(ensemble)
     real = np.flatnonzero(~training_set.made)
     images, row = training_set.images[real], training_set.row[real]
     said = {}
@@ -49,7 +49,7 @@ def teach(
     return combine(said, voting)
 
 
-def _without_idle(ensemble: Ensemble) -> Ensemble:
+def without_idle(ensemble: Ensemble) -> Ensemble:
     """The same ensemble without members of weight 0: asking them about all of Training would change nothing."""
     counting = [(name, weight) for name, weight in zip(ensemble.members, ensemble.weights, strict=True) if weight]
     members, weights = zip(*counting, strict=True)
