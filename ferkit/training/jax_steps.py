@@ -1,7 +1,7 @@
 """Several training steps for each call from Python, under JAX.
 
-Keras calls JAX once a step whatever its ``steps_per_execution``; on a GPU that call takes longer than the step of a small
-network. Importing this module imports JAX.
+Keras calls JAX once a step whatever its ``steps_per_execution``; on a GPU that call takes longer than the step of a
+small network. Importing this module imports JAX.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +43,8 @@ def several_steps(step: _Step, count: int) -> Callable[[Any, Iterator[Any]], tup
         if not batches:
             raise StopIteration
         if len(batches) == count and len({_shapes(each) for each in batches}) == 1:
-            return several(state, jax.tree.map(lambda *same: np.stack(same), *batches))
+            logs, state = several(state, jax.tree.map(lambda *same: np.stack(same), *batches))
+            return logs, state
         logs = None
         for batch in batches:
             logs, state = one(state, batch)

@@ -52,7 +52,7 @@ class Mixing(keras.layers.Layer):  # type: ignore[misc]
     def _beta(self, concentration: float, count: Any) -> Any:
         if not concentration:
             return ops.zeros((count, 1, 1, 1))
-        # Drawing from a beta distribution is a loop until a draw is accepted, and a GPU waits for the host in each round.
+        # Drawing from a beta distribution loops until a draw is accepted; a GPU waits for the host in each round.
         place = self._uniform(count) * _QUANTILES
         below = ops.floor(place)
         table = ops.convert_to_tensor(self._quantiles[concentration])

@@ -100,7 +100,7 @@ class Trainer(keras.Model):  # type: ignore[misc]
 
     def make_train_function(self, force: bool = False) -> None:
         """As Keras does; under JAX on one device `steps_per_execution` steps are one program."""
-        if self.train_function is not None and not force:
+        if getattr(self, "train_function", None) is not None and not force:
             return
         super().make_train_function(force)
         if (
