@@ -215,7 +215,13 @@ def small(tmp_path_factory):
 
 def test_parts_of_a_run_come_together_and_private_test_is_read_when_asked_for(small, tmp_path, capsys):
     out = tmp_path / "out"
+    # As another process leaves it that trains `a` into the same folder, and has not yet kept what it finished.
+    elsewhere = out / "checkpoints" / "fer-a" / "finished"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.touch()
     assert main([str(small), "--out", str(out), "--only", "b"]) == 0
+    assert elsewhere.exists()
+    assert not (out / "checkpoints" / "fer-b").exists()
     said = capsys.readouterr()
     assert "still to be trained before anything is combined and judged: fer-a" in said.err
     assert str(out / "trainings") in said.out

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,7 +26,6 @@ from ferkit.run_folder import MemberFolder, RunFolder
 from ferkit.run_records import MemberRecord
 from ferkit.sources import fingerprint, load
 from ferkit.targets import TargetSettings, labelled
-from ferkit.training.checkpoint import remove_finished
 from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.execution import precision_of
@@ -194,7 +194,8 @@ class RunMembers:
             seconds=time.monotonic() - begin,
         )
         files.write_record(record)
-        remove_finished(workspace)
+        # Only its own: another process may be about to keep what it has finished.
+        shutil.rmtree(workspace / training.name, ignore_errors=True)
         # What is left of one network on the device would be missing to the next.
         keras.utils.clear_session()
 
