@@ -63,8 +63,8 @@ def _student(card: ReferenceCard) -> str:
         return ""
     labels = " and ".join(f"`{card.networks[name].label}`" for name in sorted(card.students))
     return (
-        f" One more network, {labels}, was taught by the vote of the run that trained it, and answers alone where speed "
-        "counts (`single=True`)."
+        f" One more network, {labels}, was taught by the vote of the run that trained it, and answers alone where "
+        "speed counts (`single=True`)."
     )
 
 
