@@ -36,5 +36,8 @@ def ui(
     address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
     Console().print(f"MLflow's page: {address}  (Ctrl-C stops it)", soft_wrap=True)
     sys.stdout.flush()
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    # One person looks at it, and nothing of ours runs MLflow's jobs: without this eight processes start.
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    where = ["--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "ui", *where]
     os.execv(sys.executable, command)  # noqa: S606
