@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONFIG ?= configs/quickstart.yaml
-# One more than there are cores: the tests of a cluster wait for much of their time.
-WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
+WORKERS ?= $(shell nproc)
 COMPILE := uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes -q pyproject.toml
 
 .PHONY: run test lint ui serve lock clean

@@ -129,7 +129,7 @@ def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):
 def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
     places = [cluster.nodes.add_node(num_cpus=3) for _ in range(2)]
     process = cluster.start("long", seconds=15, need={"cpu_count": 3}, retries=2)
-    wait_for(lambda: cluster.noted("long"), seconds=120, what="the step did not begin")
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     lost = cluster.noted("long")[0]["node"]
     cluster.lose(lost)
     said, _ = process.communicate(timeout=240)
@@ -143,7 +143,7 @@ def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
 def test_a_step_that_is_lost_too_often_has_failed(cluster):
     place = cluster.nodes.add_node(num_cpus=4)
     process = cluster.start("long", seconds=60, need={"cpu_count": 4})
-    wait_for(lambda: cluster.noted("long"), seconds=120, what="the step did not begin")
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     cluster.lose(place.node_id)
     said, _ = process.communicate(timeout=240)
     assert process.returncode != 0
@@ -153,15 +153,15 @@ def test_a_step_that_is_lost_too_often_has_failed(cluster):
 
 def test_a_run_comes_to_its_end_without_whoever_submitted_it(cluster):
     process = cluster.start("long", seconds=5)
-    wait_for(lambda: cluster.noted("long"), seconds=120, what="the step did not begin")
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     os.killpg(process.pid, signal.SIGKILL)
-    wait_for(lambda: cluster.statuses()[0] == "completed", seconds=120, what=f"{cluster.statuses()}")
+    wait_for(lambda: cluster.statuses()[0] == "completed", what=f"{cluster.statuses()}")
     assert cluster.noted("after")
 
 
 def test_an_interruption_stops_the_steps(cluster):
     process = cluster.start("long", seconds=100)
-    wait_for(lambda: cluster.noted("long"), seconds=120, what="the step did not begin")
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
     assert process.returncode != 0
@@ -193,7 +193,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
         begun = re.search(r"fine_tune_fer_fernet \.\.\. on \S+-(\w{4})", line)
         if begun and "lost" not in said:
             checkpoint = cluster.folder / "home" / "checkpoints" / "fer-fernet" / "state"
-            wait_for(checkpoint.exists, seconds=120, what="".join(said))
+            wait_for(checkpoint.exists, what="".join(said))
             [lost] = [each.node_id for each in cluster.nodes.list_all_nodes() if each.node_id.startswith(begun[1])]
             cluster.lose(lost)
             said.append("lost")

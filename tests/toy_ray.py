@@ -1,6 +1,7 @@
 """A Ray cluster of several nodes on this machine, with a ZenML and an MLflow server that its steps reach over HTTP."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from toy_services import CLEAN, mlflow_server, zenml_server
 
@@ -105,7 +107,9 @@ def toy_cluster(folder: Path, nodes: int | None = None):
     code.mkdir()
     shutil.copytree(ROOT / "orchestrators", code / "orchestrators")
     shutil.copy(ROOT / "tests" / "toy_ray_steps.py", code)
-    with zenml_server(folder) as zenml_url, ExitStack() as tracking:
+    # Ray's workers are nice to others: beside further tests on the same cores they would hardly run.
+    fair = patch.dict(os.environ, RAY_worker_niceness="0")
+    with fair, zenml_server(folder) as zenml_url, ExitStack() as tracking:
         mlflow_url = tracking.enter_context(mlflow_server(folder))
         head = {"num_cpus": 0 if nodes else 1, "include_dashboard": False}
         machines = Cluster(initialize_head=True, head_node_args=head)
