@@ -70,6 +70,8 @@ class Epochs:
                 "(training.execution.devices); use a multiple."
             )
         self._trainer = Trainer(network, examples, settings, seed)
+        # Every epoch has as many.
+        self._steps = -(-len(self._order(Progress())) // settings.batch_size)
         self._rate: Rate
 
     def compile(self, phase: PhaseSettings) -> None:
@@ -79,8 +81,7 @@ class Epochs:
         from ferkit.training.rate import Rate
 
         settings = self.settings
-        steps = -(-len(self._order(Progress())) // settings.batch_size)
-        self._rate = Rate(phase, steps)
+        self._rate = Rate(phase, self._steps)
         common: dict[str, Any] = {"weight_decay": settings.weight_decay}
         if settings.average:
             common |= {"use_ema": True, "ema_momentum": settings.average}
@@ -112,7 +113,7 @@ class Epochs:
         self._reseed(progress)
         self._rate.set_factor(progress.rate_factor)
         begin = time.perf_counter()
-        fitted = self._fit(order, _pace(self._label, name, phase, progress, len(order), self.settings.batch_size))
+        fitted = self._fit(order, _pace(self._label, name, phase, progress, self._steps))
         seconds = time.perf_counter() - begin
         loss, accuracy = (float(fitted.history[key][0]) for key in ("loss", "accuracy"))
         if not np.isfinite(loss):
@@ -212,11 +213,9 @@ def _accuracies(judged: Mapping[str, float]) -> str:
     return ", ".join(each) or f"{judged['val_accuracy']:.4f}"
 
 
-def _pace(label: str, name: str, phase: PhaseSettings, progress: Progress, pictures: int, batch_size: int) -> Any:
+def _pace(label: str, name: str, phase: PhaseSettings, progress: Progress, steps: int) -> Any:
     """Callback that now and then says how far the epoch is."""
     import keras
-
-    steps = -(-pictures // batch_size)
 
     class Pace(keras.callbacks.Callback):  # type: ignore[misc]
         spoke = time.monotonic()

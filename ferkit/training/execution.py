@@ -104,16 +104,17 @@ def compile_arguments(settings: ExecutionSettings) -> dict[str, Any]:
     """
     import keras
 
-    fast, backend = accelerated(), keras.backend.backend()
+    backend = keras.backend.backend()
+    compiles = accelerated() and backend != "torch"
     steps = settings.steps_per_execution
     if steps == "auto":
-        steps = _STEPS_ON_ACCELERATOR if fast and backend != "torch" else 1
+        steps = _STEPS_ON_ACCELERATOR if compiles else 1
     elif steps > 1 and backend == "torch":
         raise ConfigError(
             f"training.execution.steps_per_execution {steps}: the Keras backend torch does one step at a time; set it "
             "to 1 or auto."
         )
-    jit = {"auto": backend == "jax" or (fast and backend == "tensorflow"), "on": True, "off": False}[settings.compile]
+    jit = {"auto": compiles or backend == "jax", "on": True, "off": False}[settings.compile]
     return {"jit_compile": jit, "steps_per_execution": steps}
 
 

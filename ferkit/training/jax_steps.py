@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any
 
 import jax
-import numpy as np
 
 __all__ = ["several_steps"]
 
@@ -28,12 +27,14 @@ def several_steps(step: _Step, count: int) -> Callable[[Any, Iterator[Any]], tup
     """
     one = jax.jit(step, donate_argnums=0)
 
-    def in_a_row(state: Any, batches: Any) -> tuple[Any, Any]:
+    def in_a_row(state: Any, batches: list[Any]) -> tuple[Any, Any]:
         def learn(state: Any, batch: Any) -> tuple[Any, Any]:
             logs, state = step(state, batch)
             return state, logs
 
-        state, logs = jax.lax.scan(learn, state, batches)
+        # Within the program: on a GPU the batches are on the device already.
+        stacked = jax.tree.map(lambda *same: jax.numpy.stack(same), *batches)
+        state, logs = jax.lax.scan(learn, state, stacked)
         return jax.tree.map(lambda each: each[-1], logs), state
 
     several = jax.jit(in_a_row, donate_argnums=0)
@@ -43,7 +44,7 @@ def several_steps(step: _Step, count: int) -> Callable[[Any, Iterator[Any]], tup
         if not batches:
             raise StopIteration
         if len(batches) == count and len({_shapes(each) for each in batches}) == 1:
-            logs, state = several(state, jax.tree.map(lambda *same: np.stack(same), *batches))
+            logs, state = several(state, batches)
             return logs, state
         logs = None
         for batch in batches:

@@ -51,7 +51,3 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         if phase.warmup_epochs:
             share = ops.where(epoch < phase.warmup_epochs, epoch / phase.warmup_epochs, share)
         return phase.learning_rate * share * self._factor
-
-    def get_config(self) -> dict[str, Any]:
-        """What `__init__` takes."""
-        return {"phase": self._phase.model_dump(), "steps": self._steps}

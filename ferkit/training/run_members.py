@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ferkit import balancing
 from ferkit.cleaning import drop_non_faces
 from ferkit.config import RunConfig, Training
 from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble, combine
+from ferkit.ensemble import Ensemble
 from ferkit.errors import TrainingError
 from ferkit.labels import Split, Target
 from ferkit.model import Answers, FaceModel, ask
@@ -30,7 +31,7 @@ from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.execution import precision_of
 from ferkit.training.member import train_member
-from ferkit.training.teacher import without_idle
+from ferkit.training.teacher import vote
 from ferkit.training_set import TrainingSet
 
 __all__ = ["OutOfTimeError", "RunData", "RunMembers", "read_data"]
@@ -232,14 +233,12 @@ class RunMembers:
         key = self._teacher_key(target)
         said = self.folder.read_teacher(target.name, key)
         if said is None:
-            voting, voters = without_idle(self.ensembles[target.name]), self.voters(target)
-            training_set = self._training_set(target)
-            rows = training_set.row[~training_set.made]
-            said = combine({name: self._opinion(voters[name], target, rows) for name in voting.members}, voting)
+            voters = {label: partial(self._opinion, each, target) for label, each in self.voters(target).items()}
+            said = vote(voters, self.ensembles[target.name], self._training_set(target))
             self.folder.write_teacher(said, key)
         return said
 
-    def _opinion(self, training: Training, target: TargetSettings, rows: NDArray[np.int64]) -> Predictions:
+    def _opinion(self, training: Training, target: TargetSettings, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """What a finished network says about the training pictures `rows`; asked once, whatever its targets."""
         faces = self.data.faces.of_split("Training")
         if training.name not in self._opinions:
@@ -247,8 +246,7 @@ class RunMembers:
             model = FaceModel(training.label, target.name, self.files(training).network)
             self._opinions[training.name] = ask(model.network, faces.images, training.names, self.config.prediction)
         order = np.argsort(faces.row)
-        places = order[np.searchsorted(faces.row, rows, sorter=order)]
-        return Predictions(target.name, "Training", rows, self._opinions[training.name][target.name][places])
+        return self._opinions[training.name][target.name][order[np.searchsorted(faces.row, rows, sorter=order)]]
 
     def _teacher_key(self, target: TargetSettings) -> str:
         """Hash of everything that decides what the ensemble says about the training pictures."""

@@ -1,10 +1,12 @@
 """The teacher of a run's students: what its ensemble says about the training pictures."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferkit.ensemble import Ensemble, combine
 from ferkit.model import FaceModel
@@ -12,9 +14,12 @@ from ferkit.predictions import Predictions
 from ferkit.training_set import TrainingSet
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
-__all__ = ["teach", "without_idle"]
+__all__ = ["teach", "vote"]
 
 _LOG = logging.getLogger(__name__)
+
+# Probabilities (K, classes) of the pictures in K rows of the data.
+Opinion = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
 def teach(
@@ -36,20 +41,29 @@ def teach(
     DataError
         If a member of the ensemble is missing.
     """
-    voting = without_idle(ensemble)
-    real = np.flatnonzero(~training_set.made)
-    images, row = training_set.images[real], training_set.row[real]
-    said = {}
-    for model in models:
-        if model.name in voting.members:
-            _LOG.info("%s teaches %s: %d pictures", model.name, ensemble.target, len(real))
-            # A copy, so that one network after the other is held in memory.
-            probabilities = replace(model, target=ensemble.target).predict(images, views)
-            said[model.name] = Predictions(ensemble.target, "Training", row, probabilities)
+    images = training_set.images[np.flatnonzero(~training_set.made)]
+
+    def asked(model: FaceModel, row: NDArray[np.int64]) -> NDArray[np.float32]:
+        _LOG.info("%s teaches %s: %d pictures", model.name, ensemble.target, len(row))
+        # A copy, so that one network after the other is held in memory.
+        return replace(model, target=ensemble.target).predict(images, views)
+
+    return vote({model.name: partial(asked, model) for model in models}, ensemble, training_set)
+
+
+def vote(voters: Mapping[str, Opinion], ensemble: Ensemble, training_set: TrainingSet) -> Predictions:
+    """As `teach`, from the opinions of `voters` on the rows of those pictures; who has no weight is not asked."""
+    voting = _without_idle(ensemble)
+    row = training_set.row[~training_set.made]
+    said = {
+        name: Predictions(ensemble.target, "Training", row, voters[name](row))
+        for name in voting.members
+        if name in voters
+    }
     return combine(said, voting)
 
 
-def without_idle(ensemble: Ensemble) -> Ensemble:
+def _without_idle(ensemble: Ensemble) -> Ensemble:
     """The same ensemble without members of weight 0: asking them about all of Training would change nothing."""
     counting = [(name, weight) for name, weight in zip(ensemble.members, ensemble.weights, strict=True) if weight]
     members, weights = zip(*counting, strict=True)
