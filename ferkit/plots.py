@@ -5,6 +5,7 @@ Colours are Okabe and Ito's, which colour-blind people can tell apart.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,13 @@ def confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: 
     title
         Above the figure.
     """
-    classes = len(names)
+    return _confusion_matrix(tuple(map(tuple, confusion.tolist())), tuple(names), title)
+
+
+# A step logs it, its artifact shows it and the report holds it: on one machine, all within one process.
+@lru_cache(maxsize=128)
+def _confusion_matrix(cells: tuple[tuple[int, ...], ...], names: tuple[str, ...], title: str) -> bytes:
+    confusion, classes = np.array(cells), len(names)
     figure, axes = _figure(0.86 * classes + 1.6, 0.72 * classes + 1.3, title)
     support = confusion.sum(axis=1, keepdims=True)
     share = np.divide(confusion, support, out=np.zeros(confusion.shape), where=support > 0)

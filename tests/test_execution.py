@@ -39,10 +39,6 @@ def test_xla_learns_the_same(plain):
     np.testing.assert_allclose(train(compile="on").history["loss"], plain.history["loss"], rtol=0.1)
 
 
-def test_several_steps_at_a_time_learn_the_same(plain):
-    np.testing.assert_allclose(train(steps_per_execution=4).history["loss"], plain.history["loss"], rtol=1e-3)
-
-
 def test_a_network_trained_in_bfloat16_predicts_in_float32(plain):
     trained = train(precision="mixed_bfloat16")
     assert {layer.compute_dtype for layer in trained.network.get_layer("backbone").layers} == {"float32"}

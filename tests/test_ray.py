@@ -128,7 +128,7 @@ def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):
 
 def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
     places = [cluster.nodes.add_node(num_cpus=3) for _ in range(2)]
-    process = cluster.start("long", seconds=15, need={"cpu_count": 3}, retries=2)
+    process = cluster.start("long", seconds=6, need={"cpu_count": 3}, retries=2)
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     lost = cluster.noted("long")[0]["node"]
     cluster.lose(lost)

@@ -368,7 +368,9 @@ def test_each_backend_learns_the_same(backend, tmp_path):
     config = tmp_path / "toy.yaml"
     config.write_text(yaml.safe_dump(TOY))
     done = subprocess.run(
-        command(config, "--out", tmp_path / "out", "--no-test"), env=environment(KERAS_BACKEND=backend),
+        command(config, "--out", tmp_path / "out", "--no-test"),
+        # A quick compilation of what runs for seconds.
+        env=environment(KERAS_BACKEND=backend, XLA_FLAGS="--xla_backend_optimization_level=0"),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
