@@ -16,7 +16,7 @@ from ferkit.config_file import load_config, load_settings
 from ferkit.errors import ConfigError, DataError, FerkitError
 from ferkit.run_folder import Adoption
 from ferkit.sources import fingerprint
-from ferkit.training.checkpoint import remove_finished
+from ferkit.training.checkpoint import clean_up
 from stacks.placement import Placement
 from stacks.settings import StackSettings
 
@@ -165,7 +165,7 @@ def start(
         raise ConfigError(" ".join(str(error).split())) from error
     finished = Client().get_pipeline_run(run.id)
     _require_success(finished)
-    remove_finished(workspace.checkpoints)
+    clean_up(workspace.checkpoints, finished.name)
     return finished
 
 

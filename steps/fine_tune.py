@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from zenml import step
+from zenml import get_step_context, step
 
 from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.model import FaceModel
 from ferkit.targets import TargetSettings
+from ferkit.training.checkpoint import mark_finished
 from ferkit.training.member import train_member
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
@@ -46,4 +47,6 @@ def fine_tune(
         tracking.log_metrics(member.numbers)
         tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
     # The file of a joint training has a head for each target; the steps that ask it choose one.
-    return member.models[targets[0].name], member.history
+    model = member.models[targets[0].name]
+    mark_finished(model.file.parent, get_step_context().pipeline_run.name)
+    return model, member.history

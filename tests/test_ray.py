@@ -192,8 +192,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
         said.append(line)
         begun = re.search(r"fine_tune_fer_fernet \.\.\. on \S+-(\w{4})", line)
         if begun and "lost" not in said:
-            checkpoint = cluster.folder / "home" / "checkpoints" / "fer-fernet" / "state"
-            wait_for(checkpoint.exists, what="".join(said))
+            wait_for(lambda: list(cluster.folder.glob("home/checkpoints/fer-fernet/*/state")), what="".join(said))
             [lost] = [each.node_id for each in cluster.nodes.list_all_nodes() if each.node_id.startswith(begun[1])]
             cluster.lose(lost)
             said.append("lost")

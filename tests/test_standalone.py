@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from toy_services import wait_for
 
 from ferkit.config_file import load_config
 from ferkit.dataset import FaceDataset
@@ -85,10 +85,8 @@ class Run:
         running = subprocess.Popen(
             command(*self.arguments), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        progress = self.out / "checkpoints" / "fer+ferplus-j" / "state" / "progress.json"
-        deadline = time.monotonic() + 500
-        while not progress.exists() and running.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
+        checkpoints = self.out / "checkpoints" / "fer+ferplus-j"
+        wait_for(lambda: list(checkpoints.glob("*/state/progress.json")) or running.poll() is not None)
         running.send_signal(signal.SIGKILL)
         self.killed = running.wait()
         self.after_kill = (self.out / "training.log").read_text()
@@ -216,7 +214,7 @@ def small(tmp_path_factory):
 def test_parts_of_a_run_come_together_and_private_test_is_read_when_asked_for(small, tmp_path, capsys):
     out = tmp_path / "out"
     # As another process leaves it that trains `a` into the same folder, and has not yet kept what it finished.
-    elsewhere = out / "checkpoints" / "fer-a" / "finished"
+    elsewhere = out / "checkpoints" / "fer-a" / "0123456789ab" / "network.keras"
     elsewhere.parent.mkdir(parents=True)
     elsewhere.touch()
     assert main([str(small), "--out", str(out), "--only", "b"]) == 0

@@ -1,9 +1,11 @@
 """Fine-tuning a toy network on pictures that can be told apart by where they are bright."""
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from ferkit.errors import TrainingError
 from ferkit.model import FaceModel
 from ferkit.targets import TargetSettings
 from ferkit.training.augmentation import AugmentationSettings
-from ferkit.training.checkpoint import Checkpoint, Progress
+from ferkit.training.checkpoint import Checkpoint, Progress, clean_up, mark_finished
 from ferkit.training.examples import Validation, join
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tuning import fine_tune
@@ -153,9 +155,28 @@ def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_pa
 
 
 def test_other_settings_do_not_take_over_a_checkpoint(tmp_path):
-    train(tmp_path, epochs=1, learning_rate=0.01)
+    first = train(tmp_path, epochs=1, learning_rate=0.01)
     changed = train(tmp_path, epochs=1, learning_rate=0.02)
     assert changed.history["learning_rate"].iloc[0] == pytest.approx(0.02)
+    # Runs at the same moment share nothing.
+    assert changed.folder != first.folder
+    assert {path.parent for path in tmp_path.glob("*/state")} == {changed.folder, first.folder}
+
+
+def test_a_run_removes_what_it_finished_and_what_nobody_comes_for(tmp_path):
+    day = 86_400
+    ages = {"own": 0, "other": 0, "forgotten": 2 * day, "running": 0, "killed": 20 * day, "abandoned": 40 * day}
+    finished = {"own": "run-1", "other": "run-2", "forgotten": "run-3"}
+    for name, age in ages.items():
+        folder = tmp_path / "fer-fernet" / name
+        (folder / "state").mkdir(parents=True)
+        then = time.time() - age
+        if name in finished:
+            mark_finished(folder, finished[name])
+            os.utime(folder / "finished", (then, then))
+        os.utime(folder, (then, then))
+    clean_up(tmp_path, "run-1")
+    assert {path.name for path in tmp_path.glob("*/*")} == {"other", "running", "killed"}
 
 
 def test_a_state_that_is_half_written_is_not_taken_for_a_whole_one(tmp_path):

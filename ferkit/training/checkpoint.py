@@ -3,6 +3,8 @@
 import json
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,10 @@ from ferkit.training.settings import PhaseSettings
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Checkpoint", "Progress", "remove_finished"]
+__all__ = ["Checkpoint", "Progress", "clean_up", "mark_finished"]
 
 _FINISHED = "finished"
+_DAY_S = 24 * 60 * 60
 
 
 @dataclass
@@ -137,15 +140,28 @@ class Checkpoint:
         new.rename(self._state)
         shutil.rmtree(older, ignore_errors=True)
 
-    def finish(self) -> None:
-        """Note that the training is over: `remove_finished` may take the folder away."""
-        (self._state.parent / _FINISHED).touch()
+
+def mark_finished(folder: Path, run: str) -> None:
+    """Note that the training whose state is in `folder` is over, and that `run` is to keep what it made."""
+    (folder / _FINISHED).write_text(run)
 
 
-def remove_finished(root: Path) -> None:
-    """Remove the folders below `root` whose training is over, once what it made is kept elsewhere."""
-    for mark in root.glob(f"*/{_FINISHED}"):
-        shutil.rmtree(mark.parent, ignore_errors=True)
+def clean_up(root: Path, run: str) -> None:
+    """Remove what `run` finished below `root`, now that it is kept elsewhere, and what nobody will go on with.
+
+    Other runs may train there, and may be about to keep what they finished; after a day they are not, and after thirty
+    nobody goes on with a training that was killed.
+    """
+    for folder in root.glob("*/*"):
+        # Another run may be cleaning up, too.
+        with suppress(FileNotFoundError):
+            mark, now = folder / _FINISHED, time.time()
+            if mark.exists():
+                done = mark.read_text() == run or now - mark.stat().st_mtime > _DAY_S
+            else:
+                done = now - folder.stat().st_mtime > 30 * _DAY_S
+            if done:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(path: Path, values: list[Any]) -> None:

@@ -56,6 +56,8 @@ class Trained:
         Training pictures a second over the whole training, validation not counted.
     trainable
         Parameters that learned, by phase.
+    folder
+        With the state of this training; gone if nobody asked for a checkpoint.
     """
 
     network: "keras.Model"
@@ -63,6 +65,7 @@ class Trained:
     best_epoch: int
     pictures_per_second: float
     trainable: dict[str, int]
+    folder: Path
 
 
 def fine_tune(
@@ -88,7 +91,8 @@ def fine_tune(
     seed
         Of weights, order, dropout and augmentation.
     checkpoint
-        A folder for the state after each epoch. If it holds the state of this very training, that goes on.
+        A folder in which each training has one of its own, for the state after each epoch. If there is the state of
+        this very training, that goes on.
     on_epoch
         Called after each epoch with its record, also with those of a training that goes on.
 
@@ -103,11 +107,13 @@ def fine_tune(
     phases = _phases(backbone, settings)
     with (
         execution(settings.execution, backbone.card),
-        nullcontext(checkpoint) if checkpoint else tempfile.TemporaryDirectory() as folder,
+        nullcontext(checkpoint) if checkpoint else tempfile.TemporaryDirectory() as root,
     ):
         picture = picture_shape(examples.images)
         network = build_network(backbone, examples.heads, seed=seed, picture=picture)
-        store = Checkpoint(Path(folder), _key(examples, backbone, settings, seed))
+        key = _key(examples, backbone, settings, seed)
+        folder = Path(root) / key[:12]
+        store = Checkpoint(folder, key)
         progress = store.load() or Progress()
         if progress.history:
             _LOG.info("%s goes on after epoch %d", backbone.label, len(progress.history) - 1)
@@ -118,10 +124,9 @@ def fine_tune(
         epochs = Epochs(network, examples, validation, settings, seed, backbone.label)
         trainable = _run_phases(epochs, phases, progress, store, on_epoch)
         store.restore_best(network)
-        store.finish()
     rate = progress.pictures / progress.seconds
     network = _in_float32(network, backbone, examples.heads, picture)
-    return Trained(network, pd.DataFrame(progress.history), progress.best_epoch, rate, trainable)
+    return Trained(network, pd.DataFrame(progress.history), progress.best_epoch, rate, trainable, folder)
 
 
 def _run_phases(

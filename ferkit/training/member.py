@@ -57,7 +57,8 @@ def train_member(
     training_sets
         One for each target.
     workspace
-        Folder for checkpoints and the trained network; a training that was killed goes on from what it finds there.
+        Each training has a folder in it for its checkpoint and beside that its network; one that was killed goes on
+        from what it finds there.
 
     Raises
     ------
@@ -66,17 +67,16 @@ def train_member(
         `ferkit.training.examples.join` do.
     """
     names = [each.name for each in targets]
-    folder = workspace / f"{'+'.join(names)}-{backbone.label}"
     trained = fine_tune(
         join({name: training_sets[name] for name in names}),
         Validation.of(faces.of_split("PublicTest"), targets),
         backbone,
         settings,
         seed,
-        checkpoint=folder,
+        checkpoint=workspace / f"{'+'.join(names)}-{backbone.label}",
         on_epoch=on_epoch,
     )
-    saved = FaceModel.save(trained.network, backbone.label, targets[0].name, folder / "network.keras")
+    saved = FaceModel.save(trained.network, backbone.label, targets[0].name, trained.folder / "network.keras")
     models = {name: replace(saved, target=name) for name in names}
     numbers = {
         "best_epoch": float(trained.best_epoch),

@@ -202,12 +202,11 @@ class RunMembers:
 
     def _stopper(self, checkpoint: Path) -> Callable[[EpochRecord], None]:
         """Called after each epoch; stops the run when its time is up, but not before it has come an epoch further."""
-        state = checkpoint / "state" / "progress.json"
-        found = state.stat().st_mtime_ns if state.exists() else None
+        found = _saved(checkpoint)
 
         def stop(record: EpochRecord) -> None:
             passed = self.deadline is not None and time.monotonic() > self.deadline
-            if passed and state.stat().st_mtime_ns != found:
+            if passed and _saved(checkpoint) != found:
                 raise OutOfTimeError(
                     f"the time limit has passed, {checkpoint.name} stands after epoch {record['epoch']}"
                 )
@@ -277,3 +276,8 @@ class RunMembers:
 
 def _hash(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _saved(checkpoint: Path) -> int:
+    """When the last state below was written, in nanoseconds; 0 if there is none."""
+    return max((each.stat().st_mtime_ns for each in checkpoint.glob("*/state/progress.json")), default=0)
