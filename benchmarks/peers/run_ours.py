@@ -1,4 +1,4 @@
-"""The reference of this project: variant ``ensemble``, or ``single``, the one network distilled from it."""
+"""The reference of this project: variant ``ensemble``, or ``single``, the one network that an ensemble taught."""
 
 import sys
 from typing import Any
