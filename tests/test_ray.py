@@ -93,11 +93,13 @@ def test_a_run_that_fails_fast_stops_everything(cluster):
     status, said = cluster.run("hasty")
     assert status != 0, said
     assert "1 is not enough" in said
+    assert "was halted: " in said
+    assert said.endswith("Pipeline run has failed due to failure in step(s): explode\n")
     assert "IllegalOperationError" not in said
     state, steps = cluster.statuses()
     assert state == "failed"
     assert steps.pop("independent", ["failed"]) == ["failed"]
-    assert steps == {"explode": ["failed"]}
+    assert steps == {"explode": ["failed"], "until_failed": ["completed"]}
 
 
 def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-from zenml import pipeline, step
+from zenml import get_step_context, pipeline, step
 from zenml.config import ResourceSettings
 from zenml.config.retry_config import StepRetryConfig
 from zenml.enums import ExecutionMode
@@ -39,6 +39,22 @@ def kept(notes: str) -> Annotated[int, "kept_done"]:
 def explode(before: int) -> Annotated[int, "exploded"]:
     """Never succeed."""
     raise ValueError(f"{before} is not enough")
+
+
+@step(enable_cache=False)
+def until_failed() -> Annotated[int, "seen"]:
+    """End as soon as the run has failed."""
+    from zenml.client import Client
+
+    run = get_step_context().pipeline_run.id
+    while not Client().get_pipeline_run(run, hydrate=False).status.is_finished:
+        time.sleep(0.1)
+    return 1
+
+
+def linger(_error: BaseException) -> None:
+    """Keep a step that has failed from ending."""
+    time.sleep(10)
 
 
 def _note(notes: str, line: dict) -> None:
@@ -80,10 +96,13 @@ def broken(notes: str) -> None:
 
 @pipeline(dynamic=False, execution_mode=ExecutionMode.FAIL_FAST)
 def hasty(notes: str) -> None:
-    """A step that fails, and one that has nothing to do with it and is stopped all the same."""
-    explode(before=1)
+    """A step that fails, and what has nothing to do with it and is stopped all the same."""
+    explode.with_options(on_failure=linger)(before=1)
     _work("independent", 200, notes)
     _work("later", 0, notes, after=("independent",))
+    # The run has failed and the step has not ended: what would begin now is halted first.
+    until_failed()
+    _work("late", 0, notes, after=("until_failed",))
 
 
 @pipeline(dynamic=False)

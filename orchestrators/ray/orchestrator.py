@@ -14,7 +14,7 @@ from zenml.utils.source_utils import get_source_root
 
 from orchestrators.ray.final_states import finish
 from orchestrators.ray.requests import options, request, unmet
-from orchestrators.ray.supervisor import Event, PlannedStep, Supervisor
+from orchestrators.ray.supervisor import PlannedStep, Supervisor
 from orchestrators.ray.worker import RUN_ID
 
 __all__ = ["RayOrchestrator"]
@@ -89,15 +89,14 @@ class RayOrchestrator(BaseOrchestrator):
 
 def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:
     """Tell what becomes of the steps until all are done; an interruption stops them."""
-    told, failed, done = 0, [], False
+    told, done = 0, False
     try:
         while not done:
             done = bool(ray.wait([work], timeout=0.5)[0])
             for event in ray.get(supervisor.events.remote(told)):
                 told += 1
-                _tell(event)
-                failed += [event.step] if event.what == "failed" else []
-        ray.get(work)
+                _LOG.log(event.level, event.says, exc_info=event.error)
+        failed = ray.get(work)
     except KeyboardInterrupt:
         ray.get(supervisor.stop.remote())
         ray.wait([work], timeout=60)
@@ -109,15 +108,3 @@ def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:
         ray.kill(supervisor)
     if failed:
         raise RuntimeError(f"Pipeline run has failed due to failure in step(s): {', '.join(failed)}")
-
-
-def _tell(event: Event) -> None:
-    """Say what happened, in the words of ZenML's local orchestrator."""
-    if event.what == "started":
-        _LOG.info("Step `%s` has started on %s.", event.step, event.node)
-    elif event.what == "finished":
-        _LOG.info("Step `%s` has finished in `%.1fs`.", event.step, event.seconds)
-    elif event.what == "failed":
-        _LOG.error("Step %s failed.", event.step, exc_info=event.error)
-    else:
-        _LOG.warning("Skipping step %s due to a failed step.", event.step)

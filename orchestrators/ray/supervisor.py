@@ -1,5 +1,6 @@
 """The actor that sees a run through, also when whoever submitted it is gone."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from uuid import UUID
 import ray
 from ray.exceptions import RayTaskError
 
-from orchestrators.ray.worker import run_step, take_environment
+from orchestrators.ray.worker import HaltedError, run_step, take_environment
 
 __all__ = ["Event", "PlannedStep", "Supervisor"]
 
@@ -35,12 +36,10 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that became of a step: ``started`` on a node, ``finished``, ``failed``, ``skipped``."""
+    """What became of a step, in the words of ZenML's local orchestrator; `error` is why it failed."""
 
-    step: str
-    what: str
-    node: str = ""
-    seconds: float = 0.0
+    level: int
+    says: str
     error: BaseException | None = None
 
 
@@ -53,11 +52,12 @@ class Supervisor:
         self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
         self._events: list[Event] = []
         self._begun: dict[str, float] = {}
-        self._lost: set[str] = set()
+        # What became of each step that has no result.
+        self._lost: dict[str, str] = {}
         self._stopped = False
 
-    def run(self) -> None:
-        """Submit every step, wait for all of them, and leave a final state behind."""
+    def run(self) -> list[str]:
+        """Submit every step, wait for all of them, leave a final state behind, and return which steps failed."""
         me = ray.get_runtime_context().current_actor
         tasks: dict[str, Any] = {}
         for step, planned in self._plan.items():
@@ -69,19 +69,20 @@ class Supervisor:
             done, _ = ray.wait(list(waiting), timeout=0.5)
             for task in done:
                 self._events.append(self._outcome(waiting.pop(task), task))
-            if self._stopped or (self._fail_fast and self._lost):
+            if self._stopped or (self._fail_fast and self._that("failed")):
                 for task in waiting:
                     ray.cancel(task, force=True)
         if self._lost:
             # It imports ZenML, which takes seconds; what went well has a final state.
             from orchestrators.ray.final_states import finish
 
-            finish(self._run_id, stopped=self._stopped)
+            finish(self._run_id, stopped=self._stopped or not self._that("failed"))
+        return self._that("failed") or self._that("halted")
 
     def started(self, step: str, node: str) -> None:
         """Called by a step that begins, each time."""
         self._begun[step] = time.monotonic()
-        self._events.append(Event(step, "started", node))
+        self._events.append(Event(logging.INFO, f"Step `{step}` has started on {node}."))
 
     def events(self, since: int) -> list[Event]:
         """What became of the steps, from the event number `since` on."""
@@ -95,14 +96,24 @@ class Supervisor:
         try:
             ray.get(task)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of the step
+            cause, broken = _cause(error), self._fail_fast and self._that("failed")
             # Ray hands the error of a step on to all that wait for it.
-            follows = bool(self._lost if self._fail_fast else self._lost & set(self._plan[step].upstream))
-            self._lost.add(step)
-            return Event(step, "skipped") if follows or self._stopped else Event(step, "failed", error=_cause(error))
-        return Event(step, "finished", seconds=time.monotonic() - self._begun[step])
+            if self._stopped or broken or self._lost.keys() & set(self._plan[step].upstream):
+                self._lost[step] = "skipped"
+                return Event(logging.WARNING, f"Skipping step {step} due to a failed step.")
+            # What a failure halts may be done before the step that failed.
+            if isinstance(cause, HaltedError):
+                self._lost[step] = "halted"
+                return Event(logging.WARNING, f"Step {step} was {cause}")
+            self._lost[step] = "failed"
+            return Event(logging.ERROR, f"Step {step} failed.", cause)
+        return Event(logging.INFO, f"Step `{step}` has finished in `{time.monotonic() - self._begun[step]:.1f}s`.")
+
+    def _that(self, what: str) -> list[str]:
+        return [step for step, became in self._lost.items() if became == what]
 
 
 def _cause(error: BaseException) -> BaseException:
     """What the step itself raised, or in one line what Ray says of a step that was lost."""
-    lost = RuntimeError(f"the step was lost: {str(error).splitlines()[0]}")
+    lost = RuntimeError(f"the step was lost: {(str(error) or type(error).__name__).splitlines()[0]}")
     return cast("BaseException", error.cause) if isinstance(error, RayTaskError) else lost

@@ -6,7 +6,7 @@ from typing import Any
 
 import ray
 
-__all__ = ["RUN_ID", "run_step", "take_environment"]
+__all__ = ["RUN_ID", "HaltedError", "run_step", "take_environment"]
 
 # Tells every step which run it belongs to.
 RUN_ID = "FERKIT_RAY_RUN_ID"
@@ -15,23 +15,35 @@ RUN_ID = "FERKIT_RAY_RUN_ID"
 _CODE = Path(__file__).resolve().parents[2]
 
 
+class HaltedError(RuntimeError):
+    """A step was not begun, or not ended, because its run has failed or was stopped meanwhile."""
+
+
 @ray.remote
 def run_step(step: str, snapshot_id: str, environment: dict[str, str], supervisor: Any, *_upstream: None) -> None:
     """Run `step`, once Ray has what is upstream; if that failed, Ray leaves the step out.
 
     There is no process of its own for it: that would take ten seconds of imports, and outlive a lost worker.
+
+    Raises
+    ------
+    HaltedError
+        If it is not the step that failed.
+    Exception
+        Whatever the step raises.
     """
     _enter_code()
     take_environment(environment)
     context = ray.get_runtime_context()
     supervisor.started.remote(step, f"{ray.util.get_node_ip_address()}-{context.get_node_id()[:4]}")
-    from zenml.exceptions import IllegalOperationError
+    from zenml.exceptions import IllegalOperationError, RunStoppedException
+    from zenml.steps.heartbeat import StepHeartBeatTerminationException
 
     try:
         _entrypoint()(["--snapshot_id", snapshot_id, "--step_name", step]).run()
-    except IllegalOperationError as error:
-        # The run has failed in the meantime, which ZenML tells in a long traceback.
-        raise RuntimeError(f"not begun: {error}") from None
+    except (IllegalOperationError, RunStoppedException, StepHeartBeatTerminationException) as error:
+        # Told in one line, where ZenML has a long traceback.
+        raise HaltedError(f"halted: {error}") from None
 
 
 def take_environment(environment: dict[str, str]) -> None:
