@@ -1,20 +1,20 @@
 """`ferkit predict`: the emotions in pictures, videos and what a webcam sees."""
 
-import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.batch import batch_table
+from cli.interruptions import Interruptions
 from cli.looking import BATCH, Output, look
 from cli.model_choice import choose_model
 from cli.picture_progress import PictureProgress
-from cli.shots import Drawings, Shot, shots_of_sources, shots_of_webcam
+from cli.shots import Drawings, Look, shots_of_sources, shots_of_webcam
 from cli.sightings import JsonWriter, LineWriter, Told, Writer
 from cli.workspace import Workspace
 from ferkit.detection import DetectorName, load_detector
@@ -25,9 +25,6 @@ from ferkit.picture_list import Source, list_sources, read_list
 from ferkit.predictor import Predictor
 
 __all__ = ["register"]
-
-# What shells report of a program that Ctrl-C ended.
-_INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -102,7 +99,7 @@ def predict(
         "detector": "none" if no_detect else detector,
     }  # fmt: skip
     told = Told()
-    with _ended_by_interrupts(), ExitStack() as stack:
+    with Interruptions() as interruptions, ExitStack() as stack:
         told.writers = [
             stack.enter_context(writer) for writer in _writers(chosen.classes, to, sources, as_json=as_json)
         ]
@@ -119,7 +116,10 @@ def predict(
             shots = shots_of_webcam(webcam_number, every)
         _quiet()
         with PictureProgress(batch, sources, every) as progress:
-            _answer(shots, predictor, [*outputs, progress], webcam=webcam, keep_pictures=draw is not None)
+            groups = look(
+                shots, predictor, batch=1 if webcam else BATCH, ahead=not webcam, keep_pictures=draw is not None
+            )
+            _answer(groups, [*outputs, progress], interruptions, webcam=webcam)
     done = batch.stand if batch else told
     if to:
         print(f"{to}: {done.faces:,} faces in {done.pictures:,} pictures")  # noqa: T201
@@ -130,30 +130,19 @@ def predict(
 
 
 def _answer(
-    shots: Iterable[Shot], predictor: Predictor, outputs: Sequence[Output], *, webcam: bool, keep_pictures: bool
+    found: Generator[list[Look]], outputs: Sequence[Output], interruptions: Interruptions, *, webcam: bool
 ) -> None:
-    """Look at all shots, and hand what is found to each output."""
-    batch = 1 if webcam else BATCH
+    """Hand what is found, group by group, to each output."""
     try:
-        with closing(look(shots, predictor, batch=batch, ahead=not webcam, keep_pictures=keep_pictures)) as groups:
+        with closing(found) as groups:
             for group in groups:
                 for output in outputs:
                     output.add(group)
+                interruptions.raise_lost()
     except KeyboardInterrupt:
         # The usual way to switch a webcam off.
         if not webcam:
             raise
-
-
-@contextmanager
-def _ended_by_interrupts() -> Iterator[None]:
-    """Let Ctrl-C end the process as soon as the block is tidied up, whatever other threads do."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(_INTERRUPTED)
 
 
 def _quiet() -> None:

@@ -368,6 +368,34 @@ def test_a_process_that_is_killed_twice_goes_on_twice(work):
     assert not parts.exists()
 
 
+# What TensorFlow does with an interruption while it traces a network for the first batch of another size.
+SWALLOWS = """
+import os, signal, time
+import ferkit.model
+ask = ferkit.model.forward
+def forward(*given):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        return ask(*given)
+ferkit.model.forward = forward
+from cli.app import main
+main()
+"""
+
+
+def test_an_interruption_that_native_code_swallows_is_not_lost(work):
+    asked = command("predict", "faces", "--no-detect", "--model", "net.keras", "--to", "lost.parquet")
+    asked[asked.index("-c") + 1] = SWALLOWS
+    done = subprocess.run(
+        asked, cwd=work, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert "stopped; lost.parquet has 31 pictures" in done.stderr
+
+
 def wait_for(condition, process):
     end = time.monotonic() + 300
     while not condition():
