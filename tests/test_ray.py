@@ -99,7 +99,9 @@ def test_a_run_that_fails_fast_stops_everything(cluster):
     state, steps = cluster.statuses()
     assert state == "failed"
     assert steps.pop("independent", ["failed"]) == ["failed"]
-    assert steps == {"explode": ["failed"], "until_failed": ["completed"]}
+    # Stopped before its end if it is `independent` that began too late and was halted.
+    assert steps.pop("until_failed") in (["completed"], ["failed"])
+    assert steps == {"explode": ["failed"]}
 
 
 def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):

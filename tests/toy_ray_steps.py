@@ -42,10 +42,11 @@ def explode(before: int) -> Annotated[int, "exploded"]:
 
 
 @step(enable_cache=False)
-def until_failed() -> Annotated[int, "seen"]:
+def until_failed(notes: str) -> Annotated[int, "seen"]:
     """End as soon as the run has failed."""
     from zenml.client import Client
 
+    _note(notes, {"label": "until_failed", "what": "begin", "time": time.time()})
     run = get_step_context().pipeline_run.id
     while not Client().get_pipeline_run(run, hydrate=False).status.is_finished:
         time.sleep(0.1)
@@ -53,8 +54,24 @@ def until_failed() -> Annotated[int, "seen"]:
 
 
 def linger(_error: BaseException) -> None:
-    """Keep a step that has failed from ending."""
-    time.sleep(10)
+    """Keep a step that has failed from ending before another was halted for it."""
+    import ray
+
+    supervisor = ray.get_actor(os.environ["FERKIT_RAY_RUN_ID"], namespace="ferkit")
+    _wait_for(lambda: any("halted" in event.says for event in ray.get(supervisor.events.remote(0))))
+
+
+@step(enable_cache=False, on_failure=linger)
+def explode_beside(notes: str) -> Annotated[int, "exploded"]:
+    """Never succeed, and not before `until_failed` has begun."""
+    _wait_for(lambda: Path(notes).exists() and "until_failed" in Path(notes).read_text())
+    raise ValueError("1 is not enough")
+
+
+def _wait_for(condition) -> None:
+    end = time.monotonic() + 120
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _note(notes: str, line: dict) -> None:
@@ -97,12 +114,12 @@ def broken(notes: str) -> None:
 @pipeline(dynamic=False, execution_mode=ExecutionMode.FAIL_FAST)
 def hasty(notes: str) -> None:
     """A step that fails, and what has nothing to do with it and is stopped all the same."""
-    explode.with_options(on_failure=linger)(before=1)
+    # When the run has failed and the step has not ended, what would begin is halted, and ends first.
+    explode_beside(notes=notes, id="explode")
+    until_failed(notes=notes)
+    _work("late", 0, notes, after=("until_failed",))
     _work("independent", 200, notes)
     _work("later", 0, notes, after=("independent",))
-    # The run has failed and the step has not ended: what would begin now is halted first.
-    until_failed()
-    _work("late", 0, notes, after=("until_failed",))
 
 
 @pipeline(dynamic=False)
