@@ -23,9 +23,8 @@ class Interruptions:
         self._came = False
 
     def __enter__(self) -> Self:
-        self._before = signal.getsignal(signal.SIGINT)
-        # Whoever ignores Ctrl-C, as `nohup` does, is left in peace; only the main thread may ask for it.
-        self._installed = self._before is signal.default_int_handler
+        # Whoever ignores Ctrl-C, as a shell makes what it starts in the background do, is left in peace.
+        self._installed = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if self._installed:
             signal.signal(signal.SIGINT, self._interrupt)
         return self
@@ -34,7 +33,7 @@ class Interruptions:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._installed:
-            signal.signal(signal.SIGINT, self._before)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if isinstance(error, KeyboardInterrupt):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -134,8 +134,8 @@ def _answer(
 ) -> None:
     """Hand what is found, group by group, to each output."""
     try:
-        with closing(found) as groups:
-            for group in groups:
+        with closing(found):
+            for group in found:
                 for output in outputs:
                     output.add(group)
                 interruptions.raise_lost()

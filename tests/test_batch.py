@@ -314,9 +314,13 @@ def work(tmp_path_factory):
     return root
 
 
-def start(root, to, *options):
+def start(root, to, *options, script=None):
+    """The command as a process; `script` runs in place of the one line that calls it."""
+    asked = command("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options)
+    if script:
+        asked[asked.index("-c") + 1] = script
     return subprocess.Popen(
-        command("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options),
+        asked,
         cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -386,14 +390,9 @@ main()
 
 
 def test_an_interruption_that_native_code_swallows_is_not_lost(work):
-    asked = command("predict", "faces", "--no-detect", "--model", "net.keras", "--to", "lost.parquet")
-    asked[asked.index("-c") + 1] = SWALLOWS
-    done = subprocess.run(
-        asked, cwd=work, capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 130
-    assert "stopped; lost.parquet has 31 pictures" in done.stderr
+    done = start(work, "lost.parquet", script=SWALLOWS)
+    assert done.wait(timeout=300) == 130
+    assert "stopped; lost.parquet has 31 pictures" in done.stderr.read()
 
 
 def wait_for(condition, process):

@@ -48,8 +48,7 @@ def until_failed(notes: str) -> Annotated[int, "seen"]:
 
     _note(notes, {"label": "until_failed", "what": "begin", "time": time.time()})
     run = get_step_context().pipeline_run.id
-    while not Client().get_pipeline_run(run, hydrate=False).status.is_finished:
-        time.sleep(0.1)
+    _wait_for(lambda: Client().get_pipeline_run(run, hydrate=False).status.is_finished)
     return 1
 
 
