@@ -1,7 +1,9 @@
 """Reading pictures as people have them: turned by the camera, in 16 bits, transparent, animated, or broken."""
 
+import logging
 import struct
 import zlib
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +16,37 @@ from ferkit.errors import DataError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "decode_picture", "find_pictures", "picture_bytes", "read_picture"]
+__all__ = [
+    "FORMATS",
+    "MOST_PIXELS",
+    "SUFFIXES",
+    "decode_picture",
+    "find_pictures",
+    "picture_bytes",
+    "read_picture",
+    "register_readers",
+]
 
-SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_LOG = logging.getLogger(__name__)
+
+# All names of Pillow for FORMATS, but that of PPM's kind with floating point.
+SUFFIXES = (
+    ".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heics", ".heif", ".heifs", ".hif", ".j2c", ".j2k", ".jfif",
+    ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
+    ".webp",
+)  # fmt: skip
 # A file of a few kilobytes can claim billions of pixels; the cameras of telephones have up to 108 million.
 MOST_PIXELS = 120_000_000
 
 # What is read: Pillow knows more kinds, and some of them run other programs.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
+# The values that a file of 16 bits may be meant to have, by their bits: cameras have 12, and programs store 8, too.
+_DEPTHS = (8, 12, 16)
+
+_END_OF_JPEG = b"\xff\xd9"
+# Behind a whole scan, any bytes but markers are passed over; in one that was cut they are taken for pixels.
+_NO_MARKERS = bytes(range(0xB7, 0xF7)) + bytes(range(0x17, 0x57))
 
 # What Pillow's readers raise depends on the format and on where the file is broken.
 _BROKEN = (
@@ -60,12 +85,14 @@ def picture_bytes(path: Path) -> bytes:
 def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
     """The first picture of a file's content.
 
-    Turned as the camera noted (EXIF), 16 bits cut to their upper 8, transparent parts white, as on a page.
+    Turned as the camera noted (EXIF), 16 bits cut to their upper 8 (12 bits to theirs, if no value needs more),
+    transparent parts white, as on a page. A JPEG that lacks nothing but its end marker is read, with a warning in the
+    log.
 
     Parameters
     ----------
     content
-        JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP, JPEG 2000 or PPM.
+        JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP, JPEG 2000 or PPM.
     name
         What messages call it.
     most_pixels
@@ -85,22 +112,33 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     if not content:
         raise DataError(f"{name}: an empty file, expected a picture.")
     try:
-        # Registers all readers; a name in `formats` that is not registered is an error.
-        Image.init()
+        register_readers()
         with Image.open(BytesIO(content), formats=FORMATS) as opened:
             if opened.width * opened.height > most_pixels:
                 raise DataError(
                     f"{name}: {opened.width:,} x {opened.height:,} pixels, expected at most {most_pixels:,} in all; "
                     "make it smaller."
                 )
-            return _upright_rgb(opened, name)
+            return _upright_rgb(_loaded(opened, content, name), name)
     except UnidentifiedImageError:
-        raise DataError(f"{name}: not a picture, expected JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP.") from None
+        raise DataError(
+            f"{name}: not a picture, expected JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP or JPEG 2000."
+        ) from None
     except Image.DecompressionBombError:
         raise DataError(f"{name}: far more pixels than a camera has, expected at most {most_pixels:,}.") from None
     except _BROKEN as error:
         reason = str(error).partition(" <")[0] or type(error).__name__
         raise DataError(f"{name}: not a whole picture ({reason}).") from error
+
+
+@cache
+def register_readers() -> None:
+    """Make Pillow know all of `FORMATS`: to it, a name that is not registered is an error."""
+    from PIL import Image
+    from pillow_heif import register_heif_opener
+
+    Image.init()
+    register_heif_opener()
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -121,17 +159,57 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def _loaded(opened: "Image.Image", content: bytes, name: str) -> "Image.Image":
+    """`opened` with its pixels, also those of a JPEG that lacks nothing but its end marker."""
+    try:
+        opened.load()
+    except OSError:
+        whole = _with_end_marker(content) if opened.format in ("JPEG", "MPO") else None
+        if whole is None:
+            raise
+        _warn_once(f"{name}: a JPEG without its end marker; nothing else is missing, and it is read.")
+        return whole
+    return opened
+
+
+def _with_end_marker(content: bytes) -> "Image.Image | None":
+    """The picture of a JPEG that ends behind its last scan; None if the end of that scan is missing, too.
+
+    The decoder fills what is missing with grey and says nothing. But it then reads whatever follows as pixels, so that
+    two different ends give two pictures.
+    """
+    from PIL import Image
+
+    if content.endswith(_END_OF_JPEG):
+        return None
+    # Of the marker, its first byte may be there.
+    scan = content.rstrip(b"\xff")
+    first, second = (Image.open(BytesIO(scan + end + _END_OF_JPEG), formats=("JPEG",)) for end in (b"", _NO_MARKERS))
+    return first if first == second else None
+
+
+@lru_cache(maxsize=1000)
+def _warn_once(text: str) -> None:
+    """Write a warning into the log; a training reads the same picture many times."""
+    _LOG.warning("%s", text)
+
+
 def _upright_rgb(opened: "Image.Image", name: str) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     picture = ImageOps.exif_transpose(opened)
-    if picture.mode.startswith("I;16"):
-        # Pillow would clip 16 bits to 8: every grey but the darkest would be white.
-        grey = (np.asarray(picture) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+    # Pillow would clip 16 bits to 8: every grey but the darkest would be white. It reads those of PGM as 32.
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and opened.format == "PPM"):
+        return np.repeat(_upper_bits(np.asarray(picture))[..., None], 3, axis=2)
     if picture.mode in ("I", "F"):
         raise DataError(f"{name}: pixels of 32 bits, whose range nobody knows; expected 8 or 16: convert it.")
     if picture.has_transparency_data:
         paper = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(paper, picture.convert("RGBA"))
     return np.asarray(picture.convert("RGB"))
+
+
+def _upper_bits(values: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """The upper 8 of the bits that values of 16 bits use: 8, 12 or all, as the brightest needs."""
+    bits = next(depth for depth in _DEPTHS if int(values.max()) < 2**depth)
+    return (values >> (bits - 8)).astype(np.uint8)

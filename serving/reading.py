@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.errors import DataError
-from ferkit.pictures import FORMATS, decode_picture
+from ferkit.pictures import FORMATS, decode_picture, register_readers
 from ferkit.predictor import Crops, Predictor
 from serving.backend import Backend
 from serving.errors import ApiError
@@ -72,7 +72,7 @@ def _pixels(upload: Upload) -> int | None:
     """What the head of the file says; None if it says nothing that can be read."""
     from PIL import Image
 
-    Image.init()
+    register_readers()
     try:
         with Image.open(BytesIO(upload.content), formats=FORMATS) as opened:
             return opened.width * opened.height

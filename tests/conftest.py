@@ -6,6 +6,8 @@ import signal
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from cli.workspace import Workspace
 
 # Before anything imports ZenML or MLflow, which read the environment once.
@@ -18,6 +20,15 @@ Workspace.open().set_environment()
 # A shell that starts the tests in the background makes them ignore interruptions, and so all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def cases():
+    """The folder of inputs that once failed, which is no part of the repository; its README names each."""
+    folder = Path(os.environ.get("FERKIT_CASES") or Path(__file__).parents[2] / "shared" / "cases")
+    if not folder.is_dir():
+        pytest.skip("needs the inputs that once failed; FERKIT_CASES names their folder")
+    return folder
 
 
 def pytest_unconfigure():

@@ -103,7 +103,7 @@ def test_the_columns_tell_of_faces_pictures_and_broken_files(tmp_path, sources):
         assert (rows.loc[name, ["x", "y", "width", "height", "picture_width"]] == [0, 0, 48, 48, 48]).all()
     broken = rows[rows["problem"].notna()]
     assert [problem.rpartition("/")[2] for problem in broken["problem"]] == [
-        "4.png: not a picture, expected JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP.",
+        "4.png: not a picture, expected JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP or JPEG 2000.",
         "gone.png: no such file.",
     ]
     assert broken.drop(columns=["file", "problem"]).isna().all(axis=None)

@@ -6,9 +6,13 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from ferkit.errors import DataError
-from ferkit.pictures import decode_picture, find_pictures, read_picture
+from ferkit.pictures import FORMATS, SUFFIXES, decode_picture, find_pictures, read_picture
+
+# It writes HEIC, too.
+register_heif_opener()
 
 
 def pattern(width=40, height=24):
@@ -36,9 +40,11 @@ def test_formats_that_lose_nothing(kind):
     np.testing.assert_array_equal(decoded(Image.fromarray(pattern()), kind), pattern())
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "JPEG2000", "WEBP", "AVIF", "HEIF"])
 def test_formats_that_lose_a_little(kind):
-    got = decoded(Image.fromarray(pattern()), kind, quality=95)
+    # That option is one of all but JPEG 2000, which loses nothing without any.
+    options = {} if kind == "JPEG2000" else {"quality": 95}
+    got = decoded(Image.fromarray(pattern()), kind, **options)
     assert got.shape == (24, 40, 3)
     assert np.abs(got[3:9, 3:17].mean(axis=(0, 1)) - [255, 0, 0]).max() < 12
 
@@ -78,6 +84,22 @@ def test_16_bits_keep_their_upper_8():
     values = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
     for kind in ("PNG", "TIFF"):
         np.testing.assert_array_equal(decoded(Image.fromarray(values), kind)[..., 1], values >> 8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize(("bits", "spare"), [(8, 0), (12, 4)])
+def test_fewer_bits_in_a_file_of_16(kind, bits, spare):
+    values = np.linspace(0, 2**bits - 1, 1024).astype(np.uint16).reshape(32, 32)
+    np.testing.assert_array_equal(decoded(Image.fromarray(values), kind)[..., 1], values >> spare)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_16_bits_of_pgm(bits):
+    values = np.linspace(0, 2**bits - 1, 1024).astype(np.uint16).reshape(32, 32)
+    content = b"P5 32 32 %d\n" % (2**bits - 1) + values.astype(">u2").tobytes()
+    # Pillow spreads values of fewer bits over 16, which rounds.
+    got = decode_picture(content, "x").astype(int)
+    assert np.abs(got - (values >> (bits - 8))[..., None]).max() <= 1
 
 
 def test_16_bits_of_colour():
@@ -122,7 +144,7 @@ def test_an_animation_shows_its_first_frame():
         assert np.abs(got.astype(int) - 200).max() <= 3
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "HEIF"])
 def test_a_file_that_was_cut_short(kind):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     content = encoded(Image.fromarray(noise), kind)
@@ -131,8 +153,37 @@ def test_a_file_that_was_cut_short(kind):
             decode_picture(content[: int(len(content) * share)], "holiday.jpg")
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_without_its_end_marker_is_read_with_a_warning(progressive, missing, caplog):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), "JPEG", progressive=progressive)
+    name = f"{progressive} {missing}.jpg"
+    np.testing.assert_array_equal(decode_picture(content[:-missing], name), decode_picture(content, name))
+    # It is said once, however often the picture is read.
+    decode_picture(content[:-missing], name)
+    assert caplog.messages == [f"{name}: a JPEG without its end marker; nothing else is missing, and it is read."]
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lacks_pixels_is_refused(progressive):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), "JPEG", progressive=progressive)
+    for cut in (content[:-5], content[:-40], content[: len(content) // 2]):
+        with pytest.raises(DataError, match="x: not a whole picture"):
+            decode_picture(cut, "x")
+
+
+def test_inputs_that_once_failed(cases):
+    same = decode_picture((cases / "no_eoi.jpg").read_bytes() + b"\xff\xd9", "x")
+    np.testing.assert_array_equal(read_picture(cases / "no_eoi.jpg"), same)
+    assert read_picture(cases / "iphone.heic").shape == read_picture(cases / "mixed_folder/IMG_1.HEIC").shape
+    for name in ("g16.pgm", "mixed_folder/scan.jp2"):
+        assert 100 < read_picture(cases / name).mean() < 130
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "AVIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP"])
 def test_damage_is_told_or_not_seen(kind):
     rng = np.random.default_rng(1)
     content = encoded(Image.fromarray(pattern()), kind)
@@ -146,6 +197,13 @@ def test_damage_is_told_or_not_seen(kind):
             read += 1
     # Any other error would have come through.
     assert read < 60
+
+
+def test_every_name_of_a_known_format_is_known():
+    names = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
+    # Floating point, of which nobody knows the range.
+    assert set(SUFFIXES) == names - {".pfm"}
+    assert list(SUFFIXES) == sorted(SUFFIXES)
 
 
 def test_what_is_no_picture(tmp_path):
