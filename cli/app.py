@@ -2,54 +2,100 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Annotated, ClassVar
 
 import typer
 
-from cli import (
-    backbones,
-    dashboard,
-    data,
-    drift,
-    evaluate,
-    export,
-    export_reference,
-    import_run,
-    predict,
-    promote,
-    report,
-    run,
-    serve,
-    stacks,
-    ui,
-)
 from cli.expected import expected_error
+from cli.lazy_group import CommandSource, LazyGroup
 from cli.workspace import Workspace
 
 __all__ = ["app", "main"]
 
+
+class Commands(LazyGroup):
+    """Every command, in the order of the help."""
+
+    sources: ClassVar[Mapping[str, CommandSource]] = {
+        "run": CommandSource(
+            "cli.run",
+            "Run the pipeline: ingest, validate, drop non-faces, oversample, fine-tune, ensemble, evaluate, report.",
+        ),
+        "import-run": CommandSource(
+            "cli.import_run",
+            "Run the pipeline with members that were trained elsewhere, in place of training them here.",
+        ),
+        "stack": CommandSource("cli.stacks", "Register and list the places that a pipeline can run on."),
+        "data": CommandSource(
+            "cli.data", "Bring FER-2013 and FER+, write shards, and look at what a configuration reads."
+        ),
+        "backbones": CommandSource(
+            "cli.backbones", "List the backbones: input, parameters, licence, and whether their weights are here."
+        ),
+        "evaluate": CommandSource("cli.evaluate", "Judge models that exist already."),
+        "export-reference": CommandSource(
+            "cli.export_reference",
+            "Make the reference models: small weights, votes chosen on PublicTest, the published table, the model "
+            "card.",
+        ),
+        "predict": CommandSource("cli.predict", "Find the faces of pictures, and say which emotion each shows."),
+        "drift": CommandSource(
+            "cli.drift", "Say what of a batch of pictures differs from what the model was trained on."
+        ),
+        "serve": CommandSource(
+            "cli.serve",
+            "Open the page and the API on the champion of the registry, or on the reference models if there is none.",
+        ),
+        "promote": CommandSource(
+            "cli.promote",
+            "Make the challenger the champion, if the gate lets it pass: floors, and a paired test against the "
+            "champion.",
+        ),
+        "rollback": CommandSource(
+            "cli.promote", "Bring back the champion before this one; done again, the one before that."
+        ),
+        "models": CommandSource(
+            "cli.models",
+            "List the versions of a registered model: aliases, numbers, who registered and judged them, and when.",
+        ),
+        "export": CommandSource(
+            "cli.export", "Write a model as ONNX and LiteRT, and compare each file with the Keras model."
+        ),
+        "report": CommandSource("cli.report", "Write the report of a run as Markdown and HTML, and print its results."),
+        "ui": CommandSource("cli.ui", "Open the MLflow UI: every run, its curves, figures, report and models."),
+        "dashboard": CommandSource(
+            "cli.dashboard",
+            "Open the ZenML dashboard: runs, steps, and every artifact with its contact sheet, matrix or report.",
+        ),
+    }
+
+
 app = typer.Typer(
     name="ferkit",
+    cls=Commands,
     help="Train, judge, keep and serve facial-expression models.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-run.register(app)
-import_run.register(app)
-app.add_typer(stacks.app, name="stack")
-app.add_typer(data.app, name="data")
-backbones.register(app)
-app.add_typer(evaluate.app, name="evaluate")
-export_reference.register(app)
-predict.register(app)
-drift.register(app)
-serve.register(app)
-promote.register(app)
-export.register(app)
-report.register(app)
-ui.register(app)
-dashboard.register(app)
+
+
+def _show_version(*, asked: bool) -> None:
+    if asked:
+        print(f"ferkit {version('ferkit')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """`ferkit data`: bring the data, write it as shards, and look at it."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -14,14 +15,19 @@ from ferkit.dataset import FaceDataset, as_faces
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.sources import load
 
-__all__ = ["app"]
+__all__ = ["register"]
 
-app = typer.Typer(
+commands = typer.Typer(
     help="Bring FER-2013 and FER+, write shards, and look at what a configuration reads.", no_args_is_help=True
 )
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.add_typer(commands, name="data")
+
+
+@commands.command()
 def download(
     to: Annotated[Path, typer.Argument(help="Folder for fer2013.csv and fer2013new.csv.")] = Path("data"),
 ) -> None:
@@ -35,7 +41,7 @@ def download(
         Console().print(f"{path}")
 
 
-@app.command()
+@commands.command()
 def shard(
     folder: Annotated[Path, typer.Argument(help="Folder with train/<emotion>/*, test/<emotion>/*.")],
     to: Annotated[Path, typer.Argument(help="Folder for the shards; made if missing.")],
@@ -73,7 +79,7 @@ def shard(
     )
 
 
-@app.command()
+@commands.command()
 def describe(
     config: Annotated[Path, typer.Argument(help="A run configuration; only its data section is read.")],
     overrides: Annotated[
@@ -82,12 +88,41 @@ def describe(
     sheet: Annotated[
         Path | None, typer.Option(help="Write a contact sheet, some faces of each emotion, as PNG.")
     ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Count the pictures of each split and emotion.
 
-    Example: `ferkit data describe configs/fer2013.yaml --set data.path=data --sheet faces.png`
+    Two examples:
+
+    * `ferkit data describe configs/fer2013.yaml --set data.path=data --sheet faces.png`
+    * `ferkit data describe configs/quickstart.yaml --json`
     """
     faces = load(load_config(config, overrides or []).data)
+    if as_json:
+        typer.echo(json.dumps(_counted(faces), indent=2))
+    else:
+        Console().print(_counts_table(faces))
+    if sheet:
+        sheet.write_bytes(to_png(_sheet(faces)))
+        if not as_json:
+            Console().print(f"{sheet}")
+
+
+def _counted(faces: FaceDataset) -> dict[str, Any]:
+    return {
+        "pictures": len(faces),
+        "votes": faces.votes is not None,
+        "splits": {
+            split: {
+                emotion: int((faces.of_split(split).label == index).sum()) for index, emotion in enumerate(FER_EMOTIONS)
+            }
+            for split in SPLITS
+        },
+    }
+
+
+def _counts_table(faces: FaceDataset) -> Table:
     table = Table(title=f"{len(faces):,} pictures, FER+ votes: {'yes' if faces.votes is not None else 'no'}")
     table.add_column("emotion")
     for split in SPLITS:
@@ -95,10 +130,7 @@ def describe(
     for index, emotion in enumerate(FER_EMOTIONS):
         table.add_row(emotion, *(f"{int((faces.of_split(split).label == index).sum()):,}" for split in SPLITS))
     table.add_row("all", *(f"{int(faces.in_split(split).sum()):,}" for split in SPLITS), style="bold")
-    Console().print(table)
-    if sheet:
-        sheet.write_bytes(to_png(_sheet(faces)))
-        Console().print(f"{sheet}")
+    return table
 
 
 def _sheet(faces: FaceDataset, each: int = 16) -> "np.ndarray":

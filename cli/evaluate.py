@@ -9,17 +9,22 @@ from rich.console import Console
 from cli.network_progress import network_progress
 from cli.workspace import Workspace
 
-__all__ = ["app"]
+__all__ = ["register"]
 
-app = typer.Typer(help="Judge models that exist already.", no_args_is_help=True)
+commands = typer.Typer(help="Judge models that exist already.", no_args_is_help=True)
 
 
-@app.callback()
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.add_typer(commands, name="evaluate")
+
+
+@commands.callback()
 def _group() -> None:
     """Keep `reference` a command of its own, though it is the only one."""
 
 
-@app.command()
+@commands.command()
 def reference(
     data: Annotated[Path, typer.Option(help="Folder of fer2013.csv and fer2013new.csv, whole or a sample.")],
     folder: Annotated[Path | None, typer.Option("--reference", help="Other reference models than ferkit's.")] = None,

@@ -1,4 +1,4 @@
-"""`ferkit promote`, `ferkit rollback` and `ferkit models`: which registered model is the one in use."""
+"""`ferkit promote` and `ferkit rollback`: which registered model is the one in use."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ from ferkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from ferkit.promotion import Verdict
-    from registry.listing import ListedVersion
     from registry.promoting import Outcome
 
 __all__ = ["REFUSED", "register"]
@@ -27,7 +26,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command("promote")(promote)
     app.command("rollback")(rollback)
-    app.command("models")(models)
 
 
 def promote(
@@ -101,30 +99,6 @@ def rollback(
     )
 
 
-def models(
-    name: Annotated[str, typer.Argument(help="The registered model.")] = "ferkit",
-    most: Annotated[int, typer.Option(min=1, help="Show at most this many versions, the newest.")] = 20,
-) -> None:
-    """List the versions of a registered model: aliases, numbers, who registered and judged them, and when.
-
-    Examples: `ferkit models`, `ferkit models ferkit-vggface --most 5`
-    """
-    from registry.history import History
-    from registry.listing import list_versions, registered_names
-
-    versions = list_versions(name, most)
-    console = Console(highlight=False)
-    console.print(_versions_table(name, versions))
-    for entry in History(name).read()[-most:]:
-        was = f", {entry.previous} was" if entry.previous else ""
-        console.print(
-            f"{entry.when[:16]}  {entry.action} {entry.version}{was}  {entry.who}  {entry.reason}", soft_wrap=True,
-            markup=False,
-        )  # fmt: skip
-    if others := [each for each in registered_names(name) if each != name]:
-        console.print(f"also   {', '.join(others)}", soft_wrap=True)
-
-
 def _decision(outcome: "Outcome", what: str, *, dry_run: bool) -> str:
     if outcome.entry:
         was = f", version {outcome.entry.previous} was" if outcome.entry.previous else ""
@@ -147,31 +121,4 @@ def _numbers_table(verdict: "Verdict") -> Table:
         digits = 1 if name == "latency_ms" else 4
         others = [f"{champion[name]:.{digits}f}" if name in champion else "-"] if verdict.champion else []
         table.add_row(name, f"{value:.{digits}f}", *others)
-    return table
-
-
-def _versions_table(name: str, versions: "list[ListedVersion]") -> Table:
-    title = f"{name}: accuracy and macro-F1 on PrivateTest"
-    table = Table(title=title, box=None, padding=(0, 2, 0, 0), title_justify="left")
-    targets = sorted({key.partition("/")[0] for each in versions for key in each.numbers if "/PrivateTest/" in key})
-    for column in (
-        "version",
-        "alias",
-        *(f"{each} accuracy, macro-F1" for each in targets),
-        "registered",
-        "by",
-        "verdict",
-    ):
-        table.add_column(column, overflow="fold")
-    for each in versions:
-        numbers = [
-            ", ".join(
-                f"{each.numbers[f'{target}/PrivateTest/{metric}']:.4f}"
-                for metric in ("accuracy", "macro_f1")
-                if f"{target}/PrivateTest/{metric}" in each.numbers
-            )
-            for target in targets
-        ]
-        when = f"{each.registered:%Y-%m-%d %H:%M}"
-        table.add_row(each.version, ", ".join(each.aliases), *numbers, when, each.registered_by, each.verdict)
     return table

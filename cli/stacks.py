@@ -1,7 +1,8 @@
 """`ferkit stack`: the places that a pipeline can run on."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,12 +13,17 @@ from cli.workspace import CHECKOUT, Workspace
 from ferkit.config_file import load_settings
 from stacks.settings import StackSettings
 
-__all__ = ["app"]
+__all__ = ["register"]
 
-app = typer.Typer(help="Register and list the places that a pipeline can run on.", no_args_is_help=True)
+commands = typer.Typer(help="Register and list the places that a pipeline can run on.", no_args_is_help=True)
 
 
-@app.command("apply")
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.add_typer(commands, name="stack")
+
+
+@commands.command("apply")
 def apply_file(
     file: Annotated[Path, typer.Argument(help="A stack file, such as configs/stacks/kubernetes.yaml.")],
 ) -> None:
@@ -35,11 +41,14 @@ def apply_file(
     Console().print(table)
 
 
-@app.command("list")
-def list_stacks() -> None:
+@commands.command("list")
+def list_stacks(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """List the stacks that ZenML knows, and the files that can be applied.
 
-    Example: `ferkit stack list`
+    Examples: `ferkit stack list`, `ferkit stack list --json`
     """
     from cli.console import hush_zenml
 
@@ -48,15 +57,32 @@ def list_stacks() -> None:
     workspace.activate_stack()
     from zenml.client import Client
 
+    registered = [
+        _described(stack) for stack in Client().list_stacks(size=100, sort_by="asc:created", hydrate=True).items
+    ]
+    known = {stack["name"] for stack in registered}
+    files = {path.stem: path.relative_to(CHECKOUT) for path in sorted(STACK_FILES.glob("*.yaml"))}
+    left = {name: str(path) for name, path in files.items() if name not in known}
+    if as_json:
+        typer.echo(json.dumps({"stacks": registered, "not_registered": left}, indent=2))
+        return
     console = Console(highlight=False, soft_wrap=True)
-    registered = Client().list_stacks(size=100, sort_by="asc:created", hydrate=True).items
     for stack in registered:
-        parts = components_of(stack)
-        console.print(f"[bold]{stack.name}[/]  orchestrator {parts['orchestrator'].flavor_name}")
-        console.print(f"    artifacts  {parts['artifact_store'].configuration.get('path') or 'of this machine'}")
-        if tracker := parts.get("experiment_tracker"):
-            console.print(f"    MLflow     {tracker.configuration.get('tracking_uri')}")
-    known = {stack.name for stack in registered}
-    for path in sorted(STACK_FILES.glob("*.yaml")):
-        if path.stem not in known:
-            console.print(f"[bold]{path.stem}[/]  not registered: ferkit stack apply {path.relative_to(CHECKOUT)}")
+        console.print(f"[bold]{stack['name']}[/]  orchestrator {stack['orchestrator']}")
+        console.print(f"    artifacts  {stack['artifacts'] or 'of this machine'}")
+        if stack["mlflow"]:
+            console.print(f"    MLflow     {stack['mlflow']}")
+    for name, path in left.items():
+        console.print(f"[bold]{name}[/]  not registered: ferkit stack apply {path}")
+
+
+def _described(stack: Any) -> dict[str, str | None]:
+    """What tells a stack apart from others."""
+    parts = components_of(stack)
+    tracker = parts.get("experiment_tracker")
+    return {
+        "name": stack.name,
+        "orchestrator": parts["orchestrator"].flavor_name,
+        "artifacts": parts["artifact_store"].configuration.get("path"),
+        "mlflow": tracker.configuration.get("tracking_uri") if tracker else None,
+    }

@@ -7,11 +7,14 @@ names is respected.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferkit.errors import ConfigError
 from ferkit.tensorflow_environment import TENSORFLOW
-from stacks.registering import Change, apply
-from stacks.settings import ComponentSettings, StackSettings
+
+if TYPE_CHECKING:
+    from stacks.registering import Change
+    from stacks.settings import StackSettings
 
 __all__ = ["CHECKOUT", "STACK", "Workspace"]
 
@@ -67,7 +70,7 @@ class Workspace:
         self._apply_own()
         Client().activate_stack(STACK)
 
-    def apply(self, stack: StackSettings) -> list[Change]:
+    def apply(self, stack: "StackSettings") -> "list[Change]":
         """Register `stack`; what it leaves out are the artifact store and the tracker of this workspace.
 
         Raises
@@ -75,6 +78,9 @@ class Workspace:
         ConfigError
             As `stacks.registering.apply`, and if the stack has a name that is taken.
         """
+        # It imports numpy and pandas, which a command that only needs the environment does not wait for.
+        from stacks.registering import apply
+
         if stack.name in (STACK, "default"):
             raise ConfigError(f"stack {stack.name}: a stack of this name is always there, choose another name.")
         self._apply_own()
@@ -83,6 +89,9 @@ class Workspace:
     def _apply_own(self) -> None:
         """The stack of this workspace: a checkout may move, and another server may be named."""
         from zenml.utils.source_utils import set_custom_source_root
+
+        from stacks.registering import apply
+        from stacks.settings import ComponentSettings, StackSettings
 
         # ZenML loads steps by their path below this; a console script's own folder would be taken otherwise.
         set_custom_source_root(str(CHECKOUT))

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,6 +41,55 @@ def test_every_command_has_help_with_an_example(name):
     assert f"ferkit {name}" in done.stdout.replace("│", "") or name in ("data", "evaluate", "stack")
 
 
+LOADED = """
+import atexit, sys
+atexit.register(lambda: print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr))
+from cli.app import main
+main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("nonsense",)])
+def test_commands_are_imported_when_they_are_called(arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert "typer" in loaded, done.stderr
+    assert not loaded & {"numpy", "pandas", "sklearn", "zenml", "mlflow", "keras", "tensorflow", "cv2"}
+
+
+def test_the_help_says_of_each_command_what_its_own_help_says():
+    from cli.app import app
+
+    group = typer.main.get_command(app)
+    for name, source in group.sources.items():
+        _, command, _ = group.resolve_command(None, [name])
+        assert " ".join(command.help.split("\n\n")[0].split()) == source.summary, name
+
+
+def test_the_version_is_that_of_the_package():
+    done = ferkit("--version")
+    assert (done.returncode, done.stdout) == (0, f"ferkit {version('ferkit')}\n")
+
+
+def test_a_shell_is_told_the_commands_and_options():
+    for words, expected in (("ferkit pro", {"promote"}), ("ferkit promote --dry", {"--dry-run"})):
+        completing = {"_FERKIT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("ferkit"))], capture_output=True, text=True, check=False, timeout=120,
+            stdin=subprocess.DEVNULL, env={**os.environ, **completing},
+        )  # fmt: skip
+        assert set(done.stdout.split()) == expected, done.stderr
+
+
+def test_a_misspelt_command_is_told_in_a_line_with_what_it_could_be():
+    done = ferkit("promot")
+    assert done.returncode == 2
+    assert "Did you mean 'promote'" in done.stderr
+
+
 def test_no_command_shows_the_help():
     done = ferkit()
     assert "Train, judge, keep and serve" in done.stdout
@@ -52,6 +103,7 @@ def test_backbones_lists_every_backbone_with_its_licence():
     for name in names():
         assert f"\n{name}  " in "\n" + done.stdout
     assert done.stdout.count("licence") >= len(names())
+    assert [card["name"] for card in json.loads(ferkit("backbones", "--json").stdout)] == names()
 
 
 def test_run_check_runs_nothing():

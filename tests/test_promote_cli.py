@@ -13,6 +13,7 @@ import typer
 from toy_registry import register_toy, registry_at
 from toy_run import CONFIG
 
+from cli import models as models_command
 from cli import promote as command
 from ferkit.errors import FerkitError
 from registry.errors import RegistryError
@@ -23,6 +24,7 @@ from registry.registered import champion_version
 ROOT = Path(__file__).parents[1]
 APP = typer.Typer()
 command.register(APP)
+models_command.register(APP)
 
 
 @dataclass
@@ -134,6 +136,13 @@ def test_a_model_goes_through_the_gate_and_back(store, ferkit):
         ["rollback", "1,"],
     ]  # fmt: skip
     assert "the other one fails, too" in listed.output
+    table = lines[: lines.index(next(line for line in lines if line.startswith("20")))]
+    assert max(map(len, table)) <= 80, table
+    content = json.loads(ferkit("models", "--json").output)
+    assert [each["version"] for each in content["versions"]] == ["3", "2", "1"]
+    assert content["versions"][2]["aliases"] == ["champion"]
+    assert 0 <= content["versions"][2]["numbers"]["fer/PrivateTest/accuracy"] <= 1
+    assert content["history"][-1]["reason"] == "the other one fails, too"
 
 
 PROMOTE = """

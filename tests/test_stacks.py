@@ -1,5 +1,6 @@
 """Stack files: checked before anything is registered, registered once, brought up to date; runs find them by name."""
 
+import json
 import sys
 import textwrap
 from pathlib import Path
@@ -201,6 +202,9 @@ def test_the_commands_tell_what_was_done_and_what_there_is(workspace, tmp_path):
     listed = CliRunner().invoke(app, ["stack", "list"], catch_exceptions=False).output
     assert f"shown  orchestrator local\n    artifacts  {workspace.root / 'artifacts'}\n" in listed
     assert "kubernetes  not registered: ferkit stack apply configs/stacks/kubernetes.yaml" in listed
+    content = json.loads(CliRunner().invoke(app, ["stack", "list", "--json"], catch_exceptions=False).stdout)
+    assert {"name": "shown", "orchestrator": "local"}.items() <= content["stacks"][-1].items()
+    assert content["not_registered"]["kubernetes"] == "configs/stacks/kubernetes.yaml"
 
 
 def test_a_check_of_a_run_checks_its_stack(tmp_path):
