@@ -45,7 +45,7 @@ def draw_pictures(folder: Path, count: int) -> Iterator[tuple[str, list[Source]]
             enlarged = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
             picture[side // 2 : side // 2 + side, side // 2 : side // 2 + side] = enlarged[..., None]
             Image.fromarray(picture).save(part / f"{index:04d}.jpg", quality=90)
-        yield part.name, list_sources([str(part)])
+        yield part.name, list_sources([str(part)]).sources
 
 
 def pictures_a_second(sources: list[Source], predictor: Predictor, *, ahead: bool, batch: int) -> float:
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
     reference = load_reference()
     with tempfile.TemporaryDirectory() as scratch:
-        named = [(str(arguments.folder), list_sources([str(arguments.folder)]))] if arguments.folder else []
+        named = [(str(arguments.folder), list_sources([str(arguments.folder)]).sources)] if arguments.folder else []
         for title, sources in named or draw_pictures(Path(scratch), arguments.count):
             print(f"{title}, {len(sources)} pictures, a second")
             for single in (True, False) if reference.has_student else (False,):

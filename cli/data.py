@@ -12,6 +12,7 @@ from rich.table import Table
 from ferkit.config_file import load_config
 from ferkit.contact_sheet import contact_sheet, to_png
 from ferkit.dataset import FaceDataset, as_faces
+from ferkit.folder_search import reasons
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.sources import load
 
@@ -73,6 +74,8 @@ def shard(
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
         task = progress.add_task("pictures", total=len(plan.listed.files))
         shards = write_shards(plan, to, lambda count: progress.advance(task, count))
+    if plan.listed.passed_over:
+        console.print(f"passed over {reasons(plan.listed.passed_over)}", soft_wrap=True, highlight=False)
     console.print(f"{to}: {len(plan.listed.files):,} pictures in {len(shards)} shards", soft_wrap=True, highlight=False)
     console.print(
         f"next    ferkit run CONFIG --set 'data={{source: shards, path: {to}}}'", soft_wrap=True, highlight=False

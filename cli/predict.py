@@ -20,8 +20,9 @@ from cli.workspace import Workspace
 from ferkit.detection import DetectorName, load_detector
 from ferkit.errors import ConfigError
 from ferkit.face_table import MadeWith
+from ferkit.folder_search import reasons
 from ferkit.labels import Target
-from ferkit.picture_list import Source, list_sources, read_list
+from ferkit.picture_list import Source, SourceList, list_sources, read_list
 from ferkit.predictor import Predictor
 
 __all__ = ["register"]
@@ -90,7 +91,8 @@ def predict(
     * `ferkit predict --webcam --single`
     """
     webcam_number = _webcam_number(pictures) if webcam else None
-    sources = _sources(pictures, list_file, webcam_number)
+    listed = _sources(pictures, list_file, webcam_number)
+    sources = listed.sources
     table = _table(to, restart=restart)
     chosen = choose_model(model, target, single=single)
     predictor = Predictor(chosen.classify, chosen.classes, None if no_detect else load_detector(detector))
@@ -125,6 +127,8 @@ def predict(
         print(f"{to}: {done.faces:,} faces in {done.pictures:,} pictures")  # noqa: T201
     if draw:
         print(f"{draw}: {told.pictures:,} pictures")  # noqa: T201
+    if listed.passed_over:
+        print(f"ferkit: passed over in folders: {reasons(listed.passed_over)}.", file=sys.stderr)  # noqa: T201
     if done.problems:
         raise typer.Exit(1)
 
@@ -153,9 +157,9 @@ def _quiet() -> None:
     quiet_native_libraries(Workspace.open().root / "native.log")
 
 
-def _sources(named: Sequence[str] | None, list_file: Path | None, webcam: int | None) -> list[Source]:
+def _sources(named: Sequence[str] | None, list_file: Path | None, webcam: int | None) -> SourceList:
     if webcam is not None:
-        return [Source(f"webcam {webcam}")]
+        return SourceList([Source(f"webcam {webcam}")])
     names = list(named or ())
     if not names and not list_file:
         raise ConfigError("nothing to look at: name pictures, folders or videos, or give --list or --webcam.")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["VIDEO_SUFFIXES", "Frame", "frame_count", "frames_of_video", "frames_of_webcam"]
 
-VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+VIDEO_SUFFIXES = (
+    ".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv",
+    ".ts", ".vob", ".webm", ".wmv",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

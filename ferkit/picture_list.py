@@ -1,15 +1,17 @@
 """What a person names to be looked at, as one list of pictures and videos: files, folders, and lists of them."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ferkit.errors import DataError
+from ferkit.folder_search import find_files
 from ferkit.footage import VIDEO_SUFFIXES
-from ferkit.pictures import find_pictures
+from ferkit.pictures import SUFFIXES
 
-__all__ = ["Source", "list_sources", "read_list"]
+__all__ = ["Source", "SourceList", "list_sources", "read_list"]
 
 # The column of a table that holds the paths; `ferkit predict` writes one of that name.
 _COLUMN = "file"
@@ -41,12 +43,31 @@ class Source:
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def list_sources(names: Iterable[str]) -> list[Source]:
-    """Pictures and videos, and the pictures of folders, in the order in which they are named.
+@dataclass
+class SourceList:
+    """What is to be looked at, and what lay beside it.
 
-    Of a folder, the pictures are taken and not the videos. No file is opened.
+    Attributes
+    ----------
+    sources
+        In the order in which they were named; those of a folder sorted.
+    passed_over
+        How many files and folders of the folders that were named are left out, by reason.
     """
-    return [source for name in names for source in _of_name(name)]
+
+    sources: list[Source] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+
+def list_sources(names: Iterable[str]) -> SourceList:
+    """Pictures and videos, and those of folders, in the order in which they are named; no file is opened."""
+    listed = SourceList()
+    for name in names:
+        if Path(name).is_dir():
+            _add_folder(listed, name)
+        else:
+            listed.sources.append(Source(name))
+    return listed
 
 
 def read_list(path: Path) -> list[str]:
@@ -74,14 +95,16 @@ def read_list(path: Path) -> list[str]:
     return found
 
 
-def _of_name(name: str) -> Sequence[Source]:
-    source = Source(name)
-    if not source.path.is_dir():
-        return [source]
-    try:
-        return [Source(str(file)) for file in find_pictures(source.path)]
-    except DataError as error:
-        return [Source(name, str(error))]
+def _add_folder(listed: SourceList, name: str) -> None:
+    found = find_files(Path(name), (*SUFFIXES, *VIDEO_SUFFIXES))
+    listed.passed_over += found.passed_over
+    listed.sources += [Source(str(file)) for file in found.files]
+    listed.sources += [
+        Source(str(folder), f"{folder}: cannot be read ({reason}).") for folder, reason in found.unreadable.items()
+    ]
+    if not found.files and not found.unreadable:
+        known = ", ".join(sorted((*SUFFIXES, *VIDEO_SUFFIXES)))
+        listed.sources.append(Source(name, f"{name}: no picture in this folder; known suffixes are {known}."))
 
 
 def _of_lines(file: Iterable[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.errors import DataError
+from ferkit.folder_search import find_files
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -149,14 +150,10 @@ def find_pictures(folder: Path) -> list[Path]:
     DataError
         If there is none.
     """
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    if not found:
+    found = find_files(folder, SUFFIXES)
+    if not found.files:
         raise DataError(f"{folder}: no picture in this folder; known suffixes are {', '.join(SUFFIXES)}.")
-    return sorted(found)
+    return found.files
 
 
 def _loaded(opened: "Image.Image", content: bytes, name: str) -> "Image.Image":

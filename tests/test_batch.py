@@ -455,10 +455,23 @@ def test_folders_are_taken_apart_and_an_empty_one_is_a_problem(tmp_path, monkeyp
     save(tmp_path / "b" / "2.png", 0)
     save(tmp_path / "b" / "a" / "1.png", 0)
     (tmp_path / "empty").mkdir()
-    found = list_sources(["z.png", "b", "empty", "talk.MP4"])
-    assert [source.name for source in found] == ["z.png", "b/2.png", "b/a/1.png", "empty", "talk.MP4"]
-    assert [source.is_video for source in found] == [False, False, False, False, True]
-    assert found[3].problem.startswith("empty: no picture in this folder")
+    (tmp_path / "b" / "clip.3gp").touch()
+    (tmp_path / "b" / "notes.txt").touch()
+    listed = list_sources(["z.png", "b", "empty", "talk.MP4"])
+    assert listed.passed_over == {".txt": 1}
+    found = listed.sources
+    assert [source.name for source in found] == ["z.png", "b/2.png", "b/a/1.png", "b/clip.3gp", "empty", "talk.MP4"]
+    assert [source.is_video for source in found] == [False, False, False, True, False, True]
+    assert found[4].problem.startswith("empty: no picture in this folder")
+
+
+def test_all_of_a_mixed_folder_is_read(cases, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "linked").symlink_to(cases / "mixed_folder")
+    listed = list_sources([str(tmp_path / "photos")])
+    shots = list(shots_of_sources(listed.sources, every=1000))
+    assert [Path(shot.file).name for shot in shots] == ["IMG_1.HEIC", "clip.mp4", "ok.jpg", "scan.jp2"]
+    assert all(shot.picture is not None for shot in shots)
 
 
 # Pieces

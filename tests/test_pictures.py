@@ -244,12 +244,13 @@ def test_a_decompression_bomb_is_not_decoded(side):
 
 
 def test_pictures_of_a_folder(tmp_path):
-    for name in ("b.JPG", "a.png", "deep/er/c.webp", ".hidden.png", ".cache/d.png", "notes.txt", "clip.mp4"):
+    for name in ("b.JPG", "a.png", "deep/er/c.webp", ".hidden.png", ".cache/d.png", "notes.txt", "clip.mp4", "d.jpe"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)] == [
         "a.png",
         "b.JPG",
+        "d.jpe",
         "deep/er/c.webp",
     ]
     (tmp_path / "empty").mkdir()

@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
     Image.fromarray(one).save(root / "photos" / "more" / "one.jpg", quality=95)
     Image.fromarray(nobody).save(root / "photos" / "nobody.png")
     (root / "photos" / "broken.jpg").write_bytes((root / "photos" / "more" / "one.jpg").read_bytes()[:4000])
+    (root / "photos" / "notes.txt").touch()
     Image.fromarray(drawn_faces()[5]).save(root / "face.png")
     write_video(root / "clip.mp4", [one] * 3 + [nobody] * 3)
     for target, classes in (("fer", 7), ("ferplus", 8)):
@@ -70,6 +71,7 @@ def test_a_folder_to_csv_and_drawings(folder, tmp_path):
     assert [line.partition(" (")[0] for line in lines(done)] == [
         "ferkit: photos/broken.jpg: not a whole picture",
         "ferkit: gone.png: no such file.",
+        "ferkit: passed over in folders: 1 .txt.",
     ]
     assert f"{to}: 3 faces in 3 pictures" in done.stdout.replace("\n", "")
     with to.open(newline="") as file:

@@ -1,5 +1,6 @@
 """Image folders: real files in, a `FaceDataset` out."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pillow_heif import register_heif_opener
 from pydantic import ValidationError
 
 from ferkit.dataset import SIZE
@@ -186,6 +188,49 @@ def test_a_link_to_nothing_is_named(root):
             read(FolderSettings(path=root))
 
 
+def test_linked_pictures_are_those_of_the_folder_that_has_the_link(root, tmp_path_factory):
+    before = load_folder(FolderSettings(path=root)).content_hash()
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (root / "train/happy").rename(elsewhere / "happy")
+    (root / "train/happy").symlink_to(elsewhere / "happy")
+    (root / "test/sad/PrivateTest_9.png").rename(elsewhere / "a.png")
+    (root / "test/sad/PrivateTest_9.png").symlink_to(elsewhere / "a.png")
+    assert load_folder(FolderSettings(path=root)).content_hash() == before
+    (elsewhere / "happy").rename(elsewhere / "gone")
+    with pytest.raises(DataError, match="train/happy: a link to nothing, expected a folder of pictures"):
+        load_folder(FolderSettings(path=root))
+
+
+def test_a_linked_folder_as_it_came(cases, tmp_path):
+    shutil.unpack_archive(cases / "layouts" / "dir_k_onelink.tgz", tmp_path, filter="fully_trusted")
+    root = tmp_path / "k_onelink"
+    # Where it was packed, it led to pictures.
+    with pytest.raises(DataError, match="train/happy: a link to nothing"):
+        load_folder(FolderSettings(path=root))
+    (root / "train/happy").unlink()
+    shutil.copytree(root / "test/happy", tmp_path / "happy")
+    (root / "train/happy").symlink_to(tmp_path / "happy")
+    faces = load_folder(FolderSettings(path=root))
+    assert (faces.label == FER_EMOTIONS.index("happy")).sum() == 2 * len(list((tmp_path / "happy").iterdir())) > 0
+
+
+@pytest.mark.parametrize("name", ["a.jpe", "a.heic", "a.jp2"])
+def test_pictures_of_telephones_and_archives(tmp_path, name):
+    register_heif_opener()
+    pixels = np.full((SIZE, SIZE, 3), 200, dtype=np.uint8)
+    assert np.abs(_one(tmp_path, name, pixels).astype(int) - 200).max() <= 3
+
+
+def test_what_is_passed_over_is_counted(root, caplog):
+    (root / "train/happy/clip.mp4").touch()
+    (root / "train/sad/Thumbs.db").touch()
+    (root / "test/sad/Thumbs.db").touch()
+    (root / "train/sad/._a.png").touch()
+    (root / "notes").mkdir()
+    load_folder(FolderSettings(path=root))
+    assert caplog.messages == [f"{root}: passed over 2 .db, 1 .mp4, 1 folder beside train and test, 1 hidden"]
+
+
 def test_what_is_no_picture_is_passed_over(root):
     before = load_folder(FolderSettings(path=root)).content_hash()
     (root / "train/happy/Thumbs.db").write_bytes(b"x")
@@ -214,7 +259,7 @@ def test_folders_that_are_not_there(tmp_path):
     with pytest.raises(DataError, match="found archive"):
         load_folder(FolderSettings(path=tmp_path))
     (tmp_path / "train/happy").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"no picture in train/<emotion>/; known suffixes are \.avif, \.bmp"):
+    with pytest.raises(DataError, match=r"no picture in train/<emotion>/; known suffixes are \.apng, \.avif"):
         load_folder(FolderSettings(path=tmp_path))
 
 

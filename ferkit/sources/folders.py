@@ -1,8 +1,10 @@
 """Folders of pictures, one an emotion, as FER-2013 is often passed on."""
 
 import hashlib
+import logging
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,6 +14,7 @@ from pydantic import Field, model_validator
 
 from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError
+from ferkit.folder_search import FolderFiles, find_files, reasons
 from ferkit.labels import SPLITS
 from ferkit.picture_blocks import examined
 from ferkit.pictures import SUFFIXES
@@ -20,6 +23,8 @@ from ferkit.sources.naming import PARTS, emotion_index
 from ferkit.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
 
 __all__ = ["FolderList", "FolderSettings", "file_status", "folder_fingerprint", "list_folder", "load_folder"]
+
+_LOG = logging.getLogger(__name__)
 
 # train, the emotion, the picture.
 _DEPTH = 3
@@ -32,7 +37,8 @@ class FolderSettings(Settings):
     file whose name starts with PublicTest or PrivateTest says its split itself, as in the copies of FER-2013 that have
     both in ``test``. Without any picture for PublicTest a part of Training takes its place, because selection (early
     stopping, the ensemble's weights) must not read PrivateTest. Case does not matter in the names of folders; emotions
-    may be called anger, happiness, sadness and the like, too. Hidden files and other suffixes are passed over.
+    may be called anger, happiness, sadness and the like, too. Links are followed. Hidden files and other suffixes are
+    passed over, and counted in the log.
 
     Attributes
     ----------
@@ -83,6 +89,8 @@ def load_folder(settings: FolderSettings) -> FaceDataset:
         If a folder is missing or names no emotion, a picture is in no emotion's folder, or a file is no picture.
     """
     listed = list_folder(settings)
+    if listed.passed_over:
+        _LOG.warning("%s: passed over %s", settings.path, reasons(listed.passed_over))
     images: Images
     if settings.stream:
         names = tuple(path.relative_to(settings.path).as_posix() for path in listed.files)
@@ -108,54 +116,73 @@ class FolderList:
         Sorted by their relative paths.
     label, split : (N,) int8
         As in `FaceDataset`.
+    passed_over
+        How many files and folders were left out, by reason.
     """
 
     files: list[Path]
     label: NDArray[np.int8]
     split: NDArray[np.int8]
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
 def list_folder(settings: FolderSettings) -> FolderList:
     """What `load_folder` reads, with the same errors but those of broken pictures."""
-    files = _files(settings)
+    found = _files(settings)
+    files = found.files
     label = np.array([emotion_index(path.parent.name, str(path.parent)) for path in files], dtype=np.int8)
     split = np.array([_split(path, settings.path) for path in files], dtype=np.int8)
     if not (split == SPLITS.index("PublicTest")).any():
         split = _hold_out(label, split, settings)
-    return FolderList(files, label, split)
+    return FolderList(files, label, split, found.passed_over)
 
 
 def folder_fingerprint(settings: FolderSettings) -> str:
     """sha256 of the settings, and of the name and content of every picture, in hexadecimal."""
     form = f" {settings.side} {settings.colour}" if settings.stream else ""
     digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}{form}".encode())
-    for path in _files(settings):
+    for path in _files(settings).files:
         content = _content(path)
         digest.update(f"{path.relative_to(settings.path).as_posix()} {len(content)} ".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _files(settings: FolderSettings) -> list[Path]:
+def _files(settings: FolderSettings) -> FolderFiles:
+    """The pictures of all parts, sorted by their relative paths."""
     root = settings.path
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, expected train/<emotion>/* and test/<emotion>/* in it.")
-    parts = [part for part in root.iterdir() if part.is_dir() and part.name.lower() in PARTS]
+    folders = [entry for entry in root.iterdir() if entry.is_dir()]
+    parts = [folder for folder in folders if folder.name.lower() in PARTS]
     if not any(PARTS[part.name.lower()] == "Training" for part in parts):
-        found = ", ".join(sorted(part.name for part in root.iterdir())[:8]) or "nothing"
-        raise DataError(f"{root}: no folder train with one folder an emotion in it; found {found}.")
-    files = [
-        path
-        for part in parts
-        for path in part.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(name.startswith(".") for name in path.relative_to(root).parts)
-    ]
-    for path in files:
-        if len(path.relative_to(root).parts) != _DEPTH:
-            raise DataError(f"{path}: a picture out of place, expected {path.relative_to(root).parts[0]}/<emotion>/*.")
-    if not files:
+        there = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
+        raise DataError(f"{root}: no folder train with one folder an emotion in it; found {there}.")
+    beside = sum(not folder.name.startswith(".") for folder in folders) - len(parts)
+    all_found = FolderFiles(passed_over=Counter({"folder beside train and test": beside} if beside else {}))
+    for part in parts:
+        found = _of_part(part)
+        all_found.files += found.files
+        all_found.passed_over += found.passed_over
+    if not all_found.files:
         raise DataError(f"{root}: no picture in train/<emotion>/; known suffixes are {', '.join(SUFFIXES)}.")
-    return sorted(files, key=lambda path: path.relative_to(root).as_posix())
+    all_found.files.sort(key=lambda path: path.relative_to(root).as_posix())
+    return all_found
+
+
+def _of_part(part: Path) -> FolderFiles:
+    """The pictures in ``train`` or the like, each in the folder of an emotion."""
+    found = find_files(part, SUFFIXES)
+    for folder, reason in found.unreadable.items():
+        raise DataError(f"{folder}: cannot be read ({reason}); mend its permissions or delete it.")
+    for path in found.files:
+        if len(path.relative_to(part.parent).parts) != _DEPTH:
+            raise DataError(f"{path}: a picture out of place, expected {part.name}/<emotion>/*.")
+    for entry in part.iterdir():
+        # It may have been all pictures of an emotion.
+        if entry.is_symlink() and not entry.exists():
+            raise DataError(f"{entry}: a link to nothing, expected a folder of pictures; mend the link or delete it.")
+    return found
 
 
 def _split(path: Path, root: Path) -> int:
