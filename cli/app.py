@@ -100,8 +100,8 @@ def _options(
 
 def main() -> None:
     """Run the command; an expected error ends it with its message and status 1."""
-    Workspace.open().set_environment()
     try:
+        Workspace.named().set_environment()
         app()
     except Exception as error:
         told = expected_error(error)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cli.ports import require_free
+from cli.workspace import Workspace
 
 __all__ = ["register"]
 
@@ -30,6 +31,7 @@ def dashboard(
         Console().print(f"ZENML_STORE_URL names a server, its page is {server}")
         return
     require_free("127.0.0.1", port, "dashboard")
+    Workspace.open().require_zenml()
     Console().print(f"ZenML's page: http://127.0.0.1:{port}, user default, no password  (Ctrl-C stops it)")
     sys.stdout.flush()
     zenml = str(Path(sys.executable).with_name("zenml"))

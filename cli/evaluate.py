@@ -46,7 +46,7 @@ def reference(
     from ferkit.reference_table import check_page, missing_pictures, published_table, update_page
     from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 
-    quiet_native_libraries(Workspace.open().root / "native.log")
+    quiet_native_libraries(Workspace.named().native_log)
     models = load_reference(folder)
     if update and limit:
         raise DataError(f"--limit {limit}: {update} is for the whole data; leave out one of the two.")

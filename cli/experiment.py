@@ -31,6 +31,8 @@ def _keep_artifacts_here(experiment: str, workspace: Workspace) -> None:
     """MLflow would put the artifacts of a database store into the current folder."""
     import mlflow
 
-    client = mlflow.MlflowClient(workspace.tracking_uri)
-    if client.get_experiment_by_name(experiment) is None:
-        client.create_experiment(experiment, artifact_location=(workspace.root / "mlartifacts" / experiment).as_uri())
+    with workspace.making():
+        client = mlflow.MlflowClient(workspace.tracking_uri)
+        if client.get_experiment_by_name(experiment) is None:
+            place = workspace.root / "mlartifacts" / experiment
+            client.create_experiment(experiment, artifact_location=place.as_uri())

@@ -70,7 +70,7 @@ def export(
     chosen_formats = _chosen("--format", formats, FORMATS)
     chosen_precisions = _chosen("--precision", precisions, PRECISIONS)
     settings = _data_settings(data)
-    quiet_native_libraries(Workspace.open().root / "native.log")
+    quiet_native_libraries(Workspace.named().native_log)
     source = _source(model, single=single)
 
     from ferkit.export import ExportPictures, export_model

@@ -50,7 +50,7 @@ def export_reference(
     from ferkit.reference_table import published_table, read_scores
     from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 
-    quiet_native_libraries(Workspace.open().root / "native.log")
+    quiet_native_libraries(Workspace.named().native_log)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ferkit").setLevel(logging.INFO)
     choice = Choice(

@@ -87,7 +87,9 @@ def bundle_folder(name: str) -> Path:
 def _registered_folder(name: str, version: str | None) -> Path:
     from registry.registered import load_champion, load_version
 
-    cache = Workspace.open().root / "models"
+    workspace = Workspace.open()
+    workspace.require_mlflow(writable=False)
+    cache = workspace.root / "models"
     model = load_version(version, cache) if version else load_champion(cache)
     if model is None:
         raise ConfigError(f"{name}: no model was promoted yet; `ferkit promote` does that.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cli.workspace import Workspace
+
 if TYPE_CHECKING:
     from registry.history import Entry
     from registry.listing import ListedVersion
@@ -32,6 +34,7 @@ def models(
     from registry.history import History
     from registry.listing import list_versions, registered_names
 
+    Workspace.named().require_mlflow(writable=False)
     versions = list_versions(name, most)
     history = History(name).read()[-most:]
     others = [each for each in registered_names(name) if each != name]

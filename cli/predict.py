@@ -154,7 +154,7 @@ def _quiet() -> None:
     from cli.console import quiet_native_libraries
 
     warnings.filterwarnings("ignore", module="PIL")
-    quiet_native_libraries(Workspace.open().root / "native.log")
+    quiet_native_libraries(Workspace.named().native_log)
 
 
 def _sources(named: Sequence[str] | None, list_file: Path | None, webcam: int | None) -> SourceList:

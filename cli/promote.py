@@ -64,7 +64,8 @@ def promote(
     from registry.promoting import promote as ask_gate
 
     workspace = Workspace.open()
-    quiet_native_libraries(workspace.root / "native.log")
+    workspace.require_mlflow(writable=not dry_run)
+    quiet_native_libraries(workspace.native_log)
     cache = workspace.root / "models"
     challenger = find_challenger(name, str(version) if version else None, cache)
     config = load_config(challenger.folder / "config.yaml", overrides or [])
@@ -93,6 +94,7 @@ def rollback(
     """
     from registry.promoting import roll_back
 
+    Workspace.open().require_mlflow()
     entry = roll_back(name, reason)
     Console(highlight=False).print(
         f"{name} version {entry.version} is the champion again, version {entry.previous} was."

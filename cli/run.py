@@ -81,7 +81,7 @@ def run_and_tell(
 
     begin = time.monotonic()
     workspace = Workspace.open()
-    console = RunConsole(quiet_native_libraries(workspace.root / "native.log"))
+    console = RunConsole(quiet_native_libraries(workspace.native_log))
     console.attach()
     what = f"members trained on {origin}" if adoption else f"{len(settings.trained())} trainings"
     console.say(f"{settings.name}: {what}; state in {workspace.root}")

@@ -47,6 +47,8 @@ def activate(workspace: Workspace, name: str | None) -> tuple[Workspace, Placeme
     ------
     ConfigError
         If there is no such stack, or it cannot be registered.
+    StoreError
+        If ZenML's or MLflow's store cannot be used.
     """
     from zenml.client import Client
 
@@ -63,7 +65,9 @@ def activate(workspace: Workspace, name: str | None) -> tuple[Workspace, Placeme
         known = sorted({*_names(), *(stack.name for stack in client.list_stacks(size=100).items)})
         raise ConfigError(f"--stack {name}: no stack of this name, and no file; known: {', '.join(known)}.")
     client.activate_stack(found[0].id)
-    return _with_tracker(workspace, found[0]), _placement(found[0])
+    workspace = _with_tracker(workspace, found[0])
+    workspace.require_mlflow()
+    return workspace, _placement(found[0])
 
 
 def _names() -> list[str]:

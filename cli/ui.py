@@ -31,6 +31,7 @@ def ui(
     if uri.startswith("http"):
         Console().print(f"MLFLOW_TRACKING_URI names a server, its page is {uri}")
         return
+    workspace.require_mlflow()
     require_free(host, port, "ui")
     # Without this MLflow opens on its pages for language models.
     address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"

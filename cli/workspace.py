@@ -5,10 +5,15 @@ names is respected.
 """
 
 import os
+import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.database_folder import database_folder, make_database_folder
+from cli.one_at_a_time import one_at_a_time
+from cli.store_checks import require_store
 from ferkit.errors import ConfigError
 from ferkit.tensorflow_environment import TENSORFLOW
 
@@ -30,21 +35,52 @@ class Workspace:
     tracking_uri: str
 
     @classmethod
-    def open(cls) -> "Workspace":
-        """The workspace that the environment names, else the checkout's own; made if missing."""
-        root = Path(os.environ.get("FERKIT_HOME") or CHECKOUT / ".ferkit").resolve()
-        root.mkdir(parents=True, exist_ok=True)
+    def named(cls) -> "Workspace":
+        """The workspace that the environment names, else the checkout's own; it need not be there."""
+        root = _in_home("FERKIT_HOME", os.environ.get("FERKIT_HOME") or str(CHECKOUT / ".ferkit")).resolve()
         # Read once: ZenML changes the variable with every step.
-        return cls(root, os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}")
+        return cls(root, os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database_folder(root) / 'mlflow.db'}")
+
+    @classmethod
+    def open(cls) -> "Workspace":
+        """The same, made if missing.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be made or nothing can be written there.
+        """
+        workspace = cls.named()
+        try:
+            workspace.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=workspace.root):
+                pass
+        except OSError as error:
+            raise ConfigError(
+                f"{workspace.root}: the folder of ferkit's state cannot be written ({error.strerror}); change its "
+                "permissions, or name another one with FERKIT_HOME."
+            ) from error
+        return workspace
+
+    @property
+    def native_log(self) -> Path:
+        """Where native libraries are to write: a file in the folder, nowhere if that cannot be written."""
+        file = self.root / "native.log"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file.open("ab").close()
+        except OSError:
+            return Path(os.devnull)
+        return file
 
     @property
     def checkpoints(self) -> Path:
         """Where trainings keep what they go on from."""
         return Path(os.environ.get("FERKIT_CHECKPOINTS") or self.root / "checkpoints")
 
-    def set_environment(self) -> None:
-        """Point ZenML, MLflow, Keras and Great Expectations here; to be called before any of them is imported."""
-        defaults = {
+    def environment(self) -> dict[str, str]:
+        """The variables that point ZenML, MLflow, Keras and Great Expectations here."""
+        variables = {
             "ZENML_CONFIG_PATH": self.root / "zenml",
             "ZENML_LOCAL_STORES_PATH": self.root / "zenml" / "local_stores",
             "ZENML_ANALYTICS_OPT_IN": "false",
@@ -60,15 +96,48 @@ class Workspace:
             **TENSORFLOW,
             "MPLCONFIGDIR": self.root / "matplotlib",
         }
-        for name, value in defaults.items():
-            os.environ.setdefault(name, str(value))
+        if (databases := database_folder(self.root)) != self.root:
+            # Where ZenML would have put it.
+            store = databases / "zenml" / "local_stores" / "default_zen_store" / "zenml.db"
+            variables["ZENML_STORE_URL"] = f"sqlite:///{store}"
+        return {name: str(value) for name, value in variables.items()}
+
+    def set_environment(self) -> None:
+        """Set the variables that are not set; to be called before any of those libraries is imported."""
+        make_database_folder(self.root)
+        for name in ("FERKIT_WEIGHTS", "FERKIT_CACHE", "FERKIT_CHECKPOINTS"):
+            if named := os.environ.get(name):
+                # A shell expands ~ on its own command line only.
+                os.environ[name] = str(_in_home(name, named))
+        for name, value in self.environment().items():
+            os.environ.setdefault(name, value)
+
+    def require_zenml(self) -> None:
+        """Raise a `StoreError` if ZenML's store cannot be used."""
+        from zenml.config.global_config import GlobalConfiguration
+
+        store = GlobalConfiguration().store_configuration
+        require_store("ZenML", store.url, verify=getattr(store, "verify_ssl", True))
+
+    def require_mlflow(self, *, writable: bool = True) -> None:
+        """Raise a `StoreError` if MLflow's store, or its registry if that is elsewhere, cannot be used."""
+        insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() == "true"
+        verify = not insecure and (os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True)
+        for url in dict.fromkeys((self.tracking_uri, os.environ.get("MLFLOW_REGISTRY_URI") or self.tracking_uri)):
+            require_store("MLflow", url, verify=verify, writable=writable)
+
+    def making(self) -> AbstractContextManager[None]:
+        """One process at a time makes stores, brings them up to date, and registers what is missing in them."""
+        return one_at_a_time(self.root / "making.lock")
 
     def activate_stack(self) -> None:
         """Register the local stack, or bring it up to date, and make it the active one."""
         from zenml.client import Client
 
-        self._apply_own()
-        Client().activate_stack(STACK)
+        self.require_zenml()
+        with self.making():
+            self._apply_own()
+            Client().activate_stack(STACK)
 
     def apply(self, stack: "StackSettings") -> "list[Change]":
         """Register `stack`; what it leaves out are the artifact store and the tracker of this workspace.
@@ -83,8 +152,10 @@ class Workspace:
 
         if stack.name in (STACK, "default"):
             raise ConfigError(f"stack {stack.name}: a stack of this name is always there, choose another name.")
-        self._apply_own()
-        return apply(stack, {"artifact_store": STACK, "experiment_tracker": STACK})
+        self.require_zenml()
+        with self.making():
+            self._apply_own()
+            return apply(stack, {"artifact_store": STACK, "experiment_tracker": STACK})
 
     def _apply_own(self) -> None:
         """The stack of this workspace: a checkout may move, and another server may be named."""
@@ -116,3 +187,11 @@ class Workspace:
                 # ZenML refuses a server without credentials; one that asks for none ignores the token.
                 settings["tracking_token"] = os.environ.get("MLFLOW_TRACKING_TOKEN") or "none"
         return settings
+
+
+def _in_home(variable: str, path: str) -> Path:
+    """`path` with the home folder in place of a ``~``."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{variable} {path}: there is no such home folder, write the whole path.") from None

@@ -1,6 +1,9 @@
 """The base of every section of a run configuration."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, field_validator
 
 __all__ = ["Settings"]
 
@@ -8,8 +11,18 @@ __all__ = ["Settings"]
 class Settings(BaseModel):
     """Strict and immutable: an unknown key, a misspelt choice or a string where a number belongs is an error.
 
-    Each module of ``ferkit`` declares the settings it reads beside the code that reads them; ``ferkit.config``
-    composes them into a run configuration.
+    A path may begin with ``~``, the home folder, since no shell reads it here. Each module of ``ferkit`` declares the
+    settings it reads beside the code that reads them; ``ferkit.config`` composes them into a run configuration.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _home(cls, value: Any) -> Any:
+        if not isinstance(value, Path):
+            return value
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError(f"{value}: no home folder of {value.parts[0]} is known, write the whole path.") from None

@@ -209,3 +209,13 @@ def test_a_joint_backbone_is_trained_once_and_students_come_last(tmp_path):
     assert [entry.label for entry in config.members("fer")] == ["j", "fernet"]
     assert [entry.label for entry in config.members("ferplus")] == ["j"]
     assert [entry.label for entry in config.students("ferplus")] == ["s", "t"]
+
+
+def test_a_tilde_in_any_path_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    changes = ("data={source: fer2013, path: ~/fer}", "cleaning.exclude=~/out.csv", "backbones.0.weights=~/w.h5")
+    config = load_config(written(tmp_path), changes)
+    places = (config.data.path, config.cleaning.exclude, config.backbones[0].weights)
+    assert places == (tmp_path / "fer", tmp_path / "out.csv", tmp_path / "w.h5")
+    with pytest.raises(ConfigError, match="path: ~nobody-here/fer: no home folder of ~nobody-here is known"):
+        load_config(written(tmp_path), ["data={source: fer2013, path: ~nobody-here/fer}"])

@@ -404,8 +404,9 @@ def test_many_threads_ask_one_litert_network(quick, faces):
 
 @pytest.fixture
 def ferkit(tmp_path, monkeypatch):
-    """Run `ferkit export`."""
-    monkeypatch.setenv("FERKIT_HOME", str(tmp_path / "home"))
+    """Run `ferkit export` where no state can be kept."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FERKIT_HOME", str(tmp_path / "file" / "home"))
     monkeypatch.setattr("cli.console.quiet_native_libraries", lambda _log: None)
     app = typer.Typer()
     app.callback()(lambda: None)

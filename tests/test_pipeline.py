@@ -98,8 +98,14 @@ class Checkout:
 def checkout(tmp_path_factory):
     """A checkout in which the tiny configuration ran once."""
     made = Checkout(tmp_path_factory.mktemp("checkout"))
-    made.first = made.run()
-    made.first_output = made.output
+    # In the same fresh folder of state at the same moment.
+    with subprocess.Popen(
+        made.command("stack", "list"), cwd=made.root, env=made.environment, stdin=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as beside:  # fmt: skip
+        made.first = made.run()
+        made.first_output = made.output
+        made.beside = beside.communicate(timeout=60)[0], beside.returncode
     return made
 
 
@@ -117,6 +123,13 @@ def test_a_run_executes_every_step_and_prints_every_model(checkout):
     assert {path.name for path in folder.glob("figures/*_curves.png")} == {
         "fer_a_curves.png", "fer_ferplus_j_curves.png", "fer_ferplus_s_curves.png",
     }  # fmt: skip
+
+
+def test_two_commands_may_make_the_stores_at_once(checkout):
+    output, status = checkout.beside
+    assert status == 0, output
+    assert output.startswith("default  orchestrator local")
+    assert "Traceback" not in output
 
 
 def test_all_state_lies_in_the_checkout(checkout):

@@ -175,8 +175,11 @@ def test_no_webcam_is_one_line(folder):
     ]
 
 
-def test_json_of_no_picture_is_still_json(folder):
-    done = ferkit("predict", "gone.png", "gone", "gone.mp4", "--json", "--model", "fer.keras", cwd=folder)
+def test_json_of_no_picture_is_still_json_and_needs_no_folder_of_state(folder):
+    nowhere = str(folder / "fer.keras" / "home")
+    done = ferkit(
+        "predict", "gone.png", "gone", "gone.mp4", "--json", "--model", "fer.keras", cwd=folder, FERKIT_HOME=nowhere
+    )
     assert (done.returncode, json.loads(done.stdout)) == (1, [])
     assert lines(done) == [f"ferkit: {name}: no such file." for name in ("gone.png", "gone", "gone.mp4")]
 
