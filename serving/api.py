@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from ferkit.predictor import Predictor
 from serving.answers import model_of, picture_answer
 from serving.backend import Backend, backend
+from serving.client import gone_of
 from serving.errors import ApiError
 from serving.explanation import explanation
 from serving.live_model import Served
@@ -96,7 +97,7 @@ def _asked() -> Iterator[tuple[Backend, Served, list[Upload]]]:
 def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predictor:
     ask: Any = served.ask(query.target, single=query.single)
     return Predictor(
-        partial(service.batcher.ask, ask),
+        partial(service.batcher.ask, ask, gone=gone_of(request)),
         served.reference.classes(query.target),
         service.detector if query.detect else None,
     )

@@ -74,7 +74,7 @@ def create_app(settings: ServingSettings, model: LiveModel | None = None) -> Fla
 def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
     metrics = Metrics()
     patience = settings.patience_seconds
-    batcher = Batcher(settings.most_batch, settings.most_waiting, patience, metrics.saw_batch)
+    batcher = Batcher(settings.most_batch, settings.most_waiting, patience, on_batch=metrics.saw_batch)
     if model is None:
 
         def prepare(served: Served) -> None:

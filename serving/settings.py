@@ -49,13 +49,14 @@ class ServingSettings(Settings):
         Requests that are worked on at a time; all but four of them may predict, the rest stays free for
         ``/healthz`` and its like.
     most_batch : faces
-        Faces that the network sees at once.
+        Faces that the network sees at once; fewer where it takes longer than half a second for them.
     most_waiting : faces
         Faces that may wait for the network; more are refused with 503.
     body_seconds : s
         The longest pause of a client within its body; one that pauses longer is refused with 408.
     patience_seconds : s
-        How long a request waits for memory or for the network before it is refused with 503.
+        How long a request waits for memory, or for the network to read one of its faces, before it is refused with
+        503.
     detector
         What finds the faces.
     bundle

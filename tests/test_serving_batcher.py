@@ -1,5 +1,6 @@
 """Requests that wait are answered together; no one waits for nothing, and errors stay with their own."""
 
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from flask import Request
 
 from serving.batcher import Batcher
 from serving.budget import Budget
+from serving.client import GoneError, gone_of
 from serving.errors import ApiError, BusyError
 from serving.rate_limit import RateLimit
 
@@ -50,7 +53,8 @@ def crowd():
 
 
 def open_batcher(request, **options):
-    batcher = Batcher(**options)
+    # Networks that wait for a gate are slow, and what a batch holds must not depend on that.
+    batcher = Batcher(**{"batch_seconds": 1000, **options})
     request.addfinalizer(batcher.close)
     return batcher
 
@@ -83,13 +87,63 @@ def test_what_waits_is_answered_together_and_each_gets_its_own(crowd, request):
     assert sizes == [1, 27], "one batch of all who waited"
 
 
-def test_a_batch_has_a_size_and_a_large_request_is_cut(crowd, request):
+def test_each_request_has_its_share_of_a_batch_and_small_ones_leave_theirs_to_large_ones(crowd, request):
     batcher, mean = open_batcher(request, most_batch=4), Mean()
-    jobs = [(mean, pictures(*values)) for values in ((1, 2, 3), (4,), (5, 6), tuple(range(100, 110)))]
+    jobs = [(mean, pictures(*values)) for values in (tuple(range(100, 110)), (1, 2, 3), (4,), (5, 6))]
     _, asked = behind(batcher, mean, crowd, *jobs)
     mean.gate.set()
     assert [answer.result(20)[:, 0].tolist() for answer in asked] == [job[1][:, 0, 0].tolist() for job in jobs]
-    assert mean.seen == [[0], [1, 2, 3, 4], [5, 6], [100, 101, 102, 103], [104, 105, 106, 107], [108, 109]]
+    assert mean.seen == [[0], [100, 1, 4, 5], [101, 102, 2, 6], [103, 104, 105, 3], [106, 107, 108, 109]]
+
+
+def test_more_requests_than_fit_into_a_batch_take_turns(crowd, request):
+    batcher, one = open_batcher(request, most_batch=2), Mean("one")
+    other = Mean("other", one.gate, seen=one.seen)
+    jobs = [(one, pictures(1, 11)), (one, pictures(2, 12)), (one, pictures(3)), (other, pictures(4))]
+    _, asked = behind(batcher, one, crowd, *jobs)
+    one.gate.set()
+    for (_, images), answer in zip(jobs, asked, strict=True):
+        np.testing.assert_array_equal(answer.result(20)[:, 0], images[:, 0, 0])
+    assert one.seen == [[0], [1, 2], [3, 11], [4], [12]]
+
+
+def test_a_slow_network_sees_few_pictures_at_once(request):
+    sizes = []
+    batcher = open_batcher(request, batch_seconds=0.05, on_batch=lambda count, _seconds: sizes.append(count))
+
+    def slow(images, /):
+        time.sleep(0.01 * len(images))
+        return np.zeros((len(images), 2))
+
+    batcher.meet(slow)
+    assert len(batcher.ask(slow, pictures(*range(40)))) == 40
+    assert max(sizes) <= 5
+
+
+def test_a_request_alone_is_answered_however_long_it_takes(request):
+    batcher = open_batcher(request, patience_seconds=0.2, batch_seconds=0.001)
+
+    def slow(images, /):
+        time.sleep(0.01)
+        return np.zeros((len(images), 2))
+
+    batcher.meet(slow)
+    assert len(batcher.ask(slow, pictures(*range(60)))) == 60, "three times its patience, but never without a sign"
+
+
+def test_a_client_that_leaves_frees_the_network(crowd, request):
+    batcher, mean = open_batcher(request, most_batch=2), Mean()
+    left = threading.Event()
+    large = crowd.submit(batcher.ask, mean, pictures(*range(20, 60)), left.is_set)
+    until(mean.began.is_set)
+    assert batcher.waiting == 38
+    left.set()
+    with pytest.raises(GoneError):
+        large.result(20)
+    assert batcher.waiting == 0
+    mean.gate.set()
+    assert batcher.ask(mean, pictures(2))[0, 0] == 2
+    assert mean.seen == [[20, 21], [2]]
 
 
 def test_only_the_same_question_is_asked_together(crowd, request):
@@ -209,3 +263,17 @@ def test_a_client_that_asks_too_often_waits_and_another_does_not():
     limit.count("other")
     for _ in range(100):
         RateLimit(0).count("one")
+
+
+def test_a_client_that_closed_its_connection_has_left():
+    ours, theirs = socket.socketpair()
+    with ours:
+        gone = gone_of(Request({"gunicorn.socket": ours}))
+        assert not gone()
+        theirs.sendall(b"GET")
+        assert not gone(), "it asks for more already"
+        ours.recv(3)
+        theirs.close()
+        assert gone()
+    assert gone()
+    assert not gone_of(Request({}))()
