@@ -1,6 +1,6 @@
 """Errors that a person can act on: a command ends with their one line and status 1, never a traceback."""
 
-__all__ = ["ConfigError", "DataError", "FerkitError", "TrainingError", "WeightsError"]
+__all__ = ["ConfigError", "DataError", "FerkitError", "TooLargeError", "TrainingError", "WeightsError"]
 
 
 class FerkitError(Exception):
@@ -13,6 +13,10 @@ class ConfigError(FerkitError):
 
 class DataError(FerkitError):
     """Data that cannot be read or that no model may be trained on."""
+
+
+class TooLargeError(DataError):
+    """A picture that would take more memory or time than any picture needs."""
 
 
 class WeightsError(FerkitError):

@@ -3,6 +3,9 @@
 import logging
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -11,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.errors import DataError
+from ferkit.errors import DataError, TooLargeError
 from ferkit.folder_search import find_files
+from ferkit.jpeg_scans import count_scans
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,8 +25,10 @@ __all__ = [
     "FORMATS",
     "MOST_PIXELS",
     "SUFFIXES",
+    "PictureHead",
     "decode_picture",
     "find_pictures",
+    "inspect_picture",
     "picture_bytes",
     "read_picture",
     "register_readers",
@@ -38,12 +44,22 @@ SUFFIXES = (
 )  # fmt: skip
 # A file of a few kilobytes can claim billions of pixels; the cameras of telephones have up to 108 million.
 MOST_PIXELS = 120_000_000
+# The largest side that a JPEG can have. To resize a picture of one row and millions of columns takes many times its
+# memory.
+_MOST_SIDE = 65_535
+# Of a JPEG; encoders write ten or so. Each of them decodes all pixels again.
+_MOST_SCANS = 100
+# Bytes of all texts of a PNG, which are read with its head; compressed, they are a thousandth of that.
+_MOST_TEXT = 8_000_000
 
 # What is read: Pillow knows more kinds, and some of them run other programs.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 # The values that a file of 16 bits may be meant to have, by their bits: cameras have 12, and programs store 8, too.
 _DEPTHS = (8, 12, 16)
+
+# Pixels that are converted at a time.
+_STRIP = 1_000_000
 
 _END_OF_JPEG = b"\xff\xd9"
 # Behind a whole scan, any bytes but markers are passed over; in one that was cut they are taken for pixels.
@@ -83,6 +99,44 @@ def picture_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
+@dataclass(frozen=True)
+class PictureHead:
+    """What a picture's file says of itself, before any pixel is decoded; it may lie.
+
+    Attributes
+    ----------
+    width, height
+        In pixels, as they are stored: EXIF may turn them.
+    """
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.width * self.height
+
+
+def inspect_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> PictureHead:
+    """What the head of a file says, if it is one that `decode_picture` would go on to decode.
+
+    Parameters
+    ----------
+    content, name, most_pixels
+        As for `decode_picture`.
+
+    Raises
+    ------
+    TooLargeError
+        If it has more pixels, longer sides or more scans than any picture needs.
+    DataError
+        If it is no picture.
+    """
+    with _opened(content, name, most_pixels) as picture:
+        return PictureHead(picture.width, picture.height)
+
+
 def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
     """The first picture of a file's content.
 
@@ -97,7 +151,7 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     name
         What messages call it.
     most_pixels
-        Most pixels that are decoded; each takes three bytes, more while it is decoded.
+        Most pixels that are decoded; each takes seven bytes, more where the format needs it.
 
     Returns
     -------
@@ -105,9 +159,18 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
 
     Raises
     ------
+    TooLargeError
+        If it has more pixels, longer sides or more scans than any picture needs.
     DataError
-        If it is no picture, is cut short, or has too many pixels.
+        If it is no picture, or is cut short.
     """
+    with _opened(content, name, most_pixels) as picture:
+        return _upright_rgb(_loaded(picture, content, name), name)
+
+
+@contextmanager
+def _opened(content: bytes, name: str, most_pixels: int) -> "Iterator[Image.Image]":
+    """The picture, of which the head has been read and found to be within all limits."""
     from PIL import Image, UnidentifiedImageError
 
     if not content:
@@ -115,30 +178,37 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     try:
         register_readers()
         with Image.open(BytesIO(content), formats=FORMATS) as opened:
-            if opened.width * opened.height > most_pixels:
-                raise DataError(
-                    f"{name}: {opened.width:,} x {opened.height:,} pixels, expected at most {most_pixels:,} in all; "
-                    "make it smaller."
-                )
-            return _upright_rgb(_loaded(opened, content, name), name)
+            _require_within(opened, content, name, most_pixels)
+            yield opened
     except UnidentifiedImageError:
         raise DataError(
             f"{name}: not a picture, expected JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP or JPEG 2000."
         ) from None
     except Image.DecompressionBombError:
-        raise DataError(f"{name}: far more pixels than a camera has, expected at most {most_pixels:,}.") from None
+        raise TooLargeError(f"{name}: far more pixels than a camera has, expected at most {most_pixels:,}.") from None
     except _BROKEN as error:
         reason = str(error).partition(" <")[0] or type(error).__name__
         raise DataError(f"{name}: not a whole picture ({reason}).") from error
 
 
+def _require_within(opened: "Image.Image", content: bytes, name: str, most_pixels: int) -> None:
+    size = f"{opened.width:,} x {opened.height:,} pixels"
+    if opened.width * opened.height > most_pixels:
+        raise TooLargeError(f"{name}: {size}, expected at most {most_pixels:,} in all; make it smaller.")
+    if max(opened.size) > _MOST_SIDE:
+        raise TooLargeError(f"{name}: {size}, expected at most {_MOST_SIDE:,} on a side; cut it.")
+    if opened.format in ("JPEG", "MPO") and count_scans(content, _MOST_SCANS) > _MOST_SCANS:
+        raise TooLargeError(f"{name}: a JPEG of more than {_MOST_SCANS} scans, expected ten or so; save it anew.")
+
+
 @cache
 def register_readers() -> None:
     """Make Pillow know all of `FORMATS`: to it, a name that is not registered is an error."""
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
     from pillow_heif import register_heif_opener
 
     Image.init()
+    PngImagePlugin.MAX_TEXT_MEMORY = _MOST_TEXT
     register_heif_opener()
 
 
@@ -191,19 +261,31 @@ def _warn_once(text: str) -> None:
     _LOG.warning("%s", text)
 
 
-def _upright_rgb(opened: "Image.Image", name: str) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
+def _upright_rgb(picture: "Image.Image", name: str) -> NDArray[np.uint8]:
+    from PIL import ImageOps
 
-    picture = ImageOps.exif_transpose(opened)
+    # In place: a copy of 25 million pixels is 100 MB.
+    ImageOps.exif_transpose(picture, in_place=True)
     # Pillow would clip 16 bits to 8: every grey but the darkest would be white. It reads those of PGM as 32.
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and opened.format == "PPM"):
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM"):
         return np.repeat(_upper_bits(np.asarray(picture))[..., None], 3, axis=2)
     if picture.mode in ("I", "F"):
         raise DataError(f"{name}: pixels of 32 bits, whose range nobody knows; expected 8 or 16: convert it.")
-    if picture.has_transparency_data:
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-    return np.asarray(picture.convert("RGB"))
+    rgb = np.empty((picture.height, picture.width, 3), np.uint8)
+    rows = max(1, _STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        rgb[top : top + rows] = np.asarray(_on_paper(strip).convert("RGB"))
+    return rgb
+
+
+def _on_paper(picture: "Image.Image") -> "Image.Image":
+    """`picture` with white where it is transparent."""
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
 
 
 def _upper_bits(values: NDArray[np.integer]) -> NDArray[np.uint8]:

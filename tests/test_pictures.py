@@ -6,10 +6,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pillow_heif import register_heif_opener
 
-from ferkit.errors import DataError
-from ferkit.pictures import FORMATS, SUFFIXES, decode_picture, find_pictures, read_picture
+from ferkit.errors import DataError, TooLargeError
+from ferkit.jpeg_scans import count_scans
+from ferkit.pictures import FORMATS, SUFFIXES, PictureHead, decode_picture, find_pictures, inspect_picture, read_picture
 
 # It writes HEIC, too.
 register_heif_opener()
@@ -256,3 +258,50 @@ def test_pictures_of_a_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty: no picture in this folder"):
         find_pictures(tmp_path / "empty")
+
+
+def test_a_head_is_read_without_its_pixels():
+    content = encoded(Image.fromarray(pattern()))
+    assert inspect_picture(content, "x") == PictureHead(40, 24)
+    assert inspect_picture(content[:60], "x").pixels == 960
+    with pytest.raises(TooLargeError, match="x: 40 x 24 pixels, expected at most 959 in all"):
+        inspect_picture(content, "x", most_pixels=959)
+    with pytest.raises(DataError, match="x: not a picture"):
+        inspect_picture(b"hello", "x")
+
+
+def test_a_side_that_no_camera_has_is_refused():
+    with pytest.raises(TooLargeError, match="65,536 x 1 pixels, expected at most 65,535 on a side"):
+        decoded(Image.new("L", (65_536, 1)))
+    assert decoded(Image.new("L", (65_535, 1))).shape == (1, 65_535, 3)
+
+
+def test_scans_of_a_jpeg_are_counted():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    once, often = encoded(image, "JPEG"), encoded(image, "JPEG", progressive=True)
+    assert count_scans(once, 100) == 1
+    assert count_scans(often, 100) == 10, "as libjpeg writes them"
+    assert count_scans(often, 3) == 4
+    # A picture within the picture, and what a telephone appends to it, are none.
+    inner = b"\xff\xe1" + (len(often) + 2).to_bytes(2) + often
+    assert count_scans(once[:2] + inner + once[2:] + often * 20, 100) == 1
+    assert count_scans(b"\xff" * 1_000_000, 100) == 0
+
+
+def test_a_jpeg_that_repeats_its_scans_is_refused(cases):
+    with pytest.raises(TooLargeError, match="more than 100 scans"):
+        inspect_picture((cases / "serving" / "sos.jpg").read_bytes(), "x")
+
+
+def test_texts_of_a_png_are_bounded():
+    texts = PngInfo()
+    for _ in range(12):
+        texts.add_text("note", "x" * 900_000, zip=True)
+    with pytest.raises(DataError, match="text chunks"):
+        decoded(Image.fromarray(pattern()), pnginfo=texts)
+
+
+def test_large_pictures_are_converted_in_strips():
+    noise = np.random.default_rng(0).integers(0, 256, (700, 1600, 4), dtype=np.uint8)
+    expected = Image.alpha_composite(Image.new("RGBA", (1600, 700), "white"), Image.fromarray(noise)).convert("RGB")
+    np.testing.assert_array_equal(decoded(Image.fromarray(noise)), np.asarray(expected))
