@@ -25,7 +25,8 @@ from ferkit.predictions import Predictions
 from ferkit.provenance import this_environment
 from ferkit.reference_model import load_reference
 from ferkit.run_folder import RunFolder
-from ferkit.targets import TargetSettings, labelled
+from ferkit.selection import selection_predictions
+from ferkit.targets import TargetSettings
 from ferkit.training.distillation import distil
 from ferkit.training.run_members import RunData, RunMembers, read_data
 from ferkit.training_set import TrainingSet
@@ -97,7 +98,7 @@ class _Run:
     data: RunData
 
     def hits(self, target: TargetSettings) -> NDArray[np.bool_] | None:
-        """Which pictures of PublicTest the one network gets right; None if it has no head for the target."""
+        """Which of the pictures that choose the one network gets right; None if it has no head for the target."""
         (training,) = self.config.trained()
         if target.name not in training.names:
             return None
@@ -107,9 +108,8 @@ class _Run:
         else:
             network = FaceModel(training.label, target.name, files.network)
             said = network.predict_split(self.data.faces, target, "PublicTest", self.variant.views)
-        pictures, labels = labelled(self.data.faces.of_split("PublicTest"), target.name, target.protocol)
-        truth = dict(zip(pictures.row.tolist(), labels.argmax(axis=1).tolist(), strict=True))
-        return np.array([truth[row] == label for row, label in zip(said.row.tolist(), said.label, strict=True)])
+        chosen, labels = selection_predictions(said, self.data.faces, target, self.config.selection)
+        return np.asarray(chosen.label == labels.argmax(axis=1))
 
 
 def main() -> None:
@@ -119,7 +119,8 @@ def main() -> None:
     data = read_data(base)
     opinions = _opinions(asked.out, base, data) if entry.teacher else {}
     first, *others = _runs(asked, base, data, opinions)
-    print(f"{base.backbones[0].label}, PublicTest; the difference to the recipe as it stands, and its 95 % interval\n")
+    which = f"{base.backbones[0].label}, {base.selection.subset}"
+    print(f"{which}; the difference to the recipe as it stands, and its 95 % interval\n")
     print("| | " + " | ".join(f"{each.name} | difference" for each in base.targets) + " |")
     print("|---|" + "---:|---|" * len(base.targets))
     standing = {target.name: first.hits(target) for target in base.targets}

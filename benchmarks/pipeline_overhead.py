@@ -22,10 +22,10 @@ from pathlib import Path
 from ferkit.balancing import oversample
 from ferkit.cleaning import drop_non_faces
 from ferkit.config_file import load_config
-from ferkit.ensemble import combine, fit_ensemble
+from ferkit.ensemble import combine
 from ferkit.evaluation import evaluate
+from ferkit.selection import selection_ensemble
 from ferkit.sources import load
-from ferkit.targets import labelled
 from ferkit.training.distillation import distil
 from ferkit.training.member import train_member
 from ferkit.training.teacher import teach
@@ -44,7 +44,7 @@ def train(training, learned):
     member = train_member(
         faces, {name: learned[name] for name in training.names}, training.targets, training.entry.backbone,
         config.training_of(training.entry), config.seed_of(training.entry),
-        workspace=Path(tempfile.mkdtemp()),
+        workspace=Path(tempfile.mkdtemp()), selection=config.selection,
     )
     for target in training.targets:
         model = member.models[target.name]
@@ -61,8 +61,7 @@ for training in config.trained():
         train(training, balanced)
 lessons = {}
 for target in config.targets:
-    _, labels = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
-    votes = fit_ensemble(said[target.name]["PublicTest"], labels, config.ensemble)
+    votes = selection_ensemble(said[target.name]["PublicTest"], faces, target, config.selection, config.ensemble)
     together = [combine(each, votes) for each in said[target.name].values()]
     evaluate("ensemble", together, ingested, target, config.evaluation, config.seed)
     if config.students(target.name):

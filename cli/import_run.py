@@ -61,7 +61,7 @@ def _members(folder: RunFolder, config: RunConfig) -> tuple[Adoption, str]:
     for training in config.trained():
         member = folder.member(training.name)
         settings, seed = config.training_of(training.entry), config.seed_of(training.entry)
-        record = check_member(member, training.targets, training.entry.backbone, settings, seed)
+        record = check_member(member, training.targets, training.entry.backbone, settings, seed, config.selection)
         hashes[training.name] = member.content_hash()
         places.add(f"{record.environment.device} ({record.environment.backend})")
     return Adoption(folder=folder.path, hashes=hashes), ", ".join(sorted(places))

@@ -48,8 +48,8 @@ def promote(
 ) -> None:
     """Make the challenger the champion, if the gate lets it pass: floors, and a paired test against the champion.
 
-    Both models are asked anew about PublicTest of the data that the challenger's run names. The status is 3 if the
-    challenger is refused. Examples:
+    Both models are asked anew about PublicTest of the data that the challenger's run names, by default without the
+    pictures that other splits have, too. The status is 3 if the challenger is refused. Examples:
 
     * `ferkit promote --dry-run`
     * `ferkit promote --set data.path=/data/fer --set registry.gate.floors.accuracy=0.7`
@@ -69,7 +69,7 @@ def promote(
     cache = workspace.root / "models"
     challenger = find_challenger(name, str(version) if version else None, cache)
     config = load_config(challenger.folder / "config.yaml", overrides or [])
-    pictures = Pictures(load(config.data), config.evaluation, config.seed)
+    pictures = Pictures(load(config.data), config.evaluation, config.seed, config.selection)
     with network_progress() as on_pictures:
         outcome = ask_gate(
             challenger, pictures, config.registry.gate, cache, dry_run=dry_run, force=reason if force else None,
@@ -114,7 +114,7 @@ def _decision(outcome: "Outcome", what: str, *, dry_run: bool) -> str:
 def _numbers_table(verdict: "Verdict") -> Table:
     """Both models' numbers side by side."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("PublicTest")
+    table.add_column(verdict.challenger.subset)
     table.add_column(verdict.challenger.name, justify="right")
     champion = verdict.champion.numbers() if verdict.champion else {}
     if verdict.champion:

@@ -13,6 +13,7 @@ from ferkit.labels import Target
 from ferkit.model import FaceModel
 from ferkit.run_folder import MemberFolder
 from ferkit.run_records import MemberRecord
+from ferkit.selection import SelectionSettings
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.member import Member
 from ferkit.training.settings import TrainingSettings
@@ -31,6 +32,7 @@ def adopt(
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
+    selection: SelectionSettings,
 ) -> tuple[Member, MemberRecord]:
     """Read what `ferkit.training.member.train_member` would have returned, were the member trained here.
 
@@ -38,7 +40,7 @@ def adopt(
     ----------
     folder
         Of the member.
-    faces, training_sets, targets, backbone, settings, seed
+    faces, training_sets, targets, backbone, settings, seed, selection
         What `train_member` would be called with; the member has to be made from the same.
 
     Raises
@@ -46,7 +48,7 @@ def adopt(
     DataError
         As `check_member` does, and if the member predicts other pictures of PublicTest than `faces` has.
     """
-    record = check_member(folder, targets, backbone, settings, seed)
+    record = check_member(folder, targets, backbone, settings, seed, selection)
     for name, training_set in training_sets.items():
         if record.training_sets.get(name) != training_set.content_hash():
             _LOG.warning(
@@ -72,6 +74,7 @@ def check_member(
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
+    selection: SelectionSettings,
 ) -> MemberRecord:
     """The record of a member whose files are whole and that was made from these settings.
 
@@ -86,6 +89,7 @@ def check_member(
         "targets": [target.name for target in targets],
         "backbone": backbone.model_dump(mode="json"),
         "training": settings.model_dump(mode="json"),
+        "selection": selection.model_dump(mode="json"),
     }
     found = record.model_dump(mode="json", include=set(expected))
     if differences := _differences(found, expected):

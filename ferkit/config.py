@@ -16,6 +16,7 @@ from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import RegistrySettings
 from ferkit.labels import Target
+from ferkit.selection import SelectionSettings
 from ferkit.settings import Settings
 from ferkit.sources import SourceSettings, streamed
 from ferkit.targets import TargetSettings
@@ -132,8 +133,8 @@ class RunConfig(Settings):
         Name of the MLflow experiment that the run belongs to.
     seed
         Of everything random; the same seed and the same data give the same run.
-    data, validation, cleaning, balancing, targets, backbones, training, distillation, ensemble, prediction, evaluation,
-    registry, resources
+    data, validation, cleaning, balancing, targets, backbones, training, selection, distillation, ensemble, prediction,
+    evaluation, registry, resources
         The sections; each is described where it is read, in ``ferkit``.
     """
 
@@ -147,6 +148,7 @@ class RunConfig(Settings):
     targets: tuple[TargetSettings, ...] = Field((TargetSettings(),), min_length=1)
     backbones: tuple[BackboneEntry, ...] = Field(min_length=1)
     training: TrainingSettings = TrainingSettings()
+    selection: SelectionSettings = SelectionSettings()
     distillation: DistillationSettings = DistillationSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
     prediction: TestTimeAugmentation = NO_VIEWS

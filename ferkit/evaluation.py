@@ -37,9 +37,9 @@ class Evaluation:
     protocol
         How FER+ votes became labels; ``FER-2013`` where the labels are that dataset's own.
     scores
-        By subset: ``PublicTest``, ``PrivateTest``, ``PrivateTest, no duplicates`` (without pictures that also occur
-        in another split); for a ``fer`` model where there are FER+ votes, also ``PrivateTest, FER+ majority_7`` and the
-        same without duplicates.
+        By subset: ``PublicTest`` and ``PrivateTest``, each also as in ``PrivateTest, no duplicates`` (without pictures
+        that also occur in another split); for a ``fer`` model where there are FER+ votes, also ``PrivateTest, FER+
+        majority_7`` and the same without duplicates.
     predictions
         What was judged, by split.
     labels
@@ -164,11 +164,11 @@ def _subsets(
     """Name, rows and label distributions of each set of pictures that the model is judged on."""
     split = predictions.split
     yield split, rows, distribution
-    if split != "PrivateTest":
-        return
     repeated = pictures.row[cross_split_duplicates(faces, split)]
     unique = ~np.isin(rows, repeated)
     yield f"{split}, no duplicates", rows[unique], distribution[unique]
+    if split != "PrivateTest":
+        return
     if predictions.target == "fer" and pictures.votes is not None:
         plus = votes_to_labels(pictures.votes, _FERPLUS_FOR_FER)
         label = FERPLUS_TO_FER[plus.label[plus.keep]]

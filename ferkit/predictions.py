@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import get_args
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,25 @@ class Predictions:
     def label(self) -> NDArray[np.int8]:
         """(K,) int8: the most probable class."""
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int8)
+
+    def of_rows(self, rows: NDArray[np.int64]) -> Self:
+        """The predictions of the pictures with these rows, in that order.
+
+        Raises
+        ------
+        DataError
+            If one of them was not predicted.
+        """
+        order = np.argsort(self.row)
+        found = np.searchsorted(self.row, rows, sorter=order)
+        at = order[np.minimum(found, len(self) - 1)] if len(self) else np.zeros(0, dtype=np.int64)
+        missing = rows[self.row[at] != rows] if len(self) else rows
+        if len(missing):
+            raise DataError(
+                f"predictions of {self.split}: {len(missing)} pictures are missing, the first is row {missing[0]}: "
+                "were they made from data that was cleaned or labelled otherwise?"
+            )
+        return type(self)(self.target, self.split, rows, self.probabilities[at])
 
     def content_hash(self) -> str:
         """sha256 over the target, the split and both arrays, in hexadecimal."""

@@ -37,6 +37,8 @@ class Trial:
         By target.
     latency_ms
         Milliseconds for one face, median.
+    subset
+        Which pictures they were, as `ferkit.evaluation` calls them.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Trial:
     answers: Mapping[Target, NDArray[np.int8]]
     scores: Mapping[Target, Scores]
     latency_ms: float
+    subset: str = "PublicTest"
 
     def numbers(self) -> dict[str, float]:
         """Every number, by names such as ``fer/accuracy``."""

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from ferkit.bundle import BundledNetwork, bundle_card, ensemble_vote, write_networks
 from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
-from ferkit.ensemble import combine, fit_ensemble
+from ferkit.ensemble import combine
 from ferkit.errors import DataError
 from ferkit.export.student_file import write_litert_of
 from ferkit.labels import Target
@@ -30,8 +31,8 @@ from ferkit.reference_evaluation import NetworkProgress, evaluate_reference
 from ferkit.reference_model import Reference
 from ferkit.reference_table import SCORES
 from ferkit.run_folder import RunFolder
+from ferkit.selection import selection_ensemble, selection_temperature
 from ferkit.targets import labelled
-from ferkit.temperature import fit_temperature
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 __all__ = ["LARGEST_BYTES", "Choice", "export_reference"]
@@ -93,7 +94,7 @@ def export_reference(
         for source in [*sources, *students]:
             asked = student_views if source in students else views
             said[source.name] = _verified(reference, source, public, asked, on_pictures)
-        targets = _votes(config, said, public, [each.name for each in students])
+        targets = _votes(config, said, faces, [each.name for each in students])
         card = bundle_card(config.name, networks, targets, views, student_views)
         for name in draft.networks.keys() - card.networks.keys():
             _LOG.info("%s gets no vote and is left out", name)
@@ -201,12 +202,13 @@ def _verified(
 
 
 def _votes(
-    config: RunConfig, said: Mapping[str, Answers], public: FaceDataset, students: Sequence[str]
+    config: RunConfig, said: Mapping[str, Answers], faces: FaceDataset, students: Sequence[str]
 ) -> dict[Target, TargetCard]:
     """Weights and temperatures from PublicTest."""
     targets: dict[Target, TargetCard] = {}
+    public = faces.of_split("PublicTest")
     for target in config.targets:
-        pictures, labels = labelled(public, target.name, target.protocol)
+        pictures, _ = labelled(public, target.name, target.protocol)
         kept = np.isin(public.row, pictures.row)
         predictions = {
             name: Predictions(target.name, "PublicTest", pictures.row, answers[target.name][kept])
@@ -219,12 +221,15 @@ def _votes(
                 "%s: no network that may vote has a head for it, so the reference does not answer it", target.name
             )
             continue
-        ensemble = fit_ensemble(members, labels, config.ensemble.model_copy(update={"members": None}))
+        # Who may vote, the export was told; the names in the run's configuration may be others.
+        settings = config.ensemble.model_copy(update={"members": None})
+        ensemble = selection_ensemble(members, faces, target, config.selection, settings)
+        temperature = partial(selection_temperature, faces=faces, target=target, selection=config.selection)
         taught = next((name for name in students if name in predictions), None)
         targets[target.name] = TargetCard(
             settings=target,
-            ensemble=ensemble_vote(ensemble, fit_temperature(combine(members, ensemble), labels)),
-            student=taught and Vote(weights={taught: 1.0}, temperature=fit_temperature(predictions[taught], labels)),
+            ensemble=ensemble_vote(ensemble, temperature(combine(members, ensemble))),
+            student=taught and Vote(weights={taught: 1.0}, temperature=temperature(predictions[taught])),
         )
     return targets
 

@@ -57,8 +57,9 @@ def build_report(content: ReportContent) -> Report:
 
 _HOW_TO_READ = (
     "Brackets hold the percentile bootstrap interval over the pictures. The marked model is the one that is best on "
-    'PublicTest, where models are chosen; PrivateTest is only read. "No duplicates" leaves out the pictures that also '
-    "occur in another split. Macro-F1 is the mean over the classes that occur; ECE is the expected calibration error."
+    'the pictures of PublicTest that choose; PrivateTest is only read. "No duplicates" leaves out the pictures that '
+    "also occur in another split. Macro-F1 is the mean over the classes that occur; ECE is the expected calibration "
+    "error."
 )
 
 _HOW_TO_READ_JOINT = (
@@ -79,25 +80,25 @@ def _of(content: ReportContent, target: Target) -> list[Evaluation]:
     return [each for each in content.evaluations if each.target == target]
 
 
-def _chosen(evaluations: list[Evaluation]) -> Evaluation:
-    """The best on PublicTest; on PrivateTest where PublicTest was not judged."""
-    return max(evaluations, key=lambda each: next(iter(each.scores.values())).accuracy)
+def _chosen(evaluations: list[Evaluation], subset: str) -> Evaluation:
+    """The best on the pictures that choose; on PrivateTest where PublicTest was not judged."""
+    return max(evaluations, key=lambda each: each.scores.get(subset, next(iter(each.scores.values()))).accuracy)
 
 
 def _headline(content: ReportContent, target: Target) -> str:
-    best = _chosen(_of(content, target))
+    best = _chosen(_of(content, target), content.selection.subset)
     parts = [
         f"{accuracy(best.scores[subset])} on {subset} ({pictures(best.scores[subset])} pictures)"
-        for subset in ("PublicTest", "PrivateTest", "PrivateTest, no duplicates")
+        for subset in ("PublicTest", "PublicTest, no duplicates", "PrivateTest", "PrivateTest, no duplicates")
         if subset in best.scores
     ]
-    name = content.called(best.model)
-    return f"{best.target}, labels {best.protocol}: {name} is best on PublicTest. Accuracy {', '.join(parts)}."
+    told = f"{content.called(best.model)} is best on {content.selection.subset}."
+    return f"{best.target}, labels {best.protocol}: {told} Accuracy {', '.join(parts)}."
 
 
 def _results(content: ReportContent, target: Target) -> Section:
     evaluations = _of(content, target)
-    chosen = _chosen(evaluations)
+    chosen = _chosen(evaluations, content.selection.subset)
     rows: list[tuple[str, ...]] = []
     strong = set()
     for subset in dict.fromkeys(name for each in evaluations for name in each.scores):

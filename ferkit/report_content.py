@@ -10,6 +10,7 @@ from ferkit.ensemble import Ensemble
 from ferkit.evaluation import Evaluation
 from ferkit.labels import Target
 from ferkit.scores import EvaluationSettings
+from ferkit.selection import NO_DUPLICATES, SelectionSettings
 from ferkit.training_set import TrainingSet
 
 __all__ = ["ReportContent"]
@@ -53,6 +54,8 @@ class ReportContent:
         What the models were judged with.
     students
         Names of the models that learned from an ensemble.
+    selection
+        Which pictures of PublicTest chose.
     """
 
     name: str
@@ -71,6 +74,7 @@ class ReportContent:
     evaluations: Sequence[Evaluation]
     settings: EvaluationSettings
     students: frozenset[str] = frozenset()
+    selection: SelectionSettings = NO_DUPLICATES
 
     @property
     def joint(self) -> frozenset[str]:

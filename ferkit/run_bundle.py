@@ -26,6 +26,7 @@ from ferkit.reference_card import TargetCard, Vote
 from ferkit.reference_model import Reference
 from ferkit.reference_table import SCORES
 from ferkit.run_card import run_card
+from ferkit.selection import selection_predictions
 from ferkit.targets import TargetSettings, labelled
 from ferkit.temperature import apply_temperature, fit_temperature
 
@@ -155,14 +156,16 @@ def bundle_single(run: TrainedRun, label: str, folder: Path, origin: Mapping[str
 
 
 class _Fitted:
-    """A model of a run with the temperature that PublicTest gives it."""
+    """A model of a run with the temperature, and the accuracy, that the pictures of selection give it."""
 
     def __init__(self, run: TrainedRun, target: TargetSettings, model: str) -> None:
         self.model = model
         self._run, self._target = run, target
         self.judged = run.evaluation(target.name, model)
-        _, labels = labelled(run.faces.of_split("PublicTest"), target.name, target.protocol)
-        self.temperature = fit_temperature(self.judged.predictions["PublicTest"], labels)
+        said = self.judged.predictions["PublicTest"]
+        chosen, labels = selection_predictions(said, run.faces, target, run.config.selection)
+        self.temperature = fit_temperature(chosen, labels)
+        self.accuracy = float((chosen.label == labels.argmax(axis=1)).mean())
 
     def table(self, name: str, role: str) -> pd.DataFrame:
         """The scores of its calibrated answers."""
@@ -180,7 +183,7 @@ class _Fitted:
 def _best_student(run: TrainedRun, target: TargetSettings) -> _Fitted | None:
     """The student that is right most often on PublicTest, None if nobody was taught."""
     fitted = [_Fitted(run, target, entry.label) for entry in run.config.students(target.name)]
-    return max(fitted, key=lambda each: each.judged.scores["PublicTest"].accuracy, default=None)
+    return max(fitted, key=lambda each: each.accuracy, default=None)
 
 
 def _write(

@@ -5,12 +5,16 @@ from pydantic import Field
 from ferkit.backbones import BackboneSettings
 from ferkit.labels import Target
 from ferkit.provenance import Environment
+from ferkit.selection import SelectionSettings
 from ferkit.settings import Settings
 from ferkit.training.distillation import DistillationSettings
 from ferkit.training.settings import TrainingSettings
 from ferkit.views import TestTimeAugmentation
 
-__all__ = ["MemberRecord", "RunRecord"]
+__all__ = ["ALL_PICTURES", "MemberRecord", "RunRecord"]
+
+# How every network was selected before there was a choice.
+ALL_PICTURES = SelectionSettings(duplicates="keep")
 
 
 class RunRecord(Settings):
@@ -69,6 +73,8 @@ class MemberRecord(Settings):
         Keras' policy in its training, such as ``mixed_bfloat16``.
     prediction
         The views of each picture that its predictions are averaged over.
+    selection
+        Which pictures of PublicTest chose its epoch.
     seconds
         From the first epoch, or the one it went on from, to the last.
     """
@@ -85,4 +91,5 @@ class MemberRecord(Settings):
     environment: Environment
     precision: str
     prediction: TestTimeAugmentation
+    selection: SelectionSettings = ALL_PICTURES
     seconds: float

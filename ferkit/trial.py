@@ -12,6 +12,7 @@ from ferkit.promotion import Trial
 from ferkit.reference_evaluation import NetworkProgress
 from ferkit.reference_model import Reference
 from ferkit.scores import EvaluationSettings, score
+from ferkit.selection import NO_DUPLICATES, SelectionSettings, selection_pictures
 from ferkit.targets import TargetSettings, labelled
 
 __all__ = ["protocols_of", "try_bundle"]
@@ -33,6 +34,7 @@ def try_bundle(
     settings: EvaluationSettings,
     seed: int,
     *,
+    selection: SelectionSettings = NO_DUPLICATES,
     on_pictures: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
 ) -> Trial:
     """Ask a bundle about PublicTest, never about PrivateTest, and judge what it says.
@@ -42,20 +44,22 @@ def try_bundle(
     name
         What people call the model.
     faces
-        The data, of which PublicTest is taken.
+        The data: PublicTest is taken from it, the other splits say what occurs in them, too.
     protocols
         How labels are made: the challenger's, for the champion too. Other targets are not asked.
     seed
         Of the bootstrap.
+    selection
+        Which pictures of PublicTest decide.
     on_pictures
         Called with `name`, how many pictures have been answered (one network), and how many there are.
 
     Raises
     ------
     DataError
-        If PublicTest has no picture with a label.
+        If PublicTest has no picture with a label, or as `ferkit.selection.selection_pictures` does.
     """
-    public = faces.of_split("PublicTest")
+    public = selection_pictures(faces, selection)
     asked = [target for target in reference.targets if target in protocols]
     parts = {target: labelled(public, target, protocols[target].protocol) for target in asked}
     for target, (pictures, _) in parts.items():
@@ -71,7 +75,7 @@ def try_bundle(
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
         answers[target] = probabilities.argmax(axis=1).astype(np.int8)
         milliseconds.append(_latency(reference, target, pictures))
-    return Trial(name, labels, answers, scores, max(milliseconds))
+    return Trial(name, labels, answers, scores, max(milliseconds), selection.subset)
 
 
 def _latency(reference: Reference, target: Target, pictures: FaceDataset) -> float:

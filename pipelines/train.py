@@ -108,6 +108,7 @@ def _network(
         "backbone": training.entry.backbone,
         "settings": config.training_of(training.entry),
         "seed": config.seed_of(training.entry),
+        "selection": config.selection,
     }
     if adoption:
         place = adoption.place(training.name)
@@ -148,6 +149,7 @@ def _members(
         names=list(both),
         faces=faces,
         target=target,
+        selection=config.selection,
         settings=config.ensemble,
         id=f"ensemble_{target.name}",
     )

@@ -13,6 +13,7 @@ from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import GateSettings
 from ferkit.promotion import Trial, Verdict, judge
 from ferkit.reference_model import Reference
+from ferkit.selection import NO_DUPLICATES, SelectionSettings
 from ferkit.trial import protocols_of, try_bundle
 from registry.errors import RegistryError
 from registry.history import Action, Entry, History
@@ -35,11 +36,14 @@ class Pictures:
         The data, of which PublicTest is asked.
     settings, seed
         Of the scores and their bootstrap.
+    selection
+        Which pictures of PublicTest decide.
     """
 
     faces: FaceDataset
     settings: EvaluationSettings
     seed: int
+    selection: SelectionSettings = NO_DUPLICATES
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +178,8 @@ class _Trials:
                 folder = load_version(version, self._cache, name).folder
             self._known[version] = try_bundle(
                 f"{name} version {version}", Reference(folder), self._pictures.faces, self._protocols,
-                self._pictures.settings, self._pictures.seed, on_pictures=self._on_pictures,
+                self._pictures.settings, self._pictures.seed,
+                selection=self._pictures.selection, on_pictures=self._on_pictures,
             )  # fmt: skip
         return self._known[version]
 

@@ -38,7 +38,7 @@ def promote_run(registered: pd.DataFrame, config: RunConfig, faces: FaceDataset)
         return pd.DataFrame({"passed": pd.Series(dtype=bool), "reason": pd.Series(dtype=str)})
     with tempfile.TemporaryDirectory() as scratch:
         challenger = find_challenger(REGISTERED_NAME, version, Path(scratch))
-        pictures = Pictures(faces, config.evaluation, config.seed)
+        pictures = Pictures(faces, config.evaluation, config.seed, config.selection)
         outcome = promote(challenger, pictures, config.registry.gate, Path(scratch))
     told = "is the champion now" if outcome.entry else "is refused and stays challenger"
     _LOG.info("%s version %s %s: %s", REGISTERED_NAME, version, told, " ".join(outcome.verdict.reasons))

@@ -63,6 +63,6 @@ def verdict_page(verdict: Verdict, title: str) -> str:
         for name, value in verdict.challenger.numbers().items()
     ]
     other = verdict.champion.name if verdict.champion else "no champion"
-    table = ["| PublicTest | challenger | champion |", "| --- | ---: | ---: |", *rows]
+    table = [f"| {verdict.challenger.subset} | challenger | champion |", "| --- | ---: | ---: |", *rows]
     about = f"Challenger: {verdict.challenger.name}; champion: {other}."
     return "\n".join([f"# {title}", "", about, "", *checks, "", *table, ""])

@@ -12,6 +12,7 @@ from ferkit.dataset import FaceDataset
 from ferkit.model import FaceModel
 from ferkit.run_folder import MemberFolder
 from ferkit.run_records import MemberRecord
+from ferkit.selection import SelectionSettings
 from ferkit.targets import TargetSettings
 from ferkit.training.settings import TrainingSettings
 from ferkit.training_set import TrainingSet
@@ -35,12 +36,13 @@ def adopt_member(
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
+    selection: SelectionSettings,
     folder: str,
     folder_hash: str,  # noqa: ARG001
 ) -> tuple[Annotated[FaceModel, "{member}_model"], Annotated[pd.DataFrame, "{member}_history"]]:
     """Read the network in `folder`, whose content `folder_hash` stands for, and log it as `fine_tune` does."""
     learned = {target.name: each for target, each in zip(targets, training_sets, strict=True)}
-    member, record = adopt(MemberFolder(Path(folder)), faces, learned, targets, backbone, settings, seed)
+    member, record = adopt(MemberFolder(Path(folder)), faces, learned, targets, backbone, settings, seed, selection)
     with tracking.member_run("+".join(learned), backbone.label):
         _log_origin(record)
         for epoch in member.history.to_dict("index").values():

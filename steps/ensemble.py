@@ -5,9 +5,10 @@ from typing import Annotated
 from zenml import step
 
 from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble, EnsembleSettings, fit_ensemble
+from ferkit.ensemble import Ensemble, EnsembleSettings
 from ferkit.predictions import Predictions
-from ferkit.targets import TargetSettings, labelled
+from ferkit.selection import SelectionSettings, selection_ensemble
+from ferkit.targets import TargetSettings
 from materializers.evaluations import EnsembleMaterializer
 from steps import tracking
 from steps.caching import code_of
@@ -21,11 +22,11 @@ def ensemble(
     names: list[str],
     faces: FaceDataset,
     target: TargetSettings,
+    selection: SelectionSettings,
     settings: EnsembleSettings,
 ) -> Annotated[Ensemble, "{target}_ensemble"]:
     """Find the weights of the members' votes on PublicTest."""
-    _, labels = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
-    found = fit_ensemble(dict(zip(names, validations, strict=True)), labels, settings)
+    found = selection_ensemble(dict(zip(names, validations, strict=True)), faces, target, selection, settings)
     with tracking.member_run(target.name, "ensemble"):
         tracking.log_ensemble(found)
     return found

@@ -10,6 +10,7 @@ from zenml import get_step_context, step
 from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.model import FaceModel
+from ferkit.selection import SelectionSettings
 from ferkit.targets import TargetSettings
 from ferkit.training.checkpoint import mark_finished
 from ferkit.training.member import train_member
@@ -35,6 +36,7 @@ def fine_tune(
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
+    selection: SelectionSettings,
 ) -> tuple[Annotated[FaceModel, "{member}_model"], Annotated[pd.DataFrame, "{member}_history"]]:
     """Train the head on the frozen backbone, then the network; keep the epoch that PublicTest likes best."""
     workspace = Path(os.environ.get("FERKIT_CHECKPOINTS", ".ferkit/checkpoints"))
@@ -42,8 +44,9 @@ def fine_tune(
     with tracking.member_run("+".join(learned), backbone.label):
         tracking.log_training(backbone, settings, seed, ", ".join(each.content_hash() for each in training_sets))
         member = train_member(
-            faces, learned, targets, backbone, settings, seed, workspace=workspace, on_epoch=tracking.log_epoch
-        )
+            faces, learned, targets, backbone, settings, seed,
+            workspace=workspace, selection=selection, on_epoch=tracking.log_epoch,
+        )  # fmt: skip
         tracking.log_metrics(member.numbers)
         tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
     # The file of a joint training has a head for each target; the steps that ask it choose one.

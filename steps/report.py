@@ -59,6 +59,7 @@ def report(
         evaluations=evaluations,
         settings=config.evaluation,
         students=frozenset(entry.label for entry in config.backbones if entry.teacher),
+        selection=config.selection,
     )
     written = build_report(content)
     tracking.log_report(written, config)

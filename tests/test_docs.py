@@ -18,6 +18,7 @@ from ferkit.config_file import load_config
 from ferkit.ensemble import EnsembleSettings
 from ferkit.evaluation import EvaluationSettings
 from ferkit.gate import ChangeSettings, FloorSettings, GateSettings, RegistrySettings
+from ferkit.selection import SelectionSettings
 from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, SyntheticSettings
 from ferkit.targets import TargetSettings
 from ferkit.training.augmentation import AugmentationSettings
@@ -47,6 +48,7 @@ SECTIONS = {
     "training.augmentation": AugmentationSettings,
     "training.mixing": MixingSettings,
     "training.execution": ExecutionSettings,
+    "selection": SelectionSettings,
     "distillation": DistillationSettings,
     "ensemble": EnsembleSettings,
     "prediction": TestTimeAugmentation,

@@ -139,11 +139,12 @@ def test_nothing_to_judge_and_shapes_that_differ() -> None:
 
 
 def make_faces(votes: bool = True) -> FaceDataset:
-    """90 faces; the first 5 of PrivateTest occur in Training, and 2 pictures of PrivateTest are each other's copies."""
+    """90 faces; the first 3 of PublicTest and 5 of PrivateTest occur in Training, and 2 of PrivateTest are copies."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (90, 48, 48)).astype(np.uint8)
     split = np.repeat([0, 1, 2], 30).astype(np.int8)
     images[60:65] = images[0:5]
+    images[30:33] = images[10:13]
     images[89] = images[88]
     label = generator.integers(0, 7, 90).astype(np.int8)
     counted = generator.multinomial(10, [0.1] * 10, size=90).astype(np.uint8)
@@ -167,12 +168,15 @@ def test_every_subset_with_its_count() -> None:
     counts = {name: scores.count for name, scores in evaluation.scores.items()}
     assert counts == {
         "PublicTest": 30,
+        "PublicTest, no duplicates": 27,
         "PrivateTest": 30,
         "PrivateTest, no duplicates": 25,
         "PrivateTest, FER+ majority_7": keep.sum(),
         "PrivateTest, FER+ majority_7, no duplicates": keep[5:].sum(),
     }
     said = predictions[1].label
+    of_public, unknown = predictions[0].label[3:], public.label[3:]
+    assert evaluation.scores["PublicTest, no duplicates"].accuracy == (of_public == unknown).mean()
     assert evaluation.scores["PrivateTest"].accuracy == (said == private.label).mean()
     assert evaluation.scores["PrivateTest, no duplicates"].accuracy == (said[5:] == private.label[5:]).mean()
     plus = FERPLUS_TO_FER[votes_to_labels(private.votes, "majority_7").label[keep]]
@@ -241,9 +245,9 @@ def test_table_has_a_line_a_subset() -> None:
     evaluation = evaluate("fernet", asked, faces, TargetSettings(), SETTINGS, seed=0)
     table = evaluation.to_table()
     assert table["subset"].tolist() == list(evaluation.scores)
-    assert table["labels"].tolist() == ["FER-2013"] * 3 + ["FER+ majority_7"] * 2
+    assert table["labels"].tolist() == ["FER-2013"] * 4 + ["FER+ majority_7"] * 2
     scores = evaluation.scores["PrivateTest"]
-    line = table.iloc[1]
+    line = table.iloc[2]
     assert (line["accuracy"], line["macro_f1"]) == (scores.accuracy, scores.macro_f1)
     assert line["recall_disgust"] == pytest.approx(scores.recall[1], nan_ok=True)
 

@@ -2,13 +2,13 @@
 
 from ferkit.backbones import build_network
 from ferkit.config import RunConfig
-from ferkit.ensemble import combine, fit_ensemble
+from ferkit.ensemble import combine
 from ferkit.evaluation import evaluate
 from ferkit.labels import class_names
 from ferkit.model import FaceModel
 from ferkit.run_bundle import TrainedRun
+from ferkit.selection import selection_ensemble
 from ferkit.sources import load
-from ferkit.targets import labelled
 
 TINY = {"name": "fernet", "width": 4, "input_size": 16}
 CONFIG = {
@@ -44,9 +44,9 @@ def toy_run(folder, *, seed: int = 0, **changes) -> TrainedRun:
             ]
     ensembles, evaluations = [], []
     for target in config.targets:
-        _, labels = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
         members = [each.label for each in config.members(target.name)]
-        ensemble = fit_ensemble({each: said[target.name, each][0] for each in members}, labels, config.ensemble)
+        public = {each: said[target.name, each][0] for each in members}
+        ensemble = selection_ensemble(public, faces, target, config.selection, config.ensemble)
         mixture = [combine({each: said[target.name, each][at] for each in members}, ensemble) for at in (0, 1)]
         judged = {label: found for (name, label), found in said.items() if name == target.name} | {"ensemble": mixture}
         evaluations += [

@@ -10,6 +10,7 @@ from ferkit.backbones import BackboneSettings
 from ferkit.dataset import FaceDataset
 from ferkit.labels import Target
 from ferkit.model import FaceModel
+from ferkit.selection import NO_DUPLICATES, SelectionSettings, selection_pictures
 from ferkit.targets import TargetSettings
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.examples import Validation, join
@@ -48,6 +49,7 @@ def train_member(
     seed: int,
     *,
     workspace: Path,
+    selection: SelectionSettings = NO_DUPLICATES,
     on_epoch: Callable[[EpochRecord], None] = lambda _record: None,
 ) -> Member:
     """Fine-tune `backbone`, with a head for each of `targets`, PublicTest of `faces` choosing the epoch.
@@ -59,17 +61,19 @@ def train_member(
     workspace
         Each training has a folder in it for its checkpoint and beside that its network; one that was killed goes on
         from what it finds there.
+    selection
+        Which pictures of PublicTest choose.
 
     Raises
     ------
     TrainingError, WeightsError, DataError, ConfigError
-        As `ferkit.training.fine_tuning.fine_tune`, `ferkit.backbones.build_network`, `ferkit.targets.labelled` and
-        `ferkit.training.examples.join` do.
+        As `ferkit.training.fine_tuning.fine_tune`, `ferkit.backbones.build_network`, `ferkit.targets.labelled`,
+        `ferkit.selection.selection_pictures` and `ferkit.training.examples.join` do.
     """
     names = [each.name for each in targets]
     trained = fine_tune(
         join({name: training_sets[name] for name in names}),
-        Validation.of(faces.of_split("PublicTest"), targets),
+        Validation.of(selection_pictures(faces, selection), targets),
         backbone,
         settings,
         seed,

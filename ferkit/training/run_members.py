@@ -24,7 +24,7 @@ from ferkit.predictions import Predictions
 from ferkit.provenance import Environment
 from ferkit.quarantine import without_quarantined
 from ferkit.run_folder import MemberFolder, RunFolder
-from ferkit.run_records import MemberRecord
+from ferkit.run_records import ALL_PICTURES, MemberRecord
 from ferkit.sources import fingerprint, load
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training.distillation import distil
@@ -173,6 +173,7 @@ class RunMembers:
             settings,
             self.config.seed_of(training.entry),
             workspace=workspace,
+            selection=self.config.selection,
             on_epoch=self._stopper(workspace / training.name),
         )
         files.write_history(member.history)
@@ -192,6 +193,7 @@ class RunMembers:
             environment=self.environment,
             precision=precision,
             prediction=self.config.prediction,
+            selection=self.config.selection,
             seconds=time.monotonic() - begin,
         )
         files.write_record(record)
@@ -268,6 +270,9 @@ class RunMembers:
                 self.config.training_of(training.entry).model_dump_json(),
                 str(self.config.seed_of(training.entry)),
             ]
+            # What is younger than networks that are kept enters only where it is not as it was for them.
+            if self.config.selection != ALL_PICTURES:
+                parts.append(self.config.selection.model_dump_json())
             if training.entry.teacher:
                 parts += [self.config.distillation.model_dump_json(), *map(self._teacher_key, training.targets)]
             self._keys[training.name] = _hash(*parts)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ferkit.config import RunConfig, Training
-from ferkit.ensemble import Ensemble, combine, fit_ensemble
+from ferkit.ensemble import Ensemble, combine
 from ferkit.errors import ConfigError, DataError
 from ferkit.evaluation import evaluate
 from ferkit.labels import Split
@@ -20,7 +20,8 @@ from ferkit.predictions import Predictions
 from ferkit.provenance import this_environment
 from ferkit.run_folder import RunFolder
 from ferkit.run_records import RunRecord
-from ferkit.targets import TargetSettings, labelled
+from ferkit.selection import selection_ensemble
+from ferkit.targets import TargetSettings
 from ferkit.training.run_members import RunData, RunMembers
 
 __all__ = ["train_run"]
@@ -99,8 +100,7 @@ def _train(run: RunMembers, trainings: Sequence[Training], only: Sequence[str]) 
 def _combine(run: RunMembers, target: TargetSettings) -> Ensemble:
     """The ensemble of a target, found on PublicTest."""
     said = {label: run.predictions(each, target, "PublicTest") for label, each in run.voters(target).items()}
-    _, labels = labelled(run.data.faces.of_split("PublicTest"), target.name, target.protocol)
-    ensemble = fit_ensemble(said, labels, run.config.ensemble)
+    ensemble = selection_ensemble(said, run.data.faces, target, run.config.selection, run.config.ensemble)
     run.folder.write_ensemble(ensemble)
     return ensemble
 

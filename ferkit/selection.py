@@ -1,0 +1,119 @@
+"""Selection: what PublicTest may choose (epoch, votes, temperature, champion), and from which of its pictures.
+
+A picture that a network has learned from says nothing about how well it does on new ones: 280 of the 3,589 pictures
+of FER-2013's PublicTest occur in Training, byte for byte, and 46 in PrivateTest, which must choose nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.dataset import FaceDataset
+from ferkit.duplicates import cross_split_duplicates
+from ferkit.ensemble import Ensemble, EnsembleSettings, fit_ensemble
+from ferkit.errors import DataError
+from ferkit.predictions import Predictions
+from ferkit.settings import Settings
+from ferkit.targets import TargetSettings, labelled
+from ferkit.temperature import fit_temperature
+
+__all__ = [
+    "NO_DUPLICATES",
+    "SelectionSettings",
+    "selection_ensemble",
+    "selection_pictures",
+    "selection_predictions",
+    "selection_temperature",
+]
+
+
+class SelectionSettings(Settings):
+    """Which pictures of PublicTest choose the best epoch, the weights of the vote, the temperature and the champion.
+
+    Attributes
+    ----------
+    duplicates
+        Pictures of PublicTest that also occur, byte for byte, in another split: ``leave_out`` or ``keep``. Left out,
+        neither a picture that was learned by heart nor one of PrivateTest chooses anything.
+    """
+
+    duplicates: Literal["leave_out", "keep"] = "leave_out"
+
+    @property
+    def subset(self) -> str:
+        """What `ferkit.evaluation.evaluate` calls these pictures."""
+        return "PublicTest" if self.duplicates == "keep" else "PublicTest, no duplicates"
+
+
+NO_DUPLICATES = SelectionSettings()
+
+
+def selection_pictures(faces: FaceDataset, settings: SelectionSettings) -> FaceDataset:
+    """The pictures of PublicTest that choose, in order; `faces` holds every split that networks learn from.
+
+    Raises
+    ------
+    DataError
+        If each picture of PublicTest occurs in another split.
+    """
+    public = faces.of_split("PublicTest")
+    if settings.duplicates == "keep":
+        return public
+    chosen = public.take(~cross_split_duplicates(faces, "PublicTest"))
+    if len(public) and not len(chosen):
+        raise DataError(
+            f"all {len(public)} pictures of PublicTest also occur in another split, so that nothing is left to choose "
+            "by: bring other pictures for it, or set selection.duplicates to keep."
+        )
+    return chosen
+
+
+def selection_predictions(
+    predictions: Predictions, faces: FaceDataset, target: TargetSettings, settings: SelectionSettings
+) -> tuple[Predictions, NDArray[np.float32]]:
+    """What a model says about the pictures that choose and have a label, and these labels (K, classes) float32.
+
+    Parameters
+    ----------
+    predictions
+        Of PublicTest, of these pictures at least.
+
+    Raises
+    ------
+    DataError
+        As `selection_pictures` does, and if the predictions are of another split or lack one of the pictures.
+    """
+    if predictions.split != "PublicTest":
+        raise DataError(f"selection: predictions of {predictions.split}; PublicTest alone may choose.")
+    pictures, labels = labelled(selection_pictures(faces, settings), target.name, target.protocol)
+    return predictions.of_rows(pictures.row), labels
+
+
+def selection_ensemble(
+    predictions: Mapping[str, Predictions],
+    faces: FaceDataset,
+    target: TargetSettings,
+    selection: SelectionSettings,
+    settings: EnsembleSettings,
+) -> Ensemble:
+    """The weights of the members' votes: `ferkit.ensemble.fit_ensemble` on the pictures that choose.
+
+    Parameters
+    ----------
+    predictions
+        Of the whole of PublicTest, by name of the model.
+    """
+    labels = np.zeros((0, 0), dtype=np.float32)
+    chosen = {}
+    for name, each in predictions.items():
+        chosen[name], labels = selection_predictions(each, faces, target, selection)
+    return fit_ensemble(chosen, labels, settings)
+
+
+def selection_temperature(
+    predictions: Predictions, faces: FaceDataset, target: TargetSettings, selection: SelectionSettings
+) -> float:
+    """The temperature of a model: `ferkit.temperature.fit_temperature` on the pictures that choose."""
+    return fit_temperature(*selection_predictions(predictions, faces, target, selection))
