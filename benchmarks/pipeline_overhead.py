@@ -22,9 +22,8 @@ from pathlib import Path
 from ferkit.balancing import oversample
 from ferkit.cleaning import drop_non_faces
 from ferkit.config_file import load_config
-from ferkit.ensemble import combine
+from ferkit.ensemble import combine, selection_ensemble
 from ferkit.evaluation import evaluate
-from ferkit.selection import selection_ensemble
 from ferkit.sources import load
 from ferkit.training.distillation import distil
 from ferkit.training.member import train_member

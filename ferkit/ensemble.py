@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ferkit.dataset import FaceDataset
 from ferkit.errors import ConfigError, DataError
 from ferkit.labels import Target
 from ferkit.predictions import Predictions
+from ferkit.selection import SelectionSettings, selection_predictions
 from ferkit.settings import Settings
+from ferkit.targets import TargetSettings
 
-__all__ = ["Ensemble", "EnsembleSettings", "combine", "fit_ensemble"]
+__all__ = ["Ensemble", "EnsembleSettings", "combine", "fit_ensemble", "selection_ensemble"]
 
 Method = Literal["mean", "weighted"]
 
@@ -131,6 +134,27 @@ def fit_ensemble(
     if settings.method == "weighted":
         weights = (_least_log_loss if settings.objective == "log_loss" else _greedy_selection)(stacked, labels)
     return Ensemble(first.target, settings.method, members, tuple((weights / weights.sum()).tolist()))
+
+
+def selection_ensemble(
+    predictions: Mapping[str, Predictions],
+    faces: FaceDataset,
+    target: TargetSettings,
+    selection: SelectionSettings,
+    settings: EnsembleSettings,
+) -> Ensemble:
+    """The weights of the members' votes: `fit_ensemble` on the pictures that choose.
+
+    Parameters
+    ----------
+    predictions
+        Of the whole of PublicTest, by name of the model.
+    """
+    labels = np.zeros((0, 0), dtype=np.float32)
+    chosen = {}
+    for name, each in predictions.items():
+        chosen[name], labels = selection_predictions(each, faces, target, selection)
+    return fit_ensemble(chosen, labels, settings)
 
 
 def combine(predictions: Mapping[str, Predictions], ensemble: Ensemble) -> Predictions:

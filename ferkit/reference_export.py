@@ -17,7 +17,7 @@ import numpy as np
 from ferkit.bundle import BundledNetwork, bundle_card, ensemble_vote, write_networks
 from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
-from ferkit.ensemble import combine
+from ferkit.ensemble import combine, selection_ensemble
 from ferkit.errors import DataError
 from ferkit.export.student_file import write_litert_of
 from ferkit.labels import Target
@@ -31,8 +31,8 @@ from ferkit.reference_evaluation import NetworkProgress, evaluate_reference
 from ferkit.reference_model import Reference
 from ferkit.reference_table import SCORES
 from ferkit.run_folder import RunFolder
-from ferkit.selection import selection_ensemble, selection_temperature
 from ferkit.targets import labelled
+from ferkit.temperature import selection_temperature
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 __all__ = ["LARGEST_BYTES", "Choice", "export_reference"]

@@ -4,7 +4,6 @@ A picture that a network has learned from says nothing about how well it does on
 of FER-2013's PublicTest occur in Training, byte for byte, and 46 in PrivateTest, which must choose nothing.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -12,21 +11,12 @@ from numpy.typing import NDArray
 
 from ferkit.dataset import FaceDataset
 from ferkit.duplicates import cross_split_duplicates
-from ferkit.ensemble import Ensemble, EnsembleSettings, fit_ensemble
 from ferkit.errors import DataError
 from ferkit.predictions import Predictions
 from ferkit.settings import Settings
 from ferkit.targets import TargetSettings, labelled
-from ferkit.temperature import fit_temperature
 
-__all__ = [
-    "NO_DUPLICATES",
-    "SelectionSettings",
-    "selection_ensemble",
-    "selection_pictures",
-    "selection_predictions",
-    "selection_temperature",
-]
+__all__ = ["NO_DUPLICATES", "SelectionSettings", "selection_pictures", "selection_predictions"]
 
 
 class SelectionSettings(Settings):
@@ -89,31 +79,3 @@ def selection_predictions(
         raise DataError(f"selection: predictions of {predictions.split}; PublicTest alone may choose.")
     pictures, labels = labelled(selection_pictures(faces, settings), target.name, target.protocol)
     return predictions.of_rows(pictures.row), labels
-
-
-def selection_ensemble(
-    predictions: Mapping[str, Predictions],
-    faces: FaceDataset,
-    target: TargetSettings,
-    selection: SelectionSettings,
-    settings: EnsembleSettings,
-) -> Ensemble:
-    """The weights of the members' votes: `ferkit.ensemble.fit_ensemble` on the pictures that choose.
-
-    Parameters
-    ----------
-    predictions
-        Of the whole of PublicTest, by name of the model.
-    """
-    labels = np.zeros((0, 0), dtype=np.float32)
-    chosen = {}
-    for name, each in predictions.items():
-        chosen[name], labels = selection_predictions(each, faces, target, selection)
-    return fit_ensemble(chosen, labels, settings)
-
-
-def selection_temperature(
-    predictions: Predictions, faces: FaceDataset, target: TargetSettings, selection: SelectionSettings
-) -> float:
-    """The temperature of a model: `ferkit.temperature.fit_temperature` on the pictures that choose."""
-    return fit_temperature(*selection_predictions(predictions, faces, target, selection))

@@ -6,10 +6,13 @@ Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.predictions import Predictions
+from ferkit.selection import SelectionSettings, selection_predictions
+from ferkit.targets import TargetSettings
 
-__all__ = ["TINY", "apply_temperature", "fit_temperature"]
+__all__ = ["TINY", "apply_temperature", "fit_temperature", "selection_temperature"]
 
 # Least probability, whose logarithm is a number.
 TINY = float(np.finfo(np.float32).tiny)
@@ -63,3 +66,10 @@ def fit_temperature(predictions: Predictions, labels: NDArray[np.float32]) -> fl
 
     found = minimize_scalar(log_loss, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
+
+
+def selection_temperature(
+    predictions: Predictions, faces: FaceDataset, target: TargetSettings, selection: SelectionSettings
+) -> float:
+    """The temperature of a model: `fit_temperature` on the pictures that choose."""
+    return fit_temperature(*selection_predictions(predictions, faces, target, selection))

@@ -5,9 +5,9 @@ from typing import Annotated
 from zenml import step
 
 from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble, EnsembleSettings
+from ferkit.ensemble import Ensemble, EnsembleSettings, selection_ensemble
 from ferkit.predictions import Predictions
-from ferkit.selection import SelectionSettings, selection_ensemble
+from ferkit.selection import SelectionSettings
 from ferkit.targets import TargetSettings
 from materializers.evaluations import EnsembleMaterializer
 from steps import tracking

@@ -39,6 +39,7 @@ def report(
     evaluations: list[Evaluation],
 ) -> tuple[Annotated[Report, "report"], Annotated[pd.DataFrame, "results"]]:
     """Write the report, and the table of every model that it is about."""
+    trained = [("+".join(each.names), each.label) for each in config.trained()]
     content = ReportContent(
         name=config.name,
         config=config.to_yaml(),
@@ -51,10 +52,7 @@ def report(
         quarantined=quarantined,
         manifest=manifest,
         training_sets=dict(zip((target.name for target in config.targets), training_sets, strict=True)),
-        histories={
-            ("+".join(each.names), each.label): history
-            for each, history in zip(config.trained(), histories, strict=True)
-        },
+        histories=dict(zip(trained, histories, strict=True)),
         ensembles={each.target: each for each in ensembles},
         evaluations=evaluations,
         settings=config.evaluation,

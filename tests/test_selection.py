@@ -8,17 +8,11 @@ from test_training import BACKBONE, TARGET, marked_faces, settings
 
 from ferkit.balancing import BalancingSettings, oversample
 from ferkit.dataset import FaceDataset
-from ferkit.ensemble import EnsembleSettings
+from ferkit.ensemble import EnsembleSettings, selection_ensemble
 from ferkit.errors import DataError
 from ferkit.predictions import Predictions
-from ferkit.selection import (
-    NO_DUPLICATES,
-    SelectionSettings,
-    selection_ensemble,
-    selection_pictures,
-    selection_predictions,
-    selection_temperature,
-)
+from ferkit.selection import NO_DUPLICATES, SelectionSettings, selection_pictures, selection_predictions
+from ferkit.temperature import selection_temperature
 from ferkit.training.member import train_member
 
 KEEP = SelectionSettings(duplicates="keep")

@@ -2,12 +2,11 @@
 
 from ferkit.backbones import build_network
 from ferkit.config import RunConfig
-from ferkit.ensemble import combine
+from ferkit.ensemble import combine, selection_ensemble
 from ferkit.evaluation import evaluate
 from ferkit.labels import class_names
 from ferkit.model import FaceModel
 from ferkit.run_bundle import TrainedRun
-from ferkit.selection import selection_ensemble
 from ferkit.sources import load
 
 TINY = {"name": "fernet", "width": 4, "input_size": 16}

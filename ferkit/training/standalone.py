@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ferkit.config import RunConfig, Training
-from ferkit.ensemble import Ensemble, combine
+from ferkit.ensemble import Ensemble, combine, selection_ensemble
 from ferkit.errors import ConfigError, DataError
 from ferkit.evaluation import evaluate
 from ferkit.labels import Split
@@ -20,7 +20,6 @@ from ferkit.predictions import Predictions
 from ferkit.provenance import this_environment
 from ferkit.run_folder import RunFolder
 from ferkit.run_records import RunRecord
-from ferkit.selection import selection_ensemble
 from ferkit.targets import TargetSettings
 from ferkit.training.run_members import RunData, RunMembers
 
