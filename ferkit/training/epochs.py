@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ferkit.errors import ConfigError, TrainingError
 from ferkit.keras_input import array_input, batch_input
 from ferkit.model import ask
-from ferkit.stored_pictures import StoredPictures
+from ferkit.stored_pictures import StoredPictures, with_channels
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples, Validation
 from ferkit.training.execution import compile_arguments, sharing_devices
@@ -30,6 +30,8 @@ _LOG = logging.getLogger(__name__)
 EpochRecord = dict[str, Any]
 
 _PROGRESS_SECONDS = 20.0
+# From which averaged weights get their BatchNorm statistics: FER-2013 has about as many to judge them by.
+_STATISTICS_PICTURES = 2048
 
 
 class Epochs:
@@ -78,25 +80,28 @@ class Epochs:
         """Give the trainer a fresh optimizer for `phase`."""
         import keras
 
+        from ferkit.training.averaging import averaging
+        from ferkit.training.batch_norm_statistics import BatchNormStatistics
         from ferkit.training.rate import Rate
 
         settings = self.settings
         self._rate = Rate(phase, self._steps)
-        common: dict[str, Any] = {"weight_decay": settings.weight_decay}
+        kinds = {"adamw": keras.optimizers.AdamW, "adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
+        kind, chosen = kinds[settings.optimizer], {"weight_decay": settings.weight_decay}
+        if settings.optimizer == "sgd":
+            chosen |= {"momentum": settings.momentum, "nesterov": True}
         if settings.average:
-            common |= {"use_ema": True, "ema_momentum": settings.average}
-        optimizer = {
-            "adamw": lambda: keras.optimizers.AdamW(self._rate, **common),
-            "adam": lambda: keras.optimizers.Adam(self._rate, **common),
-            "sgd": lambda: keras.optimizers.SGD(self._rate, settings.momentum, nesterov=True, **common),
-        }[settings.optimizer]()
+            kind, chosen = averaging(kind), {**chosen, "use_ema": True, "ema_momentum": settings.average}
+        optimizer = self._optimizer = kind(self._rate, **chosen)
         self._rate.attach(optimizer)
         # A learning rate of one step is not worth decaying biases and BatchNorm for.
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         # At the end of each `fit`, which here is an epoch, Keras would go on from the average.
         optimizer.finalize_variable_values = lambda _variables: None
-        self._trainer.compile(optimizer, **compile_arguments(settings.execution))
+        execution = compile_arguments(settings.execution)
+        self._trainer.compile(optimizer, **execution)
         self._trainer.optimizer.build(self._trainer.trainable_variables)
+        self._statistics = BatchNormStatistics(self._trainer, self.network, jit_compile=execution["jit_compile"])
 
     @property
     def state(self) -> list[Any]:
@@ -121,7 +126,7 @@ class Epochs:
                 f"{self._label}, phase {name}, epoch {progress.epoch}: the loss is {loss}; lower "
                 f"training.{'head.' if name == 'head' else ''}learning_rate, now {phase.learning_rate}."
             )
-        with self._averaged():
+        with self._averaged(order):
             judged = self._judge()
             better = -judged["val_loss"] if self.settings.monitor == "loss" else judged["val_accuracy"]
             improved = progress.account(better, phase)
@@ -175,20 +180,25 @@ class Epochs:
             state.assign(fresh.generate_state(2).astype(state.dtype))
 
     @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Within this the network has its averaged weights, if it keeps an average."""
+    def _averaged(self, order: NDArray[np.int32]) -> Iterator[None]:
+        """Within this the network has its averaged weights, if it keeps an average, and their BatchNorm statistics."""
         if not self.settings.average:
             yield
             return
-        import keras
-
-        swap = keras.callbacks.SwapEMAWeights()
-        swap.set_model(self._trainer)
-        swap.on_test_begin()
+        learned = self.network.get_weights()
         try:
+            self._optimizer.adopt()
+            self._statistics.estimate(self._batches(order[:_STATISTICS_PICTURES]))
             yield
         finally:
-            swap.on_test_end()
+            self.network.set_weights(learned)
+
+    def _batches(self, order: NDArray[np.int32]) -> Iterator[Any]:
+        """What the trainer takes of the examples `order`, in whole batches; in one if there are fewer."""
+        images, size = self._examples.images, min(self.settings.batch_size, len(order))
+        for start in range(0, len(order) - size + 1, size):
+            at = order[start : start + size]
+            yield (at, with_channels(np.asarray(images[at]))) if isinstance(images, StoredPictures) else at
 
     def _judge(self) -> dict[str, float]:
         """Cross-entropy and accuracy on the validation pictures: of each head, and on average."""
