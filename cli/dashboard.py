@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.open_runs import close_abandoned
 from cli.ports import require_free
 from cli.workspace import Workspace
 
@@ -31,7 +32,9 @@ def dashboard(
         Console().print(f"ZENML_STORE_URL names a server, its page is {server}")
         return
     require_free("127.0.0.1", port, "dashboard")
-    Workspace.open().require_zenml()
+    workspace = Workspace.open()
+    workspace.require_zenml()
+    close_abandoned(workspace)
     Console().print(f"ZenML's page: http://127.0.0.1:{port}, user default, no password  (Ctrl-C stops it)")
     sys.stdout.flush()
     zenml = str(Path(sys.executable).with_name("zenml"))

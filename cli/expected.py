@@ -1,12 +1,30 @@
 """Which errors a person can do something about, and what."""
 
 import errno
+import sys
 
+from cli.store_checks import without_user
 from ferkit.errors import FerkitError
 
 __all__ = ["expected_error"]
 
 _FULL = "the disk is full{where}: free some space and run the same command again, what is finished is kept."
+
+_STORE = "a database of ZenML or MLflow {}."
+# What SQLite and Alembic, under ZenML's and MLflow's stores, say without an error of its own; and what it means.
+_OF_DATABASES = {
+    "database or disk is full": _FULL.format(where=" (a database)"),
+    "database disk image is malformed": _STORE.format("is damaged: bring back a copy, or move it away"),
+    "file is not a database": _STORE.format("is none: bring back a copy, or move it away"),
+    "database is locked": _STORE.format("is locked by another process: wait for it, or end it"),
+    "attempt to write a readonly database": _STORE.format("cannot be written: change its permissions"),
+    "Can't locate revision identified by": _STORE.format(
+        "was made by a newer version: install that one, or name another folder of state with FERKIT_HOME"
+    ),
+    "Detected out-of-date database schema": _STORE.format(
+        "is of another version of MLflow: install the one that made it"
+    ),
+}
 
 
 def expected_error(error: BaseException) -> FerkitError | None:
@@ -19,8 +37,18 @@ def expected_error(error: BaseException) -> FerkitError | None:
             return FerkitError(_FULL.format(where=f" ({seen.filename})" if seen.filename else ""))
         if isinstance(seen, OSError) and seen.filename and seen.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return FerkitError(f"{seen.filename}: {seen.strerror}; change the permissions or name another place.")
-        # SQLite, under ZenML's and MLflow's stores, has no error of its own for it.
-        if "database or disk is full" in str(seen):
-            return FerkitError(_FULL.format(where=" (a database)"))
+        if meant := next((line for text, line in _OF_DATABASES.items() if text in str(seen)), None):
+            return FerkitError(meant)
+        if away := _server_away(seen):
+            return FerkitError(away)
         seen = seen.__cause__ or seen.__context__
     return None
+
+
+def _server_away(error: BaseException) -> str | None:
+    """The line about a server that went away after the command had begun; None if that is not what `error` says."""
+    requests = sys.modules.get("requests")
+    if requests is None or not isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout):
+        return None
+    where = without_user(error.request.url) if error.request else "a server"
+    return f"{where}: no answer; run the same command again when the server is there, what is finished is kept."

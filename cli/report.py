@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.open_runs import close_abandoned
 from cli.workspace import Workspace
 from ferkit.errors import DataError
 
@@ -33,6 +34,7 @@ def report(
     """
     workspace = Workspace.open()
     workspace.activate_stack()
+    close_abandoned(workspace)
     found = _find(run)
     folder, results = export(found, to or workspace.root / "reports" / found.name)
     console = Console()

@@ -2,12 +2,15 @@
 
 import hashlib
 import time
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from cli.open_runs import open_run
 from cli.report import export, results_table
 from cli.stack_choice import activate, stack_file
 from cli.workspace import Workspace
@@ -147,15 +150,15 @@ def start(
     if adoption:
         tracker["tags"]["ferkit.imported_from"] = origin
     arguments = {"config": config, "fingerprint": data_hash, "exclude_hash": exclude_hash, "adoption": adoption}
+    name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
     configured = placed(
-        train.with_options(
-            run_name=f"{config.name}-{{date}}-{{time}}", settings={"experiment_tracker.mlflow": tracker}
-        ),
-        placement,
-        arguments,
+        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}), placement, arguments
     )
+    # Elsewhere a run goes on without this process.
+    here = placement.orchestrator == "local"
     try:
-        run = configured(**arguments)
+        with open_run(workspace, name, config.experiment) if here else nullcontext():
+            run = configured(**arguments)
     except PipelineSubmissionError as error:
         raise ConfigError(f"not submitted: {error}") from None
     except RuntimeError as error:

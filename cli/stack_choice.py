@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cli.open_runs import close_abandoned
 from cli.workspace import CHECKOUT, STACK, Workspace
 from ferkit.config_file import load_settings
 from ferkit.errors import ConfigError
@@ -67,6 +68,7 @@ def activate(workspace: Workspace, name: str | None) -> tuple[Workspace, Placeme
     client.activate_stack(found[0].id)
     workspace = _with_tracker(workspace, found[0])
     workspace.require_mlflow()
+    close_abandoned(workspace)
     return workspace, _placement(found[0])
 
 

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.open_runs import close_abandoned
 from cli.stack_choice import STACK_FILES, components_of
 from cli.workspace import CHECKOUT, Workspace
 from ferkit.config_file import load_settings
@@ -55,6 +56,7 @@ def list_stacks(
     hush_zenml()
     workspace = Workspace.open()
     workspace.activate_stack()
+    close_abandoned(workspace)
     from zenml.client import Client
 
     registered = [

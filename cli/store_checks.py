@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from ferkit.errors import FerkitError
 
-__all__ = ["StoreError", "require_store"]
+__all__ = ["StoreError", "require_store", "without_user"]
 
 # Of one attempt, and of everything: resolving a name has no limit of its own.
 _ATTEMPT_SECONDS = 4.0
@@ -49,14 +49,14 @@ def require_store(whose: str, url: str, *, verify: bool | str = True, writable: 
     StoreError
         If it is not, after 8 s at most.
     """
-    scheme = urlsplit(url).scheme
+    scheme = urlsplit(url).scheme.partition("+")[0]
     if scheme in ("http", "https"):
-        _within(f"{whose}'s server {_without_user(url)}", lambda: _require_server(whose, url, verify))
+        _within(f"{whose}'s server {without_user(url)}", lambda: _require_server(whose, url, verify))
     elif scheme == "sqlite":
-        path = url.partition(":///")[2].partition("?")[0]
-        _require_file(whose, Path(path), writable=writable)
-    elif scheme.partition("+")[0] in ("mysql", "postgresql"):
-        _within(f"{whose}'s database {_without_user(url)}", lambda: _require_database(whose, url))
+        if path := url.partition(":///")[2].partition("?")[0]:
+            _require_file(whose, Path(path), writable=writable)
+    elif scheme in ("mysql", "postgresql"):
+        _within(f"{whose}'s database {without_user(url)}", lambda: _require_database(whose, url))
 
 
 def _within(what: str, look: Callable[[], None]) -> None:
@@ -81,7 +81,7 @@ def _within(what: str, look: Callable[[], None]) -> None:
 def _require_server(whose: str, url: str, verify: bool | str) -> None:
     import requests
 
-    where = f"{whose}'s server {_without_user(url)}"
+    where = f"{whose}'s server {without_user(url)}"
     try:
         answer = requests.get(f"{url.rstrip('/')}/health", timeout=_ATTEMPT_SECONDS, verify=verify, stream=True)
     except requests.exceptions.SSLError as error:
@@ -98,7 +98,7 @@ def _require_database(whose: str, url: str) -> None:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 
-    where = f"{whose}'s database {_without_user(url)}"
+    where = f"{whose}'s database {without_user(url)}"
     try:
         # Drivers of both kinds of database know this argument.
         engine = create_engine(url, connect_args={"connect_timeout": round(_ATTEMPT_SECONDS)})
@@ -162,7 +162,7 @@ def _look_through(path: Path, *, writable: bool) -> None:
         database.close()
 
 
-def _without_user(url: str) -> str:
+def without_user(url: str) -> str:
     """`url` without the name and password that it may hold."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.open_runs import close_abandoned
 from cli.ports import require_free
 from cli.workspace import Workspace
 
@@ -32,6 +33,7 @@ def ui(
         Console().print(f"MLFLOW_TRACKING_URI names a server, its page is {uri}")
         return
     workspace.require_mlflow()
+    close_abandoned(workspace)
     require_free(host, port, "ui")
     # Without this MLflow opens on its pages for language models.
     address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"

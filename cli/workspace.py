@@ -119,12 +119,16 @@ class Workspace:
         store = GlobalConfiguration().store_configuration
         require_store("ZenML", store.url, verify=getattr(store, "verify_ssl", True))
 
+    @property
+    def mlflow_verify(self) -> bool | str:
+        """How the certificate of MLflow's server is checked, as `requests` takes it."""
+        insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() == "true"
+        return not insecure and (os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True)
+
     def require_mlflow(self, *, writable: bool = True) -> None:
         """Raise a `StoreError` if MLflow's store, or its registry if that is elsewhere, cannot be used."""
-        insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() == "true"
-        verify = not insecure and (os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True)
         for url in dict.fromkeys((self.tracking_uri, os.environ.get("MLFLOW_REGISTRY_URI") or self.tracking_uri)):
-            require_store("MLflow", url, verify=verify, writable=writable)
+            require_store("MLflow", url, verify=self.mlflow_verify, writable=writable)
 
     def making(self) -> AbstractContextManager[None]:
         """One process at a time makes stores, brings them up to date, and registers what is missing in them."""

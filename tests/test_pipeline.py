@@ -313,6 +313,25 @@ def test_a_training_that_was_killed_goes_on(checkout):
     assert re.search(r"c goes on after epoch \d", done.stderr)
     assert "fine_tune_fer_c ..." in done.stderr
     assert "c network epoch 1/4" not in done.stderr
+    # Nobody works on the first one any more, which could not say so itself.
+    assert re.search(
+        rf"^ferkit: run tiny-\S+ was cut off \(process {running.pid} is gone\): closed\.$", done.stderr, re.MULTILINE
+    )
+    states = checkout.ask(
+        """
+        import json
+        from zenml.client import Client
+        runs = Client().list_pipeline_runs(sort_by="desc:created", size=2, hydrate=True).items
+        print(json.dumps([[run.status, *{step.status for step in run.steps.values() if not step.status.is_finished}]
+                          for run in runs]))
+        """
+    )
+    assert states == [["completed"], ["failed"]], "and so are its steps"
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ferkit").experiment_id
+    assert not client.search_runs([experiment], "attributes.status = 'RUNNING'")
+    assert client.search_runs([experiment], "attributes.status = 'KILLED'")
+    assert not list((checkout.home / "running").iterdir())
 
 
 def test_data_that_is_not_fit_stops_the_run_with_a_line_a_problem_and_trains_nothing(checkout):

@@ -1,0 +1,151 @@
+"""Which runs a process of this machine is working on, so that those it did not end can be ended.
+
+A process that is killed tells nobody: its runs would stay `running` in ZenML and MLflow for ever.
+"""
+
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from pydantic import BaseModel, ValidationError
+
+from cli.store_checks import StoreError, require_store
+from cli.workspace import Workspace
+
+__all__ = ["close_abandoned", "open_run"]
+
+_FOLDER = "running"
+
+
+class _Record(BaseModel):
+    """A run and who works on it; the process and its start are there for whoever reads the file."""
+
+    run: str
+    experiment: str
+    tracking_uri: str
+    host: str
+    process: int
+    started: datetime
+
+
+@dataclass(frozen=True)
+class _Abandoned:
+    """A record whose process is gone; while `lock` is open, nobody else sees it so."""
+
+    record: _Record
+    path: Path
+    lock: IO[bytes]
+
+
+@contextmanager
+def open_run(workspace: Workspace, run: str, experiment: str) -> Iterator[None]:
+    """Keep a record of `run` while the block works on it; it stays there if the block does not end well.
+
+    The file is locked: the system lets go of it when the process is gone, however it ended, and no other process can be
+    taken for it because it has the same number.
+
+    Parameters
+    ----------
+    workspace
+        With MLflow's store as the run uses it.
+    run
+        Its name in ZenML, and in MLflow.
+    experiment
+        Of MLflow.
+    """
+    folder = workspace.root / _FOLDER
+    folder.mkdir(exist_ok=True)
+    record = _Record(
+        run=run, experiment=experiment, tracking_uri=workspace.tracking_uri, host=socket.gethostname(),
+        process=os.getpid(), started=datetime.now(UTC),
+    )  # fmt: skip
+    path, unlocked = folder / f"{run}.json", folder / f"{run}.new"
+    # An address may hold a password.
+    with os.fdopen(os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(record.model_dump_json(indent=2).encode())
+        file.flush()
+        # Nobody sees it before it is locked.
+        unlocked.rename(path)
+        yield
+        path.unlink(missing_ok=True)
+
+
+def close_abandoned(workspace: Workspace) -> None:
+    """End the runs that a process of this machine began and did not end, in ZenML as failed and in MLflow as killed.
+
+    What cannot be reached now is left for the next time. Runs of living processes and of other machines are left alone,
+    and so are those whose steps run elsewhere, which `open_run` keeps no record of.
+    """
+    for each in _abandoned(workspace.root / _FOLDER):
+        with each.lock:
+            try:
+                closed = _close(each.record, workspace)
+            except StoreError:
+                continue
+            each.path.unlink(missing_ok=True)
+            if closed:
+                gone = f"process {each.record.process} is gone"
+                print(f"ferkit: run {each.record.run} was cut off ({gone}): closed.", file=sys.stderr)  # noqa: T201
+
+
+def _abandoned(folder: Path) -> Iterator[_Abandoned]:
+    for path in sorted(folder.glob("*.json")):
+        try:
+            lock = path.open("rb")
+        except FileNotFoundError:
+            # It ended meanwhile.
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            record = _Record.model_validate_json(lock.read())
+        except (BlockingIOError, ValidationError):
+            lock.close()
+            continue
+        if record.host == socket.gethostname() and path.exists():
+            yield _Abandoned(record, path, lock)
+        else:
+            lock.close()
+
+
+def _close(record: _Record, workspace: Workspace) -> bool:
+    """Whether anything had to be ended."""
+    workspace.require_zenml()
+    require_store("MLflow", record.tracking_uri, verify=workspace.mlflow_verify)
+    in_zenml, in_mlflow = _close_in_zenml(record.run), _close_in_mlflow(record)
+    return in_zenml or in_mlflow
+
+
+def _close_in_zenml(name: str) -> bool:
+    from zenml.client import Client
+
+    from orchestrators.ray.final_states import finish
+
+    left = [run for run in Client().list_pipeline_runs(name=name).items if not run.status.is_finished]
+    for run in left:
+        finish(run.id)
+    return bool(left)
+
+
+def _close_in_mlflow(record: _Record) -> bool:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(record.tracking_uri)
+    experiment = client.get_experiment_by_name(record.experiment)
+    if experiment is None:
+        return False
+    place = [experiment.experiment_id]
+    runs = list(client.search_runs(place, f"tags.mlflow.runName = '{record.run}'"))
+    for parent in list(runs):
+        runs += client.search_runs(place, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+    left = [run.info.run_id for run in runs if run.info.status == "RUNNING"]
+    for each in left:
+        client.set_terminated(each, "KILLED")
+    return bool(left)
