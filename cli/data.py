@@ -52,6 +52,10 @@ def shard(
         float, typer.Option(min=0.001, max=0.999, help="Part of Training that becomes PublicTest if there is none.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Of that choice and of the order.")] = 0,
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Regular expression that finds the person in a picture's path, to keep each on one side."),
+    ] = None,
     side: Annotated[
         int | None, typer.Option(min=16, max=1024, help="Store JPEG files of this size; as they are if not given.")
     ] = None,
@@ -68,7 +72,7 @@ def shard(
     from ferkit.sources.folders import FolderSettings
     from ferkit.sources.shard_writer import plan_shards, write_shards
 
-    settings = FolderSettings(path=folder, validation_fraction=validation_fraction, seed=seed)
+    settings = FolderSettings(path=folder, validation_fraction=validation_fraction, seed=seed, subject=subject)
     plan = plan_shards(settings, pictures, seed, side)
     console = Console()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:

@@ -16,8 +16,10 @@ from ferkit.errors import DataError
 from ferkit.reference_card import TargetCard, Vote
 from ferkit.reference_model import Reference
 from ferkit.run_bundle import bundle_ensemble, bundle_single
+from ferkit.selection import SelectionSettings, selection_pictures
 from ferkit.targets import TargetSettings
 from ferkit.temperature import apply_temperature
+from ferkit.trial import protocols_of, try_bundle
 from ferkit.views import NO_VIEWS
 
 ORIGIN = {"Commit of ferkit": "abc123"}
@@ -117,3 +119,15 @@ def test_a_bundle_of_pieces_needs_no_run(run, tmp_path):
     alone = TargetCard(settings=TargetSettings(), ensemble=Vote(weights={"fer-single": 1.0}))
     made = write_bundle(tmp_path / "bundle", "alone", networks, {"fer": alone}, NO_VIEWS, NO_VIEWS)
     assert list(made.card.networks) == ["fer-single"]
+
+
+def test_the_gate_asks_the_pictures_that_choose(bundle, run):
+    public = run.faces.of_split("PublicTest")
+    for selection in (SelectionSettings(), SelectionSettings(duplicates="keep")):
+        trial = try_bundle(
+            "toy", bundle.reference, run.faces, protocols_of(bundle.reference), run.config.evaluation, 0,
+            selection=selection,
+        )  # fmt: skip
+        assert trial.labels["fer"].tolist() == selection_pictures(run.faces, selection).label.tolist()
+        assert trial.subset == selection.subset
+    assert len(trial.labels["fer"]) == len(public) > len(selection_pictures(run.faces, SelectionSettings()))

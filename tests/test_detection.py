@@ -12,7 +12,9 @@ import pytest
 from ferkit.blazeface import BlazeFace
 from ferkit.detection import DETECTORS, Face, largest_first, load_detector
 from ferkit.errors import ConfigError, DataError
+from ferkit.face_crop import crop_face, grey
 from ferkit.labels import FERPLUS_EMOTIONS
+from ferkit.pictures import read_picture
 from ferkit.sources.action_units import ACTION_UNITS, draw_intensities
 from ferkit.sources.drawing import draw_face
 
@@ -98,6 +100,40 @@ def test_blazeface_says_how_a_head_leans(degrees):
     assert face.roll == pytest.approx(degrees, abs=12)
 
 
+@pytest.mark.parametrize("degrees", [120, 180, -150, -120])
+def test_blazeface_finds_heads_that_hang(degrees):
+    picture = scene((drawn_faces()[0], 400, 200, 200, degrees))
+    [face] = BlazeFace().detect(picture)
+    assert overlap(face, 400, 200, 200) > 0.5
+    assert abs((face.roll - degrees + 180) % 360 - 180) < 20
+    # What is cut of it is upright again.
+    cut = crop_face(grey(picture), face, BlazeFace.framing)
+    [upright] = BlazeFace().detect(scene((cut, 320, 240, 200, 0)))
+    assert abs(upright.roll) < 25
+
+
+def test_blazeface_maps_a_turned_face_back_into_a_picture_that_is_not_square():
+    picture = scene((drawn_faces()[3], 200, 150, 180, 0))
+    [upright] = BlazeFace().detect(picture)
+    x, y, width, height = upright.box
+    [hanging] = BlazeFace().detect(np.ascontiguousarray(picture[::-1, ::-1]))
+    assert hanging.box == pytest.approx((640 - x - width, 480 - y - height, width, height), abs=3)
+    assert abs(hanging.roll) > 160
+
+
+@pytest.mark.parametrize("side", [40, 48, 96, 180])
+def test_blazeface_finds_a_face_that_fills_a_small_picture_and_finds_it_once(side):
+    crops = [cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA) for face in drawn_faces()]
+    found = [BlazeFace().detect(np.repeat(crop[..., None], 3, axis=2)) for crop in crops]
+    assert [len(faces) for faces in found] == [1] * len(crops)
+    assert min(overlap(face, side / 2, side / 2, side) for [face] in found) > 0.25
+
+
+def test_faces_that_were_once_not_found(cases):
+    for path in (*sorted((cases / "fer48").glob("*.png")), cases / "upside.jpg"):
+        assert len(BlazeFace().detect(read_picture(path))) == 1, path.name
+
+
 def test_blazeface_looks_closer_at_large_pictures():
     faces = [(drawn_faces()[at], 150 + 333 * (at % 6), 140 + 330 * (at // 6), 100, 0) for at in range(24)]
     picture = scene(*faces, width=2000, height=1300)
@@ -176,3 +212,7 @@ def test_recall_on_real_faces():
         faces = detector.detect(scene((image, x, y, side, degrees), seed=seed))
         found += max((overlap(face, x, y, side) for face in faces), default=0) > 0.3
     assert found >= 0.9 * len(clear)
+    images = [np.array(text.split(), dtype=np.uint8).reshape(48, 48) for text in texts]
+    as_they_are = [len(detector.detect(np.repeat(image[..., None], 3, axis=2))) for image in images]
+    assert np.count_nonzero(as_they_are) >= 0.9 * len(clear)
+    assert max(as_they_are) == 1

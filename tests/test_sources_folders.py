@@ -12,10 +12,11 @@ from pillow_heif import register_heif_opener
 from pydantic import ValidationError
 
 from ferkit.dataset import SIZE
+from ferkit.duplicates import cross_split_duplicates
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.sources import fingerprint, load
-from ferkit.sources.folders import FolderSettings, folder_fingerprint, load_folder
+from ferkit.sources.folders import FolderSettings, folder_fingerprint, list_folder, load_folder
 
 
 def _picture(seed: int, shape: tuple[int, ...] = (SIZE, SIZE)) -> np.ndarray:
@@ -94,6 +95,71 @@ def test_a_rare_emotion_gives_one_picture_and_a_single_picture_stays(tmp_path):
     happy = faces.label == FER_EMOTIONS.index("happy")
     assert sorted(faces.split[happy]) == [0, 0, 1]
     assert faces.split[~happy].tolist() == [0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_copies_of_a_picture_are_held_out_together_or_not_at_all(root, stream):
+    for path in sorted(root.glob("train/*/*_[0-4].png")):
+        # The same pixels, in other bytes, under another name, and once with another label.
+        Image.open(path).save(path.with_name(f"copy_of_{path.name}"), compress_level=1)
+    shutil.copy(root / "train/happy/Training_7.png", root / "train/sad/other.png")
+    crossing = 0
+    for seed in range(5):
+        settings = FolderSettings(path=root, validation_fraction=0.3, seed=seed, stream=stream)
+        faces = load_folder(settings)
+        assert faces.in_split("PublicTest").sum() >= 7 * 4
+        assert not cross_split_duplicates(faces, "PublicTest").any()
+        listed = list_folder(settings)
+        by_bytes = faces.split != listed.split
+        crossing += int(by_bytes.sum())
+        side = dict(zip((path.relative_to(root).as_posix() for path in listed.files), listed.split, strict=True))
+        assert side["train/happy/Training_7.png"] == side["train/sad/other.png"]
+    assert crossing, "copies in other bytes are found where pixels are read"
+
+
+def test_a_person_is_on_one_side(tmp_path):
+    for index, emotion in enumerate(FER_EMOTIONS):
+        for person in range(10):
+            for number in range(2):
+                name = f"S{person:03d}_{number}.png"
+                _write(tmp_path / "train" / emotion / name, _picture(1000 * index + 10 * person + number))
+    _write(tmp_path / "train/happy/nobody.png", _picture(5))
+    _write(tmp_path / "test/happy/S000_9.png", _picture(6))
+    settings = FolderSettings(path=tmp_path, subject="/(S[0-9]+)_", validation_fraction=0.2)
+    for read in (load_folder, list_folder):
+        split = read(settings).split
+        people = [path.name.partition("_")[0] for path in list_folder(settings).files]
+        sides = {person: {int(at) for at, who in zip(split, people, strict=True) if who == person} for person in people}
+        assert sorted(len(side - {2}) for side in sides.values()) == [1] * len(sides)
+        assert sum(side == {1} for person, side in sides.items()) in (2, 3)
+        assert (split == 1).sum() in (28, 29, 42, 43)
+    assert folder_fingerprint(settings) != folder_fingerprint(FolderSettings(path=tmp_path, validation_fraction=0.2))
+
+
+def test_an_emotion_of_one_person_alone_stays_in_training(tmp_path):
+    for number in range(4):
+        _write(tmp_path / "train/happy" / f"S1_{number}.png", _picture(number))
+    for person in (1, 2, 3):
+        _write(tmp_path / "train/sad" / f"S{person}_.png", _picture(10 + person))
+    faces = load_folder(FolderSettings(path=tmp_path, subject="/(S[0-9])_", seed=2))
+    happy = faces.label == FER_EMOTIONS.index("happy")
+    assert faces.split[happy].tolist() == [0] * 4
+    assert sorted(faces.split[~happy]) == [0, 0, 1]
+
+
+def test_settings_that_choose_where_there_is_no_choice_are_refused(root):
+    with pytest.raises(
+        DataError, match=r"data\.subject: '/\(S\)_' finds nobody in the names of 77 pictures, such as test/"
+    ):
+        load_folder(FolderSettings(path=root, subject="/(S)_"))
+    _write(root / "val/sad/a.png", _picture(7))
+    for change in ({"validation_fraction": 0.2}, {"seed": 1}, {"subject": "(T)"}):
+        with pytest.raises(DataError, match=f"{next(iter(change))}: .* has pictures for PublicTest, so that none of"):
+            load_folder(FolderSettings(path=root, **change))
+    with pytest.raises(ValidationError, match="has 0 groups, expected one"):
+        FolderSettings(path=root, subject="S[0-9]")
+    with pytest.raises(ValidationError, match="is no regular expression"):
+        FolderSettings(path=root, subject="(S")
 
 
 @pytest.mark.parametrize(

@@ -3,22 +3,25 @@
 import hashlib
 import logging
 import os
+import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ferkit.dataset import SIZE, FaceDataset
+from ferkit.duplicates import duplicate_groups
 from ferkit.errors import DataError
 from ferkit.folder_search import FolderFiles, find_files, reasons
 from ferkit.labels import SPLITS
 from ferkit.picture_blocks import examined
 from ferkit.pictures import SUFFIXES
 from ferkit.settings import Settings
+from ferkit.sources.hold_out import hold_out, kept_together
 from ferkit.sources.naming import PARTS, emotion_index
 from ferkit.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
 
@@ -48,7 +51,10 @@ class FolderSettings(Settings):
         The part of each emotion's Training pictures, at least one of two or more, that becomes PublicTest where there
         is none.
     seed
-        Of that choice.
+        Of that choice. Copies of a picture lie on one side of it.
+    subject
+        A regular expression that finds who is in a picture in its path below `path`, as its one group: ``/(S[0-9]+)_``
+        in ``train/happy/S042_007.png``. All pictures of a person then lie on one side of that choice, too.
     stream
         Leave the pixels in the files and read them when they are needed, however many there are.
     side, colour
@@ -59,9 +65,21 @@ class FolderSettings(Settings):
     path: Path
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     seed: int = Field(0, ge=0)
+    subject: str | None = None
     stream: bool = False
     side: int = Field(SIZE, ge=16, le=1024)
     colour: Colour = "grey"
+
+    @field_validator("subject")
+    @classmethod
+    def _finds_one(cls, subject: str | None) -> str | None:
+        try:
+            groups = 1 if subject is None else re.compile(subject).groups
+        except re.error as error:
+            raise ValueError(f"{subject!r} is no regular expression: {error}.") from error
+        if groups != 1:
+            raise ValueError(f"{subject!r} has {groups} groups, expected one, which holds the person: /(S[0-9]+)_")
+        return subject
 
     @model_validator(mode="after")
     def _only_streamed_otherwise(self) -> Self:
@@ -88,7 +106,7 @@ def load_folder(settings: FolderSettings) -> FaceDataset:
     DataError
         If a folder is missing or names no emotion, a picture is in no emotion's folder, or a file is no picture.
     """
-    listed = list_folder(settings)
+    listed = _listed(settings)
     if listed.passed_over:
         _LOG.warning("%s: passed over %s", settings.path, reasons(listed.passed_over))
     images: Images
@@ -103,7 +121,11 @@ def load_folder(settings: FolderSettings) -> FaceDataset:
         images = examined(images)
     else:
         images = np.stack([face_pixels(_content(path), str(path), SIZE, "grey") for path in listed.files])
-    return FaceDataset(images, listed.label, listed.split, np.arange(len(listed.files), dtype=np.int64))
+    faces = FaceDataset(images, listed.label, listed.split, np.arange(len(listed.files), dtype=np.int64))
+    if faces.in_split("PublicTest").any():
+        _refuse_useless(settings, ("validation_fraction", "seed", "subject"))
+        return faces
+    return replace(faces, split=_held_out(listed, duplicate_groups(faces), settings))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,20 +149,75 @@ class FolderList:
 
 
 def list_folder(settings: FolderSettings) -> FolderList:
-    """What `load_folder` reads, with the same errors but those of broken pictures."""
+    """What `load_folder` reads, with the same errors but those of broken pictures.
+
+    The pixels are not read: copies are files with the same bytes.
+    """
+    listed = _listed(settings)
+    if (listed.split == SPLITS.index("PublicTest")).any():
+        # The seed draws the order of shards, too.
+        _refuse_useless(settings, ("validation_fraction", "subject"))
+        return listed
+    return replace(listed, split=_held_out(listed, _equal_files(listed.files), settings))
+
+
+def _listed(settings: FolderSettings) -> FolderList:
+    """The pictures, with the splits that the folder gives them."""
     found = _files(settings)
     files = found.files
     label = np.array([emotion_index(path.parent.name, str(path.parent)) for path in files], dtype=np.int8)
     split = np.array([_split(path, settings.path) for path in files], dtype=np.int8)
-    if not (split == SPLITS.index("PublicTest")).any():
-        split = _hold_out(label, split, settings)
     return FolderList(files, label, split, found.passed_over)
+
+
+def _refuse_useless(settings: FolderSettings, names: tuple[str, ...]) -> None:
+    """Raise a `DataError` if those of `names` are set that choose PublicTest, where the folder has pictures for it."""
+    useless = [name for name in names if getattr(settings, name) != FolderSettings.model_fields[name].default]
+    if useless:
+        raise DataError(
+            f"{' and '.join(useless)}: {settings.path} has pictures for PublicTest, so that none of Training "
+            "is chosen; leave the setting out, or move those pictures to train."
+        )
+
+
+def _held_out(listed: FolderList, copies: NDArray[np.int64], settings: FolderSettings) -> NDArray[np.int8]:
+    """The splits with PublicTest chosen from Training."""
+    together = kept_together(copies, _subjects(listed, settings))
+    return hold_out(listed.label, listed.split, together, settings.validation_fraction, settings.seed)
+
+
+def _subjects(listed: FolderList, settings: FolderSettings) -> list[str | None]:
+    """Who is in each picture."""
+    if settings.subject is None:
+        return [None] * len(listed.files)
+    names = [path.relative_to(settings.path).as_posix() for path in listed.files]
+    found = [re.search(settings.subject, name) for name in names]
+    if not any(found):
+        raise DataError(
+            f"data.subject: {settings.subject!r} finds nobody in the names of {len(names)} pictures, such as "
+            f"{names[0]}; correct it, or leave it out."
+        )
+    return [each and each[1] for each in found]
+
+
+def _equal_files(files: list[Path]) -> NDArray[np.int64]:
+    """The same number for files with the same bytes; only files that share their size with others are read."""
+    _, inverse, count = np.unique(
+        [file_status(path).st_size for path in files], return_inverse=True, return_counts=True
+    )
+    contents = [
+        hashlib.sha256(_content(path)).hexdigest() if shared else str(path)
+        for path, shared in zip(files, count[inverse] > 1, strict=True)
+    ]
+    return np.asarray(np.unique(contents, return_inverse=True)[1], dtype=np.int64)
 
 
 def folder_fingerprint(settings: FolderSettings) -> str:
     """sha256 of the settings, and of the name and content of every picture, in hexadecimal."""
     form = f" {settings.side} {settings.colour}" if settings.stream else ""
-    digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}{form}".encode())
+    # What is younger than runs that are kept enters only where it is used.
+    subject = "" if settings.subject is None else f" {settings.subject}"
+    digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}{form}{subject}".encode())
     for path in _files(settings).files:
         content = _content(path)
         digest.update(f"{path.relative_to(settings.path).as_posix()} {len(content)} ".encode())
@@ -190,17 +267,6 @@ def _split(path: Path, root: Path) -> int:
         if path.name.lower().startswith(split.lower()):
             return SPLITS.index(split)
     return SPLITS.index(PARTS[path.relative_to(root).parts[0].lower()])
-
-
-def _hold_out(label: NDArray[np.int8], split: NDArray[np.int8], settings: FolderSettings) -> NDArray[np.int8]:
-    """`split` with a part of each emotion's Training pictures moved to PublicTest."""
-    changed = split.copy()
-    generator = np.random.default_rng(settings.seed)
-    for emotion in np.unique(label):
-        training = np.flatnonzero((label == emotion) & (split == SPLITS.index("Training")))
-        count = max(round(len(training) * settings.validation_fraction), int(len(training) > 1))
-        changed[generator.permutation(training)[:count]] = SPLITS.index("PublicTest")
-    return changed
 
 
 def file_status(path: Path) -> os.stat_result:
