@@ -1,5 +1,6 @@
 """`ferkit report`: the report of a run, from ZenML's artifacts to files."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +71,7 @@ def results_table(results: "pd.DataFrame", title: str) -> Table:
         numbers = (line[name] for name in ("accuracy", "macro_f1", "expected_calibration_error"))
         accuracy, f1, ece = (f"{value:.4f}" for value in numbers)
         interval = f"{line['accuracy_low']:.3f}..{line['accuracy_high']:.3f}"
-        subset = str(line["subset"]).replace("PrivateTest, ", "  ")
+        subset = re.sub("^P[a-z]+Test, ", "  ", str(line["subset"]))
         table.add_row(f"  {subset}", f"{line['pictures']:,}", accuracy, interval, f1, ece)
         previous = current
     return table

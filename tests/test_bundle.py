@@ -122,12 +122,14 @@ def test_a_bundle_of_pieces_needs_no_run(run, tmp_path):
 
 
 def test_the_gate_asks_the_pictures_that_choose(bundle, run):
-    public = run.faces.of_split("PublicTest")
+    images = run.faces.images.copy()
+    images[np.flatnonzero(run.faces.in_split("PublicTest"))[:3]] = images[run.faces.in_split("Training")][:3]
+    faces = replace(run.faces, images=images)
     for selection in (SelectionSettings(), SelectionSettings(duplicates="keep")):
         trial = try_bundle(
-            "toy", bundle.reference, run.faces, protocols_of(bundle.reference), run.config.evaluation, 0,
+            "toy", bundle.reference, faces, protocols_of(bundle.reference), run.config.evaluation, 0,
             selection=selection,
         )  # fmt: skip
-        assert trial.labels["fer"].tolist() == selection_pictures(run.faces, selection).label.tolist()
+        assert trial.labels["fer"].tolist() == selection_pictures(faces, selection).label.tolist()
         assert trial.subset == selection.subset
-    assert len(trial.labels["fer"]) == len(public) > len(selection_pictures(run.faces, SelectionSettings()))
+    assert len(trial.labels["fer"]) >= len(selection_pictures(faces, SelectionSettings())) + 3
