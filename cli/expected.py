@@ -26,6 +26,9 @@ _OF_DATABASES = {
     ),
 }
 
+# Exceptions of ZenML, which is not imported for their sake.
+_OF_WHO_ASKS = ("AuthorizationException", "CredentialsNotValid")
+
 
 def expected_error(error: BaseException) -> FerkitError | None:
     """`error` as one that is told in a line; None for one that is a bug and needs its traceback."""
@@ -37,16 +40,18 @@ def expected_error(error: BaseException) -> FerkitError | None:
             return FerkitError(_FULL.format(where=f" ({seen.filename})" if seen.filename else ""))
         if isinstance(seen, OSError) and seen.filename and seen.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return FerkitError(f"{seen.filename}: {seen.strerror}; change the permissions or name another place.")
-        if meant := next((line for text, line in _OF_DATABASES.items() if text in str(seen)), None):
-            return FerkitError(meant)
-        if away := _server_away(seen):
-            return FerkitError(away)
+        if store := _store_trouble(seen):
+            return FerkitError(store)
         seen = seen.__cause__ or seen.__context__
     return None
 
 
-def _server_away(error: BaseException) -> str | None:
-    """The line about a server that went away after the command had begun; None if that is not what `error` says."""
+def _store_trouble(error: BaseException) -> str | None:
+    """The line about a store of ZenML or MLflow that broke after the command had begun; None if `error` is not that."""
+    if meant := next((line for text, line in _OF_DATABASES.items() if text in str(error)), None):
+        return meant
+    if type(error).__module__ == "zenml.exceptions" and type(error).__name__ in _OF_WHO_ASKS:
+        return f"ZenML's server: {' '.join(str(error).split())[:300]} (see ZENML_STORE_API_KEY)"
     requests = sys.modules.get("requests")
     if requests is None or not isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout):
         return None

@@ -55,8 +55,7 @@ def serve(
         "host": host, "port": port, "token": token, "bundle": bundle, "detector": detector,
         "reload_seconds": reload_seconds, "rate_limit": rate_limit, "threads": threads,
     }  # fmt: skip
-    workspace = Workspace.open()
-    settings = _settings({"cache": workspace.root / "serving"}, given)
+    settings = _settings({"cache": Workspace.named().root / "serving"}, given)
     if importlib.util.find_spec("gunicorn") is None:
         raise ConfigError("gunicorn is missing, which runs the service: pip install gunicorn.")
     require_free(settings.host, settings.port, "serve")

@@ -65,7 +65,8 @@ def activate(workspace: Workspace, name: str | None) -> tuple[Workspace, Placeme
     if not found:
         known = sorted({*_names(), *(stack.name for stack in client.list_stacks(size=100).items)})
         raise ConfigError(f"--stack {name}: no stack of this name, and no file; known: {', '.join(known)}.")
-    client.activate_stack(found[0].id)
+    with workspace.making():
+        client.activate_stack(found[0].id)
     workspace = _with_tracker(workspace, found[0])
     workspace.require_mlflow()
     close_abandoned(workspace)

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+from yaml import YAMLError
+
 from cli.database_folder import database_folder, make_database_folder
 from cli.one_at_a_time import one_at_a_time
-from cli.store_checks import require_store
+from cli.store_checks import StoreError, require_store
 from ferkit.errors import ConfigError
 from ferkit.tensorflow_environment import TENSORFLOW
 
@@ -113,10 +116,18 @@ class Workspace:
             os.environ.setdefault(name, value)
 
     def require_zenml(self) -> None:
-        """Raise a `StoreError` if ZenML's store cannot be used."""
+        """Raise a `StoreError` if ZenML's configuration cannot be read or its store cannot be used."""
         from zenml.config.global_config import GlobalConfiguration
 
-        store = GlobalConfiguration().store_configuration
+        try:
+            # Whoever activates a stack writes the file.
+            with self.making():
+                store = GlobalConfiguration().store_configuration
+        except (YAMLError, ValidationError) as error:
+            file = Path(os.environ["ZENML_CONFIG_PATH"]) / "config.yaml"
+            raise StoreError(
+                f"{file}: not a configuration of ZenML ({str(error).splitlines()[0]}); move it away, a new one is made."
+            ) from error
         require_store("ZenML", store.url, verify=getattr(store, "verify_ssl", True))
 
     @property

@@ -8,6 +8,7 @@ import requests
 import sqlalchemy
 from alembic.util.exc import CommandError
 from toy_services import free_port
+from zenml.exceptions import CredentialsNotValid
 
 from cli.expected import expected_error
 
@@ -47,6 +48,11 @@ def test_a_server_that_went_away_is_one_line_without_its_password():
         requests.get(f"http://me:secret@127.0.0.1:{port}/api?token=secret", timeout=5)
     told = str(expected_error(wrapped(raised.value)))
     assert told.startswith(f"http://127.0.0.1:{port}/api: no answer; run the same command again")
+
+
+def test_a_server_that_does_not_know_who_asks_is_one_line():
+    told = str(expected_error(wrapped(CredentialsNotValid("No valid\ncredentials"))))
+    assert told == "ZenML's server: No valid credentials (see ZENML_STORE_API_KEY)"
 
 
 def test_what_nobody_expects_keeps_its_traceback():

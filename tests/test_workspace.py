@@ -109,3 +109,19 @@ def test_one_process_at_a_time_makes_the_stores(tmp_path, monkeypatch):
         pass
     with one_at_a_time(lock):
         pass
+
+
+def test_a_damaged_configuration_of_zenml_is_told_in_a_line(tmp_path):
+    (tmp_path / "zenml").mkdir()
+    (tmp_path / "zenml" / "config.yaml").write_text("active_stack_id: [")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
+    done = subprocess.run(
+        [sys.executable, "-c", "from cli.app import main; main()", "report"], check=False, cwd=ROOT,
+        env={**kept, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].startswith(
+        f"ferkit: {tmp_path}/zenml/config.yaml: not a configuration of ZenML (while parsing"
+    )
+    assert len(done.stderr.splitlines()) == 1
