@@ -31,7 +31,7 @@ serve: $(READY)  ## open the page on the promoted model, or on the reference mod
 
 # backports-strenum 1.3 says Requires-Python <3.11, an upper bound that uv leaves aside and pip does not.
 lock:  ## resolve the dependencies again, without naming an index
-	echo 'backports-strenum<1.3' | $(COMPILE) --group dev --extra export --extra ray --extra s3 -o requirements.lock
+	echo 'backports-strenum<1.3' | $(COMPILE) --group dev --extra dlib --extra export --extra ray --extra s3 -o requirements.lock
 	echo 'backports-strenum<1.3' | $(COMPILE) --extra kubernetes -o requirements-kubernetes.lock
 	echo 'backports-strenum<1.3' | $(COMPILE) --extra kubeflow -o requirements-kubeflow.lock
 

@@ -14,7 +14,7 @@ a config, `ferkit backbones` lists it, and the tests of the registry check its p
 gradients. Pretrained weights are a `Weights` on the card: file, URL, checksum, licence.
 """
 
-from ferkit.backbones import fernet, imagenet, mobilenet, vggface
+from ferkit.backbones import dlib_resnet, fernet, imagenet, mobilenet, vggface
 from ferkit.backbones.batch_norm import restore_batch_norm_statistics
 from ferkit.backbones.freezing import set_trainable
 from ferkit.backbones.listing import describe
@@ -30,6 +30,7 @@ __all__ = [
     "Weights",
     "build_network",
     "describe",
+    "dlib_resnet",
     "fernet",
     "get",
     "imagenet",

