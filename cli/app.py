@@ -10,6 +10,7 @@ import typer
 
 from cli.expected import expected_error
 from cli.lazy_group import CommandSource, LazyGroup
+from cli.quick_exit import quick_exit
 from cli.workspace import Workspace
 
 __all__ = ["app", "main"]
@@ -101,8 +102,9 @@ def _options(
 def main() -> None:
     """Run the command; an expected error ends it with its message and status 1."""
     try:
-        Workspace.named().set_environment()
-        app()
+        with quick_exit():
+            Workspace.named().set_environment()
+            app()
     except Exception as error:
         told = expected_error(error)
         if told is None:
