@@ -7,7 +7,7 @@ CONFIG ?= configs/quickstart.yaml
 WORKERS ?= $(shell nproc)
 COMPILE := uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes -q pyproject.toml
 
-.PHONY: run test lint ui serve lock clean
+.PHONY: run test coverage lint ui serve lock release clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## run the pipeline on the built-in synthetic faces
@@ -15,6 +15,9 @@ run: $(READY)  ## run the pipeline on the built-in synthetic faces
 
 test: lint  ## everything that CI checks
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+coverage: $(READY)  ## the tests once more, with the share of lines that they run
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -34,6 +37,14 @@ lock:  ## resolve the dependencies again, without naming an index
 	echo 'backports-strenum<1.3' | $(COMPILE) --group dev --extra dlib --extra export --extra ray --extra s3 -o requirements.lock
 	echo 'backports-strenum<1.3' | $(COMPILE) --extra kubernetes -o requirements-kubernetes.lock
 	echo 'backports-strenum<1.3' | $(COMPILE) --extra kubeflow -o requirements-kubeflow.lock
+
+release: test  ## VERSION=0.2.0: the version set in every file that names it, committed, tagged; dist/ built and checked
+	@[ -n "$(VERSION)" ] || { echo "which version? make release VERSION=0.2.0" >&2; exit 1; }
+	$(BIN)/bump-my-version bump --new-version $(VERSION)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+	@echo "next: git push --follow-tags, and $(BIN)/twine upload dist/*"
 
 clean:  ## remove the environment and all state of this checkout
 	rm -rf $(VENV) .ferkit
