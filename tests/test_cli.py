@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
+
+from cli.app import app
 
 ROOT = Path(__file__).parents[1]
 
@@ -153,3 +156,34 @@ def wait_for(url, server, seconds=90):
             if time.monotonic() > deadline or server.poll() is not None:
                 raise
             time.sleep(0.3)
+
+
+AWAY = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models",),
+        ("promote", "--dry-run"),
+        ("rollback",),
+        ("predict", "face.png", "--model", "models:/ferkit@champion"),
+        ("export", "models:/ferkit/1"),
+    ],
+)
+def test_a_registry_that_is_away_is_told_at_once(monkeypatch, tmp_path, arguments):
+    (tmp_path / "face.png").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", AWAY)
+    monkeypatch.setattr("cli.console.quiet_native_libraries", lambda _log: None)
+    done = CliRunner().invoke(app, arguments)
+    assert str(done.exception) == (
+        f"MLflow's server {AWAY} does not answer (Connection refused): is it running, and is the address right?"
+    )
+
+
+def test_a_zenml_server_that_is_away_is_told_at_once():
+    done = ferkit("report", ZENML_STORE_URL=AWAY)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"ferkit: ZenML's server {AWAY} does not answer (Connection refused): is it running")
