@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,9 +26,16 @@ _FOLDER = "running"
 
 
 class _Record(BaseModel):
-    """A run and who works on it; the process and its start are there for whoever reads the file."""
+    """A run and who works on it; the process and its start are there for whoever reads the file.
+
+    Attributes
+    ----------
+    elsewhere
+        Processes on other machines or of a cluster run the steps, and see the run to its end without this one.
+    """
 
     run: str
+    elsewhere: bool
     experiment: str
     tracking_uri: str
     host: str
@@ -45,7 +53,7 @@ class _Abandoned:
 
 
 @contextmanager
-def open_run(workspace: Workspace, run: str, experiment: str) -> Iterator[None]:
+def open_run(workspace: Workspace, run: str, experiment: str, *, elsewhere: bool) -> Iterator[None]:
     """Keep a record of `run` while the block works on it; it stays there if the block does not end well.
 
     The file is locked: the system lets go of it when the process is gone, however it ended, and no other process can be
@@ -59,12 +67,14 @@ def open_run(workspace: Workspace, run: str, experiment: str) -> Iterator[None]:
         Its name in ZenML, and in MLflow.
     experiment
         Of MLflow.
+    elsewhere
+        Other processes run the steps, and see the run to its end without this one.
     """
     folder = workspace.root / _FOLDER
     folder.mkdir(exist_ok=True)
     record = _Record(
-        run=run, experiment=experiment, tracking_uri=workspace.tracking_uri, host=socket.gethostname(),
-        process=os.getpid(), started=datetime.now(UTC),
+        run=run, elsewhere=elsewhere, experiment=experiment, tracking_uri=workspace.tracking_uri,
+        host=socket.gethostname(), process=os.getpid(), started=datetime.now(UTC),
     )  # fmt: skip
     path, unlocked = folder / f"{run}.json", folder / f"{run}.new"
     # An address may hold a password.
@@ -82,13 +92,14 @@ def close_abandoned(workspace: Workspace) -> None:
     """End the runs that a process of this machine began and did not end, in ZenML as failed and in MLflow as killed.
 
     What cannot be reached now is left for the next time. Runs of living processes and of other machines are left alone,
-    and so are those whose steps run elsewhere, which `open_run` keeps no record of.
+    and so are those whose steps run elsewhere until ZenML has an end of them; a step that was killed there leaves a run
+    in MLflow behind.
     """
     for each in _abandoned(workspace.root / _FOLDER):
         with each.lock:
             try:
                 closed = _close(each.record, workspace)
-            except StoreError:
+            except (StoreError, _GoesOnError):
                 continue
             each.path.unlink(missing_ok=True)
             if closed:
@@ -115,23 +126,36 @@ def _abandoned(folder: Path) -> Iterator[_Abandoned]:
             lock.close()
 
 
+class _GoesOnError(Exception):
+    """Somebody works on the run."""
+
+
 def _close(record: _Record, workspace: Workspace) -> bool:
-    """Whether anything had to be ended."""
+    """Whether anything had to be ended.
+
+    Raises
+    ------
+    StoreError
+        If a store cannot be reached.
+    _GoesOnError
+        If the run goes on elsewhere.
+    """
     workspace.require_zenml()
     require_store("MLflow", record.tracking_uri, verify=workspace.mlflow_verify)
-    in_zenml, in_mlflow = _close_in_zenml(record.run), _close_in_mlflow(record)
-    return in_zenml or in_mlflow
+    left = _open_in_zenml(record.run)
+    if left and record.elsewhere:
+        raise _GoesOnError
+    for run in left:
+        from orchestrators.ray.final_states import finish
+
+        finish(run)
+    return _close_in_mlflow(record) or bool(left)
 
 
-def _close_in_zenml(name: str) -> bool:
+def _open_in_zenml(name: str) -> list[UUID]:
     from zenml.client import Client
 
-    from orchestrators.ray.final_states import finish
-
-    left = [run for run in Client().list_pipeline_runs(name=name).items if not run.status.is_finished]
-    for run in left:
-        finish(run.id)
-    return bool(left)
+    return [run.id for run in Client().list_pipeline_runs(name=name).items if not run.status.is_finished]
 
 
 def _close_in_mlflow(record: _Record) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -154,10 +153,9 @@ def start(
     configured = placed(
         train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}), placement, arguments
     )
-    # Elsewhere a run goes on without this process.
-    here = placement.orchestrator == "local"
+    elsewhere = placement.orchestrator != "local"
     try:
-        with open_run(workspace, name, config.experiment) if here else nullcontext():
+        with open_run(workspace, name, config.experiment, elsewhere=elsewhere):
             run = configured(**arguments)
     except PipelineSubmissionError as error:
         raise ConfigError(f"not submitted: {error}") from None
