@@ -45,10 +45,12 @@ def test_every_command_has_help_with_an_example(name):
 
 
 LOADED = """
-import atexit, sys
-atexit.register(lambda: print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr))
+import sys
 from cli.app import main
-main()
+try:
+    main()
+finally:
+    print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 """
 
 
