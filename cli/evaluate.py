@@ -27,7 +27,15 @@ def _group() -> None:
 @commands.command()
 def reference(
     data: Annotated[Path, typer.Option(help="Folder of fer2013.csv and fer2013new.csv, whole or a sample.")],
-    folder: Annotated[Path | None, typer.Option("--reference", help="Other reference models than ferkit's.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="MODEL",
+            help="Other models than ferkit's: a folder of models like them, models:/ferkit@challenger or any model of "
+            "the registry.",
+        ),
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="Write the table to this Markdown file.")] = None,
     update: Annotated[
         Path | None, typer.Option(help="Put the table between the markers of this page, such as docs/results.md.")
@@ -36,18 +44,24 @@ def reference(
 ) -> None:
     """Judge the reference models on PublicTest and PrivateTest, from the shipped weights alone. It takes minutes.
 
-    Example: `ferkit evaluate reference --data data --update docs/results.md`
+    Two examples:
+
+    * `ferkit evaluate reference --data data --update docs/results.md`
+    * `ferkit evaluate reference --data data --reference models:/ferkit@challenger`
     """
     from cli.console import quiet_native_libraries
+    from cli.model_choice import bundle_folder
     from ferkit.errors import DataError
-    from ferkit.reference_answers import KeptAnswers
+    from ferkit.reference_answers import ANSWERS, KeptAnswers
     from ferkit.reference_evaluation import evaluate_reference
     from ferkit.reference_model import load_reference
     from ferkit.reference_table import check_page, missing_pictures, published_table, update_page
     from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 
     quiet_native_libraries(Workspace.named().native_log)
-    models = load_reference(folder)
+    models = load_reference(bundle_folder(model) if model else None)
+    # What a run registered was not published, so that nothing is kept to compare with.
+    published = KeptAnswers.read(models.folder) if not model or (models.folder / ANSWERS).exists() else None
     if update and limit:
         raise DataError(f"--limit {limit}: {update} is for the whole data; leave out one of the two.")
     if update:
@@ -59,8 +73,7 @@ def reference(
     text = published_table(judged.scores)
     console = Console(highlight=False)
     console.print(text, soft_wrap=True, markup=False)
-    published = KeptAnswers.read(models.folder)
-    for question in judged.answers.classes:
+    for question in judged.answers.classes if published else ():
         both, same = judged.answers.agreement(published, question)
         console.print(f"{question}: {same:,} of {both:,} answers are those that the shipped table was made from")
     if to:

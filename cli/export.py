@@ -29,7 +29,8 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            help="The reference models, FILE.keras, a folder of models like them, or models:/ferkit@champion."
+            help="The reference models, FILE.keras, a folder of models like them, models:/NAME@ALIAS or "
+            "models:/NAME/VERSION."
         ),
     ] = "reference",
     *,

@@ -1,6 +1,5 @@
-"""The model that `--model` names: the reference models, a bundle like them, the registry's champion, or one network."""
+"""The model that `--model` names: the reference models, a bundle like them, a model of the registry, or one network."""
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,6 @@ from ferkit.predictor import Classify
 __all__ = ["CHAMPION", "ModelChoice", "bundle_folder", "choose_model"]
 
 CHAMPION = "models:/ferkit@champion"
-_REGISTERED = re.compile(r"models:/ferkit(?:@champion|/(\d+))")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,7 @@ def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoi
     ----------
     name
         None for the reference models that ferkit ships; a file that ends with .keras; a folder with a
-        ``reference.json``; or ``models:/ferkit@champion``, or ``models:/ferkit/3`` for version 3.
+        ``reference.json``; or a model of the registry, ``models:/ferkit@champion`` or ``models:/ferkit-fernet/3``.
     single
         Ask the one network that learnt from the ensemble.
 
@@ -71,26 +69,18 @@ def bundle_folder(name: str) -> Path:
 
     Raises
     ------
-    ConfigError
-        If it is neither, or the registry has no champion.
+    FerkitError
+        If it is neither, or the registry does not have it.
     """
-    if found := _REGISTERED.fullmatch(name):
-        return _registered_folder(name, found[1])
+    from registry.addresses import ModelAddress
+
+    if address := ModelAddress.parse(name):
+        workspace = Workspace.open()
+        workspace.require_mlflow(writable=False)
+        return address.load(workspace.root / "models").folder
     if name.startswith("models:") or not Path(name).is_dir():
         raise ConfigError(
-            f"{name}: no such model, expected FILE.keras, a folder with reference.json, {CHAMPION}, or "
-            "models:/ferkit/3 for version 3."
+            f"{name}: no such model, expected FILE.keras, a folder with reference.json, models:/NAME@ALIAS such as "
+            f"{CHAMPION}, or models:/NAME/VERSION such as models:/ferkit/3."
         )
     return Path(name)
-
-
-def _registered_folder(name: str, version: str | None) -> Path:
-    from registry.registered import load_champion, load_version
-
-    workspace = Workspace.open()
-    workspace.require_mlflow(writable=False)
-    cache = workspace.root / "models"
-    model = load_version(version, cache) if version else load_champion(cache)
-    if model is None:
-        raise ConfigError(f"{name}: no model was promoted yet; `ferkit promote` does that.")
-    return model.folder

@@ -50,7 +50,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Ask FILE.keras, a folder of exported models or models:/ferkit@champion, not the reference models.",
+            help="Ask FILE.keras, a folder of exported models, models:/NAME@ALIAS or models:/NAME/VERSION, not the "
+            "reference models.",
         ),
     ] = None,
     list_file: Annotated[

@@ -78,7 +78,8 @@ def promote(
     console = Console(highlight=False)
     console.print(_numbers_table(outcome.verdict))
     for check in outcome.verdict.checks:
-        console.print(f"{'passed' if check.passed else 'FAILED'}  {check.reason}", soft_wrap=True, markup=False)
+        result = check.result if check.passed else check.result.upper()
+        console.print(f"{result:<8}  {check.reason}", soft_wrap=True, markup=False)
     console.print(_decision(outcome, f"{name} version {challenger.version}", dry_run=dry_run), soft_wrap=True)
     if not outcome.verdict.passed and not outcome.entry:
         raise typer.Exit(REFUSED)

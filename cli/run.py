@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from cli.next_steps import next_steps
 from cli.open_runs import open_run
 from cli.report import export, results_table
 from cli.stack_choice import activate, stack_file
@@ -97,11 +98,11 @@ def run_and_tell(
     page.print(
         f"\nrun     {finished.name}: {executed} of {len(finished.steps)} steps executed, {minutes}:{seconds:02d} min\n"
         f"report  {folder / 'report.html'}\n"
-        f"MLflow  experiment {settings.experiment} in {workspace.tracking_uri}\n"
-        "next    make ui                           MLflow's page: every run, its curves, figures and report\n"
-        "        ferkit run configs/fer2013.yaml   the study on FER-2013; ferkit data download brings the data",
+        f"MLflow  experiment {settings.experiment} in {workspace.tracking_uri}",
         soft_wrap=True,
     )
+    for line in next_steps(settings, workspace.tracking_uri):
+        page.print(line, soft_wrap=True, markup=False)
     return results
 
 

@@ -66,13 +66,21 @@ class Check:
     Attributes
     ----------
     passed
-        Whether it is as it has to be.
+        Whether it is as it has to be, or nothing could be said against it.
     reason
         What was found and what was expected, in words.
+    left_out
+        Nothing was compared: there are too few pictures to say anything.
     """
 
     passed: bool
     reason: str
+    left_out: bool = False
+
+    @property
+    def result(self) -> str:
+        """``passed``, ``failed`` or ``left out``."""
+        return "left out" if self.left_out else "passed" if self.passed else "failed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +176,14 @@ def _floors(trial: Trial, floors: FloorSettings) -> Iterator[Check]:
             value, name = scores.recall[at], class_names(target)[at]
             text = f"{target} recall of {name}, the lowest, {value:.4f}, at least {floors.recall:g} is needed."
             yield Check(value >= floors.recall, text)
+        if few := [
+            f"{name} ({count})"
+            for name, count in zip(class_names(target), support, strict=True)
+            if count < floors.recall_pictures
+        ]:
+            least = floors.recall_pictures
+            text = f"{target} recall of {', '.join(few)} is not held to the floor: a class needs {least} pictures."
+            yield Check(passed=True, reason=text, left_out=True)
         error, most = scores.expected_calibration_error, floors.expected_calibration_error
         yield Check(error <= most, f"{target} expected calibration error {error:.4f}, at most {most:g} is allowed.")
     text = f"latency {trial.latency_ms:.1f} ms a face, at most {floors.latency_ms:g} ms are allowed."

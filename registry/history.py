@@ -82,7 +82,9 @@ class History:
         self.name = name
         found = require_registered(name)
         if HISTORY_TAG not in found.tags:
-            raise RegistryError(f"{name}: has no tag {HISTORY_TAG}, so ferkit did not register it; register one first.")
+            raise RegistryError(
+                f"registered model {name}: has no tag {HISTORY_TAG}, so ferkit did not register it; register one first."
+            )
         self._run_id = found.tags[HISTORY_TAG]
 
     def read(self) -> list[Entry]:

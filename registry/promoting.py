@@ -81,7 +81,9 @@ def find_challenger(name: str, version: str | None, cache: Path) -> RegisteredMo
     """
     chosen = version or aliases_of(require_registered(name)).get(CHALLENGER)
     if chosen is None:
-        raise RegistryError(f"{name}: no version is {CHALLENGER}; name one with --version, `ferkit models` lists them.")
+        raise RegistryError(
+            f"registered model {name}: no version is {CHALLENGER}; name one with --version, `ferkit models` lists them."
+        )
     return load_version(chosen, cache, name, alias=None if version else CHALLENGER)
 
 
@@ -151,12 +153,14 @@ def roll_back(name: str, reason: str) -> Entry:
     entries = history.read()
     champions = history.champions(entries)
     if len(champions) < 2:
-        raise RegistryError(f"{name}: no champion before this one is registered, so there is nothing to roll back to.")
+        raise RegistryError(
+            f"registered model {name}: no champion before this one is registered, so there is nothing to roll back to."
+        )
     entry = _entry("rollback", champions[-2], champions[-1], reason)
     if not history.append(entry, after=entries):
         raise RegistryError(
-            f"{name}: somebody else changed the champion at the same moment, nothing was rolled back; look at "
-            "`ferkit models` and do it again if it is still needed."
+            f"registered model {name}: somebody else changed the champion at the same moment, nothing was rolled back; "
+            "look at `ferkit models` and do it again if it is still needed."
         )
     history.settle()
     return entry

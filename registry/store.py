@@ -55,7 +55,7 @@ def require_registered(name: str) -> "Entry":
     """
     found = find_registered(name)
     if found is None:
-        raise RegistryError(f"{name}: nothing is registered under this name; `ferkit run` registers what it trains.")
+        raise RegistryError(f"no model is registered as {name}; `ferkit run` registers what it trains.")
     return found
 
 

@@ -56,7 +56,7 @@ def log_verdict(
 
 def verdict_page(verdict: Verdict, title: str) -> str:
     """Every check and both models' numbers, as Markdown."""
-    checks = [f"- {'passed' if each.passed else '**failed**'}: {each.reason}" for each in verdict.checks]
+    checks = [f"- {each.result if each.passed else f'**{each.result}**'}: {each.reason}" for each in verdict.checks]
     champion = verdict.champion.numbers() if verdict.champion else {}
     rows = [
         f"| {name} | {value:.4f} | {f'{champion[name]:.4f}' if name in champion else '-'} |"

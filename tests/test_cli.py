@@ -15,6 +15,8 @@ import typer
 from typer.testing import CliRunner
 
 from cli.app import app
+from cli.next_steps import next_steps
+from ferkit.config_file import load_config
 
 ROOT = Path(__file__).parents[1]
 
@@ -115,6 +117,23 @@ def test_run_check_runs_nothing():
     done = ferkit("run", "configs/quickstart.yaml", "--check")
     assert done.returncode == 0, done.stderr
     assert "a valid configuration" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "uri", "expected"),
+    [
+        (
+            "quickstart", [], "sqlite:///m.db",
+            ["ferkit ui", "ferkit promote --dry-run", "ferkit run configs/fer2013.yaml"],
+        ),
+        ("fer2013", ["registry.promote=true"], "https://mlflow.example", ["https://mlflow.example", "ferkit models"]),
+        ("fer2013", ["registry.register=false"], "sqlite:///m.db", ["ferkit ui"]),
+    ],
+)  # fmt: skip
+def test_what_is_said_to_be_next_fits_what_was_run(config, changes, uri, expected):
+    lines = next_steps(load_config(ROOT / "configs" / f"{config}.yaml", changes), uri)
+    assert [line[8:].split("  ")[0] for line in lines] == expected
+    assert [line[:8].strip() for line in lines] == ["next", *[""] * (len(lines) - 1)]
 
 
 def test_data_describe_counts_and_draws(tmp_path):

@@ -27,6 +27,7 @@ from ferkit.profile import PROFILE, Profile, Sample, answers_of, bundle_sha256, 
 from ferkit.reference_card import CARD
 from ferkit.reference_model import REFERENCE, Reference, load_reference
 from ferkit.sources.synthetic import SyntheticSettings, generate
+from registry.errors import RegistryError
 
 MADE_WITH = {"model": "a" * 64, "target": "fer", "single": False}
 
@@ -378,5 +379,5 @@ def test_a_bundle_is_a_model(bundle):
 
 
 def test_without_a_champion_there_is_nothing_to_ask():
-    with pytest.raises(ConfigError, match="models:/ferkit@champion: no model was promoted yet"):
+    with pytest.raises(RegistryError, match="models:/ferkit@champion: no model was promoted yet"):
         choose_model("models:/ferkit@champion", "fer", single=False)

@@ -10,9 +10,11 @@ from scipy.stats import binom
 from ferkit.config import RunConfig
 from ferkit.errors import DataError
 from ferkit.gate import GateSettings
+from ferkit.labels import FER_EMOTIONS
 from ferkit.paired_tests import compare_paired, mcnemar
 from ferkit.promotion import Trial, judge
 from ferkit.scores import EvaluationSettings, score
+from registry.verdict_log import verdict_page
 
 CLASSES = 7
 OPEN = {"accuracy": 0, "macro_f1": 0, "recall": 0, "expected_calibration_error": 1}
@@ -121,9 +123,19 @@ def test_a_class_of_few_pictures_is_not_held_to_the_recall_floor(labels):
     answers = rare.copy()
     answers[:5] = 0
     model = trial("m", rare, answers, sure=1.0)
-    assert judge(model, None, gate({"recall": 0.5}), 0).passed
+    passed = judge(model, None, gate({"recall": 0.5}), 0)
+    assert passed.passed
+    # The floor is left out aloud: whoever reads the verdict knows of which classes nothing was asked.
+    said = "fer recall of disgust (5) is not held to the floor: a class needs 20 pictures."
+    assert said in passed.reasons
+    assert said in list(passed.table()["reason"])
+    assert f"- left out: {said}" in verdict_page(passed, "m").splitlines()
     verdict = judge(model, None, gate({"recall": 0.5, "recall_pictures": 5}), 0)
     assert "recall of disgust, the lowest, 0.0000" in verdict.reasons[0]
+    assert not [check for check in verdict.checks if check.left_out]
+    none = judge(model, None, gate({"recall": 0.5, "recall_pictures": 10**6}), 0)
+    [left_out] = [check.reason for check in none.checks if check.left_out]
+    assert all(f"{name} ({(rare == at).sum()})" in left_out for at, name in enumerate(FER_EMOTIONS))
 
 
 def test_a_change_that_chance_explains_is_refused(labels):

@@ -15,10 +15,11 @@ import pytest
 from toy_run import CONFIG as TOY_CONFIG
 from toy_run import TINY
 
+from cli.evaluate import reference as judge
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.config import RunConfig
 from ferkit.dataset import FaceDataset
-from ferkit.errors import DataError, WeightsError
+from ferkit.errors import ConfigError, DataError, WeightsError
 from ferkit.half_precision import read_half, write_half
 from ferkit.labels import FERPLUS_VOTES, SPLITS, class_names
 from ferkit.model import FaceModel
@@ -409,6 +410,17 @@ def test_the_command_evaluates_and_updates_a_page_only_with_all_pictures(exporte
     assert "left as it was" in done.stderr
     assert "Traceback" not in done.stderr
     assert "old" in page.read_text()
+
+
+def test_models_that_were_never_published_are_judged_and_compared_with_nothing(copy, faces, tmp_path, capsys):
+    """As a bundle of the registry is: no answers are kept with it."""
+    (copy / "answers.npz").unlink()
+    judge(data=write_csv(faces, tmp_path), model=str(copy), to=None, update=None, limit=5)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "| both | PrivateTest, no duplicates |" in said
+    assert "answers are those" not in said
+    with pytest.raises(ConfigError, match=r"models:/ferkit/1/2: no such model, expected FILE\.keras"):
+        judge(data=tmp_path, model="models:/ferkit/1/2", to=None, update=None, limit=5)
 
 
 def test_the_command_exports(run, faces, tmp_path):

@@ -20,6 +20,7 @@ from toy_services import free_port, served
 
 from ferkit.labels import class_names
 from ferkit.reference_model import Reference
+from registry.addresses import ModelAddress
 from registry.errors import RegistryError
 from registry.history import HISTORY_TAG
 from registry.logged_model import requirements
@@ -101,6 +102,45 @@ def test_the_champion_comes_to_this_machine_once(store, tmp_path):
     assert load_champion(tmp_path).folder == found.folder
     assert marker.exists()
     assert len(list((tmp_path / "ferkit").iterdir())) == 1
+
+
+def test_a_model_is_found_by_any_alias_and_version_of_any_name(store, tmp_path):
+    """As `ferkit predict --model`, `ferkit export` and `ferkit evaluate` name it."""
+    _, client, _ = store
+    client.set_registered_model_alias("ferkit-small", "on-phones_2", "1")
+    for address, name, alias in (
+        ("models:/ferkit@challenger", "ferkit", "challenger"),
+        ("models:/ferkit-small@on-phones_2", "ferkit-small", "on-phones_2"),
+        ("models:/ferkit-single/1", "ferkit-single", None),
+    ):
+        parsed = ModelAddress.parse(address)
+        assert str(parsed) == address
+        found = parsed.load(tmp_path)
+        assert (found.name, found.version, found.alias) == (name, "1", alias)
+        assert Reference(found.folder).targets
+    for text in ("models:/ferkit", "models:/ferkit/one", "models:/ferkit/1/2", "models:ferkit@a", "ferkit@champion"):
+        assert ModelAddress.parse(text) is None
+    for address, line in (
+        ("models:/ferkit@nobody", r"models:/ferkit@nobody: no such alias; ferkit has chall.* \(version 1\), champ.*\."),
+        ("models:/ferkit/99", "ferkit version 99: .*not found"),
+        ("models:/other@nobody", "no model is registered as other; `ferkit run` registers"),
+        ("models:/other/1", "no model is registered as other; `ferkit run` registers"),
+        ("models:/ferkit-small@champion", "no model was promoted yet; `ferkit promote --name ferkit-small` does that"),
+    ):
+        with pytest.raises(RegistryError, match=line) as told:
+            ModelAddress.parse(address).load(tmp_path)
+        assert "\n" not in str(told.value)
+
+
+def test_a_registered_model_that_is_none_of_ours_is_told(store, tmp_path):
+    _, client, _ = store
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "model.txt").write_text("a model")
+    client.create_registered_model("else")
+    client.create_model_version("else", source=(tmp_path / "else").as_uri())
+    with pytest.raises(RegistryError, match=r"files of else version 1: .*No such artifact: 'artifacts/bundle'") as told:
+        ModelAddress.parse("models:/else/1").load(tmp_path / "cache")
+    assert "\n" not in str(told.value)
 
 
 def test_what_is_not_there_is_told(store, tmp_path, monkeypatch):
