@@ -73,9 +73,10 @@ def reference(
     text = published_table(judged.scores)
     console = Console(highlight=False)
     console.print(text, soft_wrap=True, markup=False)
-    for question in judged.answers.classes if published else ():
-        both, same = judged.answers.agreement(published, question)
-        console.print(f"{question}: {same:,} of {both:,} answers are those that the shipped table was made from")
+    if published:
+        for question in judged.answers.classes:
+            both, same = judged.answers.agreement(published, question)
+            console.print(f"{question}: {same:,} of {both:,} answers are those that the shipped table was made from")
     if to:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text + "\n")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ferkit.backbones import BackboneSettings
@@ -24,6 +23,7 @@ from ferkit.training.distillation import DistillationSettings
 from ferkit.training.settings import TrainingSettings
 from ferkit.validation import ValidationSettings
 from ferkit.views import NO_VIEWS, TestTimeAugmentation
+from ferkit.yaml_text import write_yaml
 
 __all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "Training"]
 
@@ -261,7 +261,7 @@ class RunConfig(Settings):
 
     def to_yaml(self) -> str:
         """The configuration with every default written out."""
-        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+        return write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
 def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ferkit.config import RunConfig
 from ferkit.config_problems import problems
 from ferkit.errors import ConfigError
 from ferkit.settings import Settings
+from ferkit.yaml_text import read_yaml
 
 __all__ = ["load_config", "load_settings"]
 
@@ -52,7 +53,7 @@ def load_settings(path: Path, kind: type[AnySettings]) -> AnySettings:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path.read_text())
     except FileNotFoundError:
         known = ", ".join(sorted(str(each) for each in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path}: no such file. Configurations in {path.parent}/: {known}.") from None
@@ -77,7 +78,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"--set {override}: expected key=value, such as training.epochs=3.")
     try:
-        value = yaml.safe_load(text)
+        value = read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override}: the value is not YAML: {' '.join(str(error).split())}") from error
     node: Any = content

@@ -1,10 +1,32 @@
 """Errors that a person can act on: a command ends with their one line and status 1, never a traceback."""
 
+from typing import Any
+
 __all__ = ["ConfigError", "DataError", "FerkitError", "TooLargeError", "TrainingError", "WeightsError"]
 
 
 class FerkitError(Exception):
-    """Base of every expected error; its message says what was expected, what came, and what to do."""
+    """Base of every expected error; its message says what was expected, what came, and what to do.
+
+    It goes from one process to another whole, whatever its constructor takes.
+
+    Attributes
+    ----------
+    permanent
+        The same would happen again: an orchestrator that retries steps does not retry this one.
+    """
+
+    permanent = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own calls the constructor with the message, which one with other arguments does not take.
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[FerkitError], args: tuple[Any, ...], state: dict[str, Any]) -> FerkitError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(FerkitError):

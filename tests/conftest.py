@@ -15,6 +15,9 @@ _HOME = Path(tempfile.mkdtemp(prefix="ferkit-tests-"))
 os.environ["FERKIT_HOME"] = str(_HOME)
 for name in ("ZENML_CONFIG_PATH", "ZENML_LOCAL_STORES_PATH", "ZENML_STORE_URL", "MLFLOW_TRACKING_URI", "FERKIT_CACHE"):
     os.environ.pop(name, None)
+# Empty is how a shell or a CI leaves it out.
+if not os.environ.get("FERKIT_TEST_DATA"):
+    os.environ.pop("FERKIT_TEST_DATA", None)
 Workspace.open().set_environment()
 
 # A shell that starts the tests in the background makes them ignore interruptions, and so all that they start.

@@ -76,6 +76,15 @@ def test_the_help_says_of_each_command_what_its_own_help_says():
         assert " ".join(command.help.split("\n\n")[0].split()) == source.summary, name
 
 
+def test_an_empty_name_of_the_real_data_is_none():
+    program = "import conftest, os; print(os.environ.get('FERKIT_TEST_DATA')); conftest.pytest_unconfigure()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT / "tests", capture_output=True, text=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT), "FERKIT_TEST_DATA": ""},
+    )  # fmt: skip
+    assert done.stdout == "None\n", done.stderr
+
+
 def test_the_version_is_that_of_the_package():
     done = ferkit("--version")
     assert (done.returncode, done.stdout) == (0, f"ferkit {version('ferkit')}\n")

@@ -4,11 +4,12 @@ import re
 import shlex
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import pytest
 import typer
-from pydantic import BaseModel
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cli.app import app
 from ferkit import config as run
@@ -28,6 +29,7 @@ from ferkit.training.mixing import MixingSettings
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 from ferkit.validation import ValidationSettings
 from ferkit.views import TestTimeAugmentation
+from ferkit.yaml_text import read_yaml
 from stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings, Toleration
 
 ROOT = Path(__file__).parents[1]
@@ -137,6 +139,72 @@ def test_every_settings_class_has_a_section():
 def test_keys_and_defaults_are_those_of_the_code(page, heading, settings):
     expected = {field.alias or name: written(name, field) for name, field in settings.model_fields.items()}
     assert documented(page, heading) == expected
+
+
+def valid(taken, value):
+    """What a setting makes of a value, None if that is refused."""
+    try:
+        return taken.validate_python(value)
+    except ValidationError:
+        return None
+
+
+def words_of(annotation):
+    """Every word that a setting may be."""
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+        return
+    for part in get_args(annotation):
+        yield from words_of(part)
+
+
+@pytest.mark.parametrize(("page", "heading", "settings"), TABLES, ids=[heading for _, heading, _ in TABLES])
+def test_every_value_can_be_written_without_quotes(page, heading, settings):
+    """YAML 1.1 makes booleans of on, off, yes and no, text of 1e-4, and dates of what looks like one."""
+    defaults = documented(page, heading)
+    for name, field in settings.model_fields.items():
+        taken = TypeAdapter(field.annotation)
+        key = field.alias or name
+        for word in (*words_of(field.annotation), *((True, False) if field.annotation is bool else ())):
+            written_so = str(word).lower() if isinstance(word, bool) else word
+            read = read_yaml(f"{key}: {written_so}")[key]
+            assert (type(read), read) == (type(word), word), key
+            # A list of such words otherwise.
+            assert {word, (word,)} & {valid(taken, read), valid(taken, [read])}, key
+        if defaults[key] not in ("required", "section"):
+            default = field.get_default(call_default_factory=True)
+            assert taken.validate_python(read_yaml(f"{key}: {defaults[key]}")[key]) == default, key
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("data.ferplus=off", lambda config: config.data.ferplus == "off"),
+        ("training.execution.compile=on", lambda config: config.training.execution.compile == "on"),
+        ("training.execution.compile=off", lambda config: config.training.execution.compile == "off"),
+        ("training.learning_rate=1e-4", lambda config: config.training.learning_rate == 1e-4),
+        ("training.unfreeze=1e-1", lambda config: config.training.unfreeze == 0.1),
+        ("experiment=2024-01-01", lambda config: config.experiment == "2024-01-01"),
+        ("name='1e5'", lambda config: config.name == "1e5"),
+        ("name=no", lambda config: config.name == "no"),
+        ("balancing.class_weight=yes", lambda config: config.balancing.class_weight is True),
+    ],
+)
+def test_bare_words_mean_the_same_in_a_file_and_on_the_command_line(tmp_path, setting, found):
+    assert found(load_config(ROOT / "configs" / "fer2013.yaml", [setting]))
+    content = yaml.safe_load((ROOT / "configs" / "fer2013.yaml").read_text())
+    key, _, value = setting.partition("=")
+    *parents, last = key.split(".")
+    node = content
+    for part in parents:
+        node = node.setdefault(part, {})
+    node[last] = "WRITTEN"
+    file = tmp_path / "bare.yaml"
+    file.write_text(yaml.safe_dump(content).replace("WRITTEN", value))
+    assert found(load_config(file))
+    # What is written out again with quotes where version 1.1 needs them is read back as it was.
+    file.write_text(load_config(file).to_yaml())
+    assert found(load_config(file))
 
 
 @pytest.mark.parametrize("page", PAGES)

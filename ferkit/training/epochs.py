@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.errors import ConfigError, TrainingError
+from ferkit.errors import TrainingError
 from ferkit.keras_input import array_input, batch_input
 from ferkit.model import ask
 from ferkit.stored_pictures import StoredPictures, with_channels
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples, Validation
-from ferkit.training.execution import compile_arguments, sharing_devices
+from ferkit.training.execution import compile_arguments, require_even_batches, sharing_devices
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -66,11 +66,7 @@ class Epochs:
         self._label, self._seed, self._validation = label, seed, validation
         self._examples = examples
         self._devices = sharing_devices(settings.execution)
-        if settings.batch_size % self._devices:
-            raise ConfigError(
-                f"training.batch_size {settings.batch_size} cannot be shared evenly among {self._devices} devices "
-                "(training.execution.devices); use a multiple."
-            )
+        require_even_batches(settings.batch_size, self._devices)
         self._trainer = Trainer(network, examples, settings, seed)
         # Every epoch has as many.
         self._steps = -(-len(self._order(Progress())) // settings.batch_size)

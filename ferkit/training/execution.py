@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from ferkit.backbones.registry import Backbone
 from ferkit.errors import ConfigError
@@ -14,9 +14,11 @@ from ferkit.settings import Settings
 __all__ = [
     "ExecutionSettings",
     "accelerated",
+    "check_execution",
     "compile_arguments",
     "execution",
     "precision_of",
+    "require_even_batches",
     "sharing_devices",
     "use_precision",
 ]
@@ -25,11 +27,6 @@ Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 # With a step of a millisecond, the call from Python costs as much as the work.
 _STEPS_ON_ACCELERATOR = 16
-
-
-def _in_words(given: Any) -> Any:
-    """YAML 1.1 reads an unquoted on as true."""
-    return {True: "on", False: "off"}[given] if isinstance(given, bool) else given
 
 
 class ExecutionSettings(Settings):
@@ -52,7 +49,7 @@ class ExecutionSettings(Settings):
     """
 
     precision: Precision = "auto"
-    compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_in_words)] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
     steps_per_execution: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     devices: Literal["all"] | Annotated[int, Field(ge=1)] = 1
 
@@ -126,6 +123,33 @@ def accelerated() -> bool:
 def sharing_devices(settings: ExecutionSettings) -> int:
     """Number of devices that share each batch."""
     return len(_chosen(settings.devices)) if settings.devices != 1 else 1
+
+
+def check_execution(settings: ExecutionSettings, batch_size: int) -> None:
+    """Find what a training would stop at on this machine.
+
+    Raises
+    ------
+    ConfigError
+        As `execution` and `compile_arguments` do, and if the devices cannot share a batch evenly.
+    """
+    if settings.steps_per_execution not in ("auto", 1):
+        compile_arguments(settings)
+    if settings.devices == 1:
+        return
+    devices = sharing_devices(settings)
+    require_even_batches(batch_size, devices)
+    with _distribution(settings.devices):
+        pass
+
+
+def require_even_batches(batch_size: int, devices: int) -> None:
+    """Raise a `ConfigError` unless so many devices can share each batch evenly."""
+    if batch_size % devices:
+        raise ConfigError(
+            f"training.batch_size {batch_size} cannot be shared evenly among {devices} devices "
+            "(training.execution.devices); use a multiple."
+        )
 
 
 def _cpu_has_bfloat16() -> bool:
