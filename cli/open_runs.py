@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +79,9 @@ def open_run(workspace: Workspace, run: str, experiment: str, *, elsewhere: bool
     path, unlocked = folder / f"{run}.json", folder / f"{run}.new"
     # An address may hold a password.
     with os.fdopen(os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        # Where a file system has no locks, nobody can see either that the process is gone.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
         file.write(record.model_dump_json(indent=2).encode())
         file.flush()
         # Nobody sees it before it is locked.
@@ -117,7 +119,7 @@ def _abandoned(folder: Path) -> Iterator[_Abandoned]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             record = _Record.model_validate_json(lock.read())
-        except (BlockingIOError, ValidationError):
+        except (OSError, ValidationError):
             lock.close()
             continue
         if record.host == socket.gethostname() and path.exists():

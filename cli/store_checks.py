@@ -138,8 +138,10 @@ def _require_file(whose: str, path: Path, *, writable: bool) -> None:
 
 def _look_through(path: Path, *, writable: bool) -> None:
     """Raise what SQLite has to say of a database."""
+    # To read it, SQLite first takes back what a killed process left half done.
+    mode = "rw" if os.access(path, os.W_OK) else "ro"
     database = sqlite3.connect(
-        f"file:{quote(str(path))}?mode={'rw' if writable else 'ro'}", uri=True, timeout=_ATTEMPT_SECONDS,
+        f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=_ATTEMPT_SECONDS,
         isolation_level=None,
     )  # fmt: skip
     try:

@@ -4,6 +4,7 @@ All of it lies in ``.ferkit/`` of the checkout, or in ``FERKIT_HOME``. A ZenML o
 names is respected.
 """
 
+import errno
 import os
 import tempfile
 from contextlib import AbstractContextManager
@@ -59,6 +60,8 @@ class Workspace:
             with tempfile.TemporaryFile(dir=workspace.root):
                 pass
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
             raise ConfigError(
                 f"{workspace.root}: the folder of ferkit's state cannot be written ({error.strerror}); change its "
                 "permissions, or name another one with FERKIT_HOME."

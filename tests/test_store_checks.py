@@ -4,6 +4,7 @@ import http.server
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 from contextlib import closing, contextmanager
 
@@ -31,6 +32,16 @@ def test_a_sound_database_and_one_that_is_not_made_yet_can_be_used(database, tmp
     require(database)
     require(database, writable=False)
     require(tmp_path / "none" / "mlflow.db")
+
+
+def test_a_database_whose_writer_was_killed_can_be_read(database):
+    write = (
+        "import os, sqlite3, sys; made = sqlite3.connect(sys.argv[1]); made.execute('PRAGMA cache_size = 1'); "
+        "made.execute('UPDATE runs SET name = hex(randomblob(250))'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", write, database], check=False)
+    assert database.with_name(f"{database.name}-journal").stat().st_size > 0
+    require(database, writable=False)
 
 
 def test_a_damaged_database_is_told(database):
