@@ -2,7 +2,15 @@
 
 from typing import Any
 
-__all__ = ["ConfigError", "DataError", "FerkitError", "TooLargeError", "TrainingError", "WeightsError"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "FerkitError",
+    "TooCostlyError",
+    "TooLargeError",
+    "TrainingError",
+    "WeightsError",
+]
 
 
 class FerkitError(Exception):
@@ -38,7 +46,11 @@ class DataError(FerkitError):
 
 
 class TooLargeError(DataError):
-    """A picture that would take more memory or time than any picture needs."""
+    """A picture that has more pixels than is allowed."""
+
+
+class TooCostlyError(DataError):
+    """A picture whose decoding would take more memory or time than one of its size needs."""
 
 
 class WeightsError(FerkitError):

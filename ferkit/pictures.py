@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.errors import DataError, TooLargeError
+from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.folder_search import find_files
 from ferkit.jpeg_scans import count_scans
 
@@ -129,7 +129,9 @@ def inspect_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -
     Raises
     ------
     TooLargeError
-        If it has more pixels, longer sides or more scans than any picture needs.
+        If it has more pixels, or longer sides, than allowed.
+    TooCostlyError
+        If it is a JPEG of more scans than any picture needs.
     DataError
         If it is no picture.
     """
@@ -160,7 +162,9 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     Raises
     ------
     TooLargeError
-        If it has more pixels, longer sides or more scans than any picture needs.
+        If it has more pixels, or longer sides, than allowed.
+    TooCostlyError
+        If it is a JPEG of more scans than any picture needs.
     DataError
         If it is no picture, or is cut short.
     """
@@ -198,7 +202,7 @@ def _require_within(opened: "Image.Image", content: bytes, name: str, most_pixel
     if max(opened.size) > _MOST_SIDE:
         raise TooLargeError(f"{name}: {size}, expected at most {_MOST_SIDE:,} on a side; cut it.")
     if opened.format in ("JPEG", "MPO") and count_scans(content, _MOST_SCANS) > _MOST_SCANS:
-        raise TooLargeError(f"{name}: a JPEG of more than {_MOST_SCANS} scans, expected ten or so; save it anew.")
+        raise TooCostlyError(f"{name}: a JPEG of more than {_MOST_SCANS} scans, expected ten or so; save it anew.")
 
 
 @cache

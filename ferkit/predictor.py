@@ -11,7 +11,7 @@ from ferkit.detection import Box, Detector, Face
 from ferkit.errors import DataError
 from ferkit.face_crop import crop_face, grey, whole_as_face
 
-__all__ = ["Classify", "Crops", "FacePrediction", "Predictor"]
+__all__ = ["Classify", "Crops", "FacePrediction", "Predictor", "find_faces"]
 
 # Pictures (N, 48, 48) uint8 to probabilities (N, classes).
 Classify = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
@@ -54,6 +54,17 @@ class Crops:
     images: NDArray[np.uint8]
 
 
+def find_faces(picture: NDArray[np.uint8], detector: Detector | None) -> Crops:
+    """The faces of a picture (H, W, 3) uint8 RGB, cut for the network; without a detector, the whole is one."""
+    luma = grey(picture)
+    if detector is None:
+        height, width = luma.shape
+        return Crops((Face((0, 0, width, height), 1.0),), whole_as_face(luma)[None])
+    faces = tuple(detector.detect(picture))
+    images = [crop_face(luma, face, detector.framing) for face in faces]
+    return Crops(faces, np.stack(images) if images else np.zeros((0, SIZE, SIZE), dtype=np.uint8))
+
+
 class Predictor:
     """Finds faces and says what they show.
 
@@ -94,13 +105,7 @@ class Predictor:
 
     def find(self, picture: NDArray[np.uint8]) -> Crops:
         """The faces of a picture (H, W, 3) uint8 RGB, cut but not yet read."""
-        luma = grey(picture)
-        if self._detector is None:
-            height, width = luma.shape
-            return Crops((Face((0, 0, width, height), 1.0),), whole_as_face(luma)[None])
-        faces = tuple(self._detector.detect(picture))
-        images = [crop_face(luma, face, self._detector.framing) for face in faces]
-        return Crops(faces, np.stack(images) if images else np.zeros((0, SIZE, SIZE), dtype=np.uint8))
+        return find_faces(picture, self._detector)
 
     def classify(self, crops: Sequence[Crops]) -> list[list[FacePrediction]]:
         """What each face of each picture shows.

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.decoder import FoundFaces
 from ferkit.predictor import FacePrediction
 from serving.live_model import Served
-from serving.reading import Found
 
 __all__ = ["model_of", "picture_answer", "rounded"]
 
@@ -23,7 +23,7 @@ def rounded(values: NDArray[np.floating]) -> list[Any]:
     return list(np.round(values.astype(np.float64), 6).tolist())
 
 
-def picture_answer(found: Found, faces: Sequence[FacePrediction], classes: Sequence[str]) -> dict[str, Any]:
+def picture_answer(found: FoundFaces, faces: Sequence[FacePrediction], classes: Sequence[str]) -> dict[str, Any]:
     """A picture and its faces, largest first."""
     return {
         "name": found.name,

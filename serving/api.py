@@ -48,7 +48,8 @@ def predict() -> Response:
     query = PredictQuery.of(request)
     with _asked() as (service, served, pictures):
         predictor = _predictor(service, served, query)
-        found = [find_faces(each, service, predictor) for each in pictures]
+        gone = gone_of(request)
+        found = [find_faces(each, service, gone, detect=query.detect) for each in pictures]
         answers = predictor.classify([each.crops for each in found])
         service.metrics.pictures.inc(len(found))
         service.metrics.saw_faces(query.target, served.version, (face.emotion for faces in answers for face in faces))
@@ -70,7 +71,7 @@ def explain() -> Response:
         if len(pictures) != 1:
             raise ApiError(400, "too_many_pictures", f"{len(pictures)} pictures, expected one to explain.")
         predictor = _predictor(service, served, query)
-        found = find_faces(pictures[0], service, predictor)
+        found = find_faces(pictures[0], service, gone_of(request), detect=query.detect)
         faces = predictor.classify([found.crops])[0]
         detector = service.detector if query.detect else None
         # Gradients need several times the memory of an answer.
@@ -99,5 +100,6 @@ def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predict
     return Predictor(
         partial(service.batcher.ask, ask, gone=gone_of(request)),
         served.reference.classes(query.target),
-        service.detector if query.detect else None,
+        # Faces have been found already, in another process.
+        None,
     )

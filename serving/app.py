@@ -13,6 +13,7 @@ from serving.api import api
 from serving.backend import EXTENSION, Backend
 from serving.batcher import Batcher
 from serving.budget import Budget
+from serving.decoders import Decoders
 from serving.errors import ApiError
 from serving.health import health
 from serving.live_model import LiveModel, Served
@@ -96,9 +97,12 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
         detector=load_detector(settings.detector),
         metrics=metrics,
         rate_limit=RateLimit(settings.requests_a_minute),
+        inspectors=Decoders(1, patience),
+        decoders=Decoders(settings.decoders, patience, settings.detector),
         requests=Budget(settings.most_requests, "requests", 0.0),
         content=Budget(_BODIES * settings.most_bytes, "bytes", patience),
         pixels=Budget(settings.most_pixels, "pixels", patience),
+        large_pictures=Budget(settings.decoders - 1, "large pictures", patience),
         explanations=Budget(1, "explanations", patience),
     )
 

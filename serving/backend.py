@@ -8,6 +8,7 @@ from flask import current_app
 from ferkit.detection import Detector
 from serving.batcher import Batcher
 from serving.budget import Budget
+from serving.decoders import Decoders
 from serving.live_model import LiveModel
 from serving.metrics import Metrics
 from serving.rate_limit import RateLimit
@@ -24,8 +25,11 @@ class Backend:
 
     Attributes
     ----------
-    requests, content, pixels, explanations
-        Requests that predict, bytes of their bodies, pixels that are decoded, faces that are explained.
+    inspectors, decoders
+        Processes that read heads of pictures, and that decode them and find their faces.
+    requests, content, pixels, large_pictures, explanations
+        Requests that predict, bytes of their bodies, pixels of large pictures that are decoded, such pictures, faces
+        that are explained.
     """
 
     settings: ServingSettings
@@ -34,9 +38,12 @@ class Backend:
     detector: Detector
     metrics: Metrics
     rate_limit: RateLimit
+    inspectors: Decoders
+    decoders: Decoders
     requests: Budget
     content: Budget
     pixels: Budget
+    large_pictures: Budget
     explanations: Budget
 
 

@@ -11,11 +11,11 @@ from serving.answers import model_of, rounded
 from serving.errors import ApiError
 
 if TYPE_CHECKING:
+    from ferkit.decoder import FoundFaces
     from ferkit.detection import Detector
     from ferkit.predictor import FacePrediction
     from serving.live_model import Served
     from serving.query import ExplainQuery
-    from serving.reading import Found
 
 __all__ = ["explanation"]
 
@@ -24,7 +24,11 @@ _SIDE, _HEAT = 240, 0.45
 
 
 def explanation(
-    served: "Served", query: "ExplainQuery", found: "Found", faces: "list[FacePrediction]", detector: "Detector | None"
+    served: "Served",
+    query: "ExplainQuery",
+    found: "FoundFaces",
+    faces: "list[FacePrediction]",
+    detector: "Detector | None",
 ) -> dict[str, Any]:
     """Heat map and drawing of one face.
 

@@ -1,82 +1,47 @@
-"""From the bytes of a picture to its faces, within bounds of memory."""
+"""From the bytes of a picture to its faces, within bounds of memory and time."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from io import BytesIO
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ferkit.errors import DataError
-from ferkit.pictures import FORMATS, decode_picture, register_readers
-from ferkit.predictor import Crops, Predictor
+from ferkit.decoder import FoundFaces
+from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from serving.backend import Backend
+from serving.client import Gone, GoneError
 from serving.errors import ApiError
 from serving.uploads import Upload
 
-__all__ = ["Found", "decoded", "find_faces"]
+__all__ = ["find_faces"]
+
+# Pixels of a picture that needs no share of those that all requests may decode: the processes are few, and one of them
+# is left to such pictures.
+_SMALL = 3_000_000
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The faces of a picture, which itself is gone.
-
-    Attributes
-    ----------
-    width, height
-        In pixels, as the picture is shown: turned as EXIF says.
-    left_out
-        Faces beyond the largest that are read.
-    """
-
-    name: str
-    width: int
-    height: int
-    crops: Crops
-    left_out: int
-
-
-@contextmanager
-def decoded(upload: Upload, backend: Backend) -> Iterator[NDArray[np.uint8]]:
-    """The picture (H, W, 3) uint8 RGB, while there is memory for it.
+def find_faces(upload: Upload, service: Backend, gone: Gone, *, detect: bool) -> FoundFaces:
+    """Its faces, cut; the picture itself never comes into this process.
 
     Raises
     ------
     ApiError
-        If it is no picture, or too large.
+        If it is no picture, or takes too much memory or time.
     """
-    most = backend.settings.most_pixels
-    pixels = _pixels(upload)
-    if pixels is not None and pixels > most:
-        raise ApiError(413, "too_many_pixels", f"{upload.name}: {pixels:,} pixels, expected at most {most:,}.")
-    with backend.pixels.share(pixels or most):
-        try:
-            picture = decode_picture(upload.content, upload.name, most)
-        except DataError as error:
-            raise ApiError(422, "not_a_picture", str(error)) from error
-        yield picture
-
-
-def find_faces(upload: Upload, backend: Backend, predictor: Predictor) -> Found:
-    """Its faces, cut; the picture is forgotten at the end."""
-    with decoded(upload, backend) as picture:
-        height, width = picture.shape[:2]
-        crops = predictor.find(picture)
-    most = backend.settings.most_faces
-    left_out = max(0, len(crops.faces) - most)
-    return Found(upload.name, width, height, Crops(crops.faces[:most], crops.images[:most]), left_out)
-
-
-def _pixels(upload: Upload) -> int | None:
-    """What the head of the file says; None if it says nothing that can be read."""
-    from PIL import Image
-
-    register_readers()
+    settings = service.settings
     try:
-        with Image.open(BytesIO(upload.content), formats=FORMATS) as opened:
-            return opened.width * opened.height
-    except Image.DecompressionBombError:
-        return 2**63
-    except Exception:  # noqa: BLE001 - `decode_picture` will say what is wrong.
-        return None
+        with service.inspectors.one(gone) as inspector:
+            head = inspector.inspect(upload.content, upload.name, settings.most_pixels, gone)
+        with ExitStack() as shares:
+            if head.pixels > _SMALL:
+                shares.enter_context(service.pixels.share(head.pixels))
+                shares.enter_context(service.large_pictures.share(1))
+            decoder = shares.enter_context(service.decoders.one(gone))
+            return decoder.find(
+                upload.content, upload.name, head, detect=detect, most_faces=settings.most_faces, gone=gone
+            )
+    except TooLargeError as error:
+        raise ApiError(413, "too_many_pixels", str(error)) from error
+    except TooCostlyError as error:
+        raise ApiError(422, "too_costly", str(error)) from error
+    except DataError as error:
+        raise ApiError(422, "not_a_picture", str(error)) from error
+    except CancelledError:
+        raise GoneError from None

@@ -38,7 +38,10 @@ class ServingSettings(Settings):
     most_bytes : bytes
         Largest body of a request.
     most_pixels : pixels
-        Largest picture; also what all requests together may decode at a time, so that memory has a bound.
+        Largest picture; also what all requests together may decode at a time of pictures of more than 3 million
+        pixels, so that memory has a bound.
+    decoders
+        Processes that decode pictures and find their faces; one of them is left to pictures of up to 3 million pixels.
     most_pictures
         Pictures in a request.
     most_faces
@@ -74,6 +77,7 @@ class ServingSettings(Settings):
     proxies: int = Field(0, ge=0, le=10)
     most_bytes: int = Field(20_000_000, ge=10_000, le=200_000_000)
     most_pixels: int = Field(25_000_000, ge=10_000, le=120_000_000)
+    decoders: int = Field(2, ge=2, le=64)
     most_pictures: int = Field(32, ge=1, le=1000)
     most_faces: int = Field(300, ge=1, le=10_000)
     rate_limit: int | None = Field(None, ge=0)

@@ -6,6 +6,7 @@ gunicorn --config python:serving.gunicorn_config serving.wsgi:app
 import os
 
 from serving.app import create_app
+from serving.backend import EXTENSION
 from serving.memory import return_freed_memory
 from serving.settings import ServingSettings
 
@@ -17,3 +18,6 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 return_freed_memory()
 app = create_app(ServingSettings.from_environment())
+# While the model is read.
+for decoders in (app.extensions[EXTENSION].inspectors, app.extensions[EXTENSION].decoders):
+    decoders.start()

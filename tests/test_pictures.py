@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pillow_heif import register_heif_opener
 
-from ferkit.errors import DataError, TooLargeError
+from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.jpeg_scans import count_scans
 from ferkit.pictures import FORMATS, SUFFIXES, PictureHead, decode_picture, find_pictures, inspect_picture, read_picture
 
@@ -289,7 +289,7 @@ def test_scans_of_a_jpeg_are_counted():
 
 
 def test_a_jpeg_that_repeats_its_scans_is_refused(cases):
-    with pytest.raises(TooLargeError, match="more than 100 scans"):
+    with pytest.raises(TooCostlyError, match="more than 100 scans"):
         inspect_picture((cases / "serving" / "sos.jpg").read_bytes(), "x")
 
 

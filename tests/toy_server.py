@@ -3,9 +3,11 @@
 import http.client
 import json
 import os
+import resource
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,6 +92,43 @@ class Server(Client):
         master = self.process.pid
         [child] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
         return int(child)
+
+    @property
+    def processes(self) -> list[int]:
+        """The server's process, and those that it or one of them started."""
+        found = [self.process.pid]
+        for process in found:
+            # One may end meanwhile.
+            with suppress(OSError):
+                for thread in Path(f"/proc/{process}/task").iterdir():
+                    found += [int(child) for child in (thread / "children").read_text().split()]
+        return found
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory of all of them; what they share is counted for each."""
+        total = 0
+        for process in self.processes:
+            with suppress(OSError):
+                total += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+        return total
+
+    @contextmanager
+    def watched(self):
+        """A list of what `memory` was, again and again, while this is open."""
+        seen, end = [], threading.Event()
+
+        def watch():
+            while not end.wait(0.05):
+                seen.append(self.memory)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield seen
+        finally:
+            end.set()
+            watcher.join()
 
     @property
     def most_memory(self) -> int:
