@@ -77,7 +77,8 @@ class Batcher:
     most_waiting
         Pictures that may wait.
     patience_seconds
-        How long a request waits without that any of its pictures is answered.
+        How long a request waits without that any of its pictures is answered, and for how long others may delay it; one
+        that is alone may take longer.
     batch_seconds
         How long a batch may take, and so how long a request waits at least: a network that is slow sees fewer pictures
         at once.
@@ -125,7 +126,8 @@ class Batcher:
         Raises
         ------
         BusyError
-            If too many pictures wait already, or none of these was answered for too long.
+            If too many pictures wait already, those of others would delay these for too long, or none of these was
+            answered for too long.
         GoneError
             If the client has left; what was left of its pictures is not asked for.
         """
@@ -135,6 +137,8 @@ class Batcher:
             # A request that alone is more than may wait is taken if nobody else waits.
             if self._closed or (self._waiting and waiting + len(images) > self._most_waiting):
                 raise BusyError(f"{waiting:,} faces wait for the network already")
+            if self._delay(len(images)) > self._patience_seconds:
+                raise BusyError(f"{waiting:,} faces wait for the network, too many to read {len(images):,} beside them")
             self._waiting.append(job)
             self._changed.notify()
         while True:
@@ -166,6 +170,10 @@ class Batcher:
 
     def _count(self) -> int:
         return sum(job.left for job in self._waiting)
+
+    def _delay(self, count: int) -> float:
+        """Seconds by which those who wait delay `count` pictures: of each, as many come before the last of them."""
+        return sum(self._pace.get(hash(job.classifier), 0.0) * min(job.left, count) for job in self._waiting)
 
     def _forget(self, job: _Job) -> None:
         with self._changed, suppress(ValueError):

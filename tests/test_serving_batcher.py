@@ -120,6 +120,33 @@ def test_a_slow_network_sees_few_pictures_at_once(request):
     assert max(sizes) <= 5
 
 
+def test_who_would_be_delayed_too_long_is_refused_at_once_and_a_small_request_is_not(crowd, request):
+    batcher, gate = open_batcher(request, patience_seconds=5, batch_seconds=0.01), threading.Event()
+
+    def slow(images, /):
+        time.sleep(0.02 * len(images))
+        assert gate.wait(20)
+        return np.zeros((len(images), 2))
+
+    gate.set()
+    batcher.meet(slow)
+    gate.clear()
+    # It takes longer than anybody has patience, but nobody else is there.
+    left = threading.Event()
+    large = crowd.submit(batcher.ask, slow, pictures(*[1] * 1000), left.is_set)
+    until(lambda: batcher.waiting == 999)
+    with pytest.raises(BusyError, match="too many to read 1,000 beside them"):
+        batcher.ask(slow, pictures(*[2] * 1000))
+    small = crowd.submit(batcher.ask, slow, pictures(3))
+    until(lambda: batcher.waiting == 1000)
+    gate.set()
+    assert len(small.result(20)) == 1
+    assert not large.done()
+    left.set()
+    with pytest.raises(GoneError):
+        large.result(20)
+
+
 def test_a_request_alone_is_answered_however_long_it_takes(request):
     batcher = open_batcher(request, patience_seconds=0.2, batch_seconds=0.001)
 
