@@ -28,7 +28,7 @@ _MEMORY, _MEMORY_OF_PIXEL = 64_000_000, 20
 # An animated WebP has two canvases of four bytes a pixel as soon as it is opened, which nobody touches until then.
 _CANVASES_OF_PIXEL = 8
 # Seconds of a processor, the same, for the head alone, and to find faces: some hundred take five.
-_SECONDS, _SECONDS_OF_PIXEL, _SECONDS_OF_HEAD, _SECONDS_OF_DETECTOR = 2.0, 0.4e-6, 1.0, 30.0
+_SECONDS, _SECONDS_OF_PIXEL, _SECONDS_OF_HEAD, _SECONDS_OF_DETECTOR = 1.0, 0.4e-6, 1.0, 30.0
 # How often is looked whether somebody still waits; what takes less is not worth a new process.
 _LOOK_SECONDS = 1.0
 # Of an answer; a process that was taken over may send anything.

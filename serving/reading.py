@@ -14,7 +14,7 @@ __all__ = ["find_faces"]
 
 # Pixels of a picture that needs no share of those that all requests may decode: the processes are few, and one of them
 # is left to such pictures.
-_SMALL = 3_000_000
+_SMALL = 1_000_000
 
 
 def find_faces(upload: Upload, service: Backend, gone: Gone, *, detect: bool) -> FoundFaces:

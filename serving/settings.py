@@ -38,10 +38,10 @@ class ServingSettings(Settings):
     most_bytes : bytes
         Largest body of a request.
     most_pixels : pixels
-        Largest picture; also what all requests together may decode at a time of pictures of more than 3 million
+        Largest picture; also what all requests together may decode at a time of pictures of more than a million
         pixels, so that memory has a bound.
     decoders
-        Processes that decode pictures and find their faces; one of them is left to pictures of up to 3 million pixels.
+        Processes that decode pictures and find their faces; one of them is left to pictures of up to a million pixels.
     most_pictures
         Pictures in a request.
     most_faces
