@@ -4,6 +4,7 @@ from typing import Any
 
 __all__ = [
     "ConfigError",
+    "DamagedPictureError",
     "DataError",
     "FerkitError",
     "TooCostlyError",
@@ -51,6 +52,10 @@ class TooLargeError(DataError):
 
 class TooCostlyError(DataError):
     """A picture whose decoding would take more memory or time than one of its size needs."""
+
+
+class DamagedPictureError(DataError):
+    """A picture of a data set whose file is there, but cannot be decoded."""
 
 
 class WeightsError(FerkitError):

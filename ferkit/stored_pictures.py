@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ferkit.errors import DataError
+from ferkit.errors import DamagedPictureError, DataError
 from ferkit.pictures import decode_picture
 
 __all__ = [
@@ -202,7 +202,7 @@ def face_pixels(content: bytes, name: str, side: int, colour: Colour) -> NDArray
 
     Raises
     ------
-    DataError
+    DamagedPictureError
         If it is no picture, as `ferkit.pictures.decode_picture` says.
     """
     from PIL import Image
@@ -210,7 +210,7 @@ def face_pixels(content: bytes, name: str, side: int, colour: Colour) -> NDArray
     try:
         picture = Image.fromarray(decode_picture(content, name))
     except DataError as error:
-        raise DataError(f"{error} Mend the file or delete it.") from error
+        raise DamagedPictureError(f"{error} Mend the file or delete it.") from error
     if colour == "grey":
         picture = picture.convert("L")
     if picture.size != (side, side):

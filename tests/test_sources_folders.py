@@ -16,7 +16,7 @@ from ferkit.duplicates import cross_split_duplicates
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.sources import fingerprint, load
-from ferkit.sources.folders import FolderSettings, folder_fingerprint, list_folder, load_folder
+from ferkit.sources.folders import FolderSettings, folder_fingerprint, list_folder, load_folder, read_folder
 
 
 def _picture(seed: int, shape: tuple[int, ...] = (SIZE, SIZE)) -> np.ndarray:
@@ -237,13 +237,46 @@ def test_32_bit_pixels_are_refused(tmp_path):
 def test_a_corrupt_picture_is_named(root, content, what):
     path = root / "train/fear/Training_3.png"
     path.write_bytes(path.read_bytes()[:900] if content == "half" else content)
-    with pytest.raises(DataError) as caught:
-        load_folder(FolderSettings(path=root))
+    for stream in (False, True):
+        with pytest.raises(DataError) as caught:
+            load_folder(FolderSettings(path=root, maximum_damaged=0, stream=stream))
     message = str(caught.value)
     assert message.startswith(f"{path}: {what}")
     assert message.endswith("Mend the file or delete it.")
     assert "\n" not in message
     assert "0x" not in message
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_damaged_picture_is_put_aside_with_its_reason(root, stream, caplog):
+    settings = FolderSettings(path=root, stream=stream)
+    before = load_folder(settings)
+    damaged = root / "train/fear/Training_3.png"
+    damaged.write_bytes(damaged.read_bytes()[:900])
+    faces, table = read_folder(settings)
+    [row] = table.row
+    assert table.file.tolist() == [str(damaged)]
+    assert table.reason[0].startswith(f"{damaged}: not a whole picture (")
+    assert caplog.messages == [f"quarantined: {table.reason[0]}"]
+    assert row not in faces.row
+    kept = np.isin(before.row, faces.row)
+    assert kept.sum() == len(before) - 1 == len(faces)
+    np.testing.assert_array_equal(np.asarray(before.take(kept).images), np.asarray(faces.images))
+    np.testing.assert_array_equal(before.label[kept], faces.label)
+
+
+def test_more_damaged_pictures_than_allowed(root):
+    for number in (3, 4):
+        (root / f"train/fear/Training_{number}.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"2 of 77 pictures are damaged, expected at most 1: .*Training_3\.png: not a"):
+        load_folder(FolderSettings(path=root))
+    assert len(load_folder(FolderSettings(path=root, maximum_damaged=0.03))) == 75
+
+
+def test_a_jpeg_without_its_end_marker_does_not_stop_a_folder(cases, tmp_path):
+    (tmp_path / "train/happy").mkdir(parents=True)
+    shutil.copy(cases / "no_eoi.jpg", tmp_path / "train/happy")
+    assert len(load_folder(FolderSettings(path=tmp_path))) == 1
 
 
 def test_a_link_to_nothing_is_named(root):

@@ -3,11 +3,13 @@
 import hashlib
 from typing import Annotated
 
+import pandas as pd
 from pydantic import Field
 
 from ferkit.dataset import FaceDataset
+from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
-from ferkit.sources.folders import FolderSettings, folder_fingerprint, load_folder
+from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
 from ferkit.sources.shards import ShardSettings, load_shards, shard_fingerprint
 from ferkit.sources.synthetic import SyntheticSettings, generate
 
@@ -19,6 +21,7 @@ __all__ = [
     "SyntheticSettings",
     "fingerprint",
     "load",
+    "read",
     "streamed",
 ]
 
@@ -28,20 +31,34 @@ SourceSettings = Annotated[
 
 
 def load(settings: SourceSettings) -> FaceDataset:
+    """The faces of `read`."""
+    return read(settings)[0]
+
+
+def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     """Read the faces that `settings` name.
+
+    Returns
+    -------
+    FaceDataset
+        The faces.
+    DataFrame
+        Pictures of a folder that are damaged and left out: row, file and reason. Of other sources none.
 
     Raises
     ------
     DataError
         If they cannot be read.
     """
-    if isinstance(settings, Fer2013Settings):
-        return load_fer2013(settings)
     if isinstance(settings, FolderSettings):
-        return load_folder(settings)
-    if isinstance(settings, ShardSettings):
-        return load_shards(settings)
-    return generate(settings).faces
+        return read_folder(settings)
+    if isinstance(settings, Fer2013Settings):
+        faces = load_fer2013(settings)
+    elif isinstance(settings, ShardSettings):
+        faces = load_shards(settings)
+    else:
+        faces = generate(settings).faces
+    return faces, Damage().table([])
 
 
 def streamed(settings: SourceSettings) -> FolderSettings | ShardSettings | None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -10,27 +9,26 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from ferkit.dataset import SIZE, FaceDataset
 from ferkit.duplicates import duplicate_groups
-from ferkit.errors import DataError
-from ferkit.folder_search import FolderFiles, find_files, reasons
+from ferkit.errors import DamagedPictureError, DataError
+from ferkit.folder_search import reasons
 from ferkit.labels import SPLITS
 from ferkit.picture_blocks import examined
-from ferkit.pictures import SUFFIXES
 from ferkit.settings import Settings
+from ferkit.sources.damage import Damage
+from ferkit.sources.folder_tree import file_content, file_status, labelled_files, split_of
 from ferkit.sources.hold_out import hold_out, kept_together
-from ferkit.sources.naming import PARTS, emotion_index
+from ferkit.sources.naming import emotion_index
 from ferkit.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
 
-__all__ = ["FolderList", "FolderSettings", "file_status", "folder_fingerprint", "list_folder", "load_folder"]
+__all__ = ["FolderList", "FolderSettings", "folder_fingerprint", "list_folder", "load_folder", "read_folder"]
 
 _LOG = logging.getLogger(__name__)
-
-# train, the emotion, the picture.
-_DEPTH = 3
 
 
 class FolderSettings(Settings):
@@ -57,6 +55,9 @@ class FolderSettings(Settings):
         in ``train/happy/S042_007.png``. All pictures of a person then lie on one side of that choice, too.
     stream
         Leave the pixels in the files and read them when they are needed, however many there are.
+    maximum_damaged
+        Largest share of pictures that may be damaged; they are put aside with their reasons. One may always be, unless
+        this is 0.
     side, colour
         What each picture becomes when it is streamed: its side in pixels, ``grey`` or ``rgb``.
     """
@@ -66,6 +67,7 @@ class FolderSettings(Settings):
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     seed: int = Field(0, ge=0)
     subject: str | None = None
+    maximum_damaged: float = Field(0.01, ge=0, le=1)
     stream: bool = False
     side: int = Field(SIZE, ge=16, le=1024)
     colour: Colour = "grey"
@@ -92,6 +94,11 @@ class FolderSettings(Settings):
 
 
 def load_folder(settings: FolderSettings) -> FaceDataset:
+    """The faces of `read_folder`."""
+    return read_folder(settings)[0]
+
+
+def read_folder(settings: FolderSettings) -> tuple[FaceDataset, pd.DataFrame]:
     """Read the pictures.
 
     Returns
@@ -100,32 +107,49 @@ def load_folder(settings: FolderSettings) -> FaceDataset:
         Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, or what
         `settings` say of streamed ones; read as `ferkit.pictures.decode_picture` does. ``row`` is the index in the
         sorted list of relative paths.
+    DataFrame
+        The damaged pictures, which are left out: row, file and reason.
 
     Raises
     ------
     DataError
-        If a folder is missing or names no emotion, a picture is in no emotion's folder, or a file is no picture.
+        If a folder is missing or names no emotion, a picture is in no emotion's folder, or too many files are no
+        pictures.
     """
     listed = _listed(settings)
     if listed.passed_over:
         _LOG.warning("%s: passed over %s", settings.path, reasons(listed.passed_over))
-    images: Images
+    images, damage = _images(listed, settings)
+    count = len(listed.files)
+    faces = FaceDataset(images, listed.label, listed.split, np.arange(count, dtype=np.int64))
+    table = damage.table(listed.files)
+    if len(table):
+        whole = damage.whole(count, settings.maximum_damaged, settings.path)
+        faces, listed = faces.take(whole), listed.take(whole)
+    if faces.in_split("PublicTest").any():
+        _refuse_useless(settings, ("validation_fraction", "seed", "subject"))
+        return faces, table
+    return replace(faces, split=_held_out(listed, duplicate_groups(faces), settings)), table
+
+
+def _images(listed: "FolderList", settings: FolderSettings) -> tuple[Images, Damage]:
+    """All pictures, damaged ones as zeros."""
+    damage, count = Damage(), len(listed.files)
     if settings.stream:
         names = tuple(path.relative_to(settings.path).as_posix() for path in listed.files)
         sizes = tuple(file_status(path).st_size for path in listed.files)
-        count = len(names)
-        images = StoredPictures.unread(
+        unread = StoredPictures.unread(
             PictureFiles(settings.path, names, sizes), settings.side, settings.colour,
             np.arange(count), np.zeros(count), np.array(sizes),
         )  # fmt: skip
-        images = examined(images)
-    else:
-        images = np.stack([face_pixels(_content(path), str(path), SIZE, "grey") for path in listed.files])
-    faces = FaceDataset(images, listed.label, listed.split, np.arange(len(listed.files), dtype=np.int64))
-    if faces.in_split("PublicTest").any():
-        _refuse_useless(settings, ("validation_fraction", "seed", "subject"))
-        return faces
-    return replace(faces, split=_held_out(listed, duplicate_groups(faces), settings))
+        return examined(unread, damage.add), damage
+    images = np.zeros((count, SIZE, SIZE), dtype=np.uint8)
+    for index, path in enumerate(listed.files):
+        try:
+            images[index] = face_pixels(file_content(path), str(path), SIZE, "grey")
+        except DamagedPictureError as error:
+            damage.add(index, error)
+    return images, damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +171,11 @@ class FolderList:
     split: NDArray[np.int8]
     passed_over: Counter[str] = field(default_factory=Counter)
 
+    def take(self, indices: NDArray[np.int64]) -> Self:
+        """The pictures at `indices`."""
+        files = [self.files[index] for index in indices.tolist()]
+        return replace(self, files=files, label=self.label[indices], split=self.split[indices])
+
 
 def list_folder(settings: FolderSettings) -> FolderList:
     """What `load_folder` reads, with the same errors but those of broken pictures.
@@ -163,10 +192,10 @@ def list_folder(settings: FolderSettings) -> FolderList:
 
 def _listed(settings: FolderSettings) -> FolderList:
     """The pictures, with the splits that the folder gives them."""
-    found = _files(settings)
+    found = labelled_files(settings.path)
     files = found.files
     label = np.array([emotion_index(path.parent.name, str(path.parent)) for path in files], dtype=np.int8)
-    split = np.array([_split(path, settings.path) for path in files], dtype=np.int8)
+    split = np.array([split_of(path, settings.path) for path in files], dtype=np.int8)
     return FolderList(files, label, split, found.passed_over)
 
 
@@ -206,7 +235,7 @@ def _equal_files(files: list[Path]) -> NDArray[np.int64]:
         [file_status(path).st_size for path in files], return_inverse=True, return_counts=True
     )
     contents = [
-        hashlib.sha256(_content(path)).hexdigest() if shared else str(path)
+        hashlib.sha256(file_content(path)).hexdigest() if shared else str(path)
         for path, shared in zip(files, count[inverse] > 1, strict=True)
     ]
     return np.asarray(np.unique(contents, return_inverse=True)[1], dtype=np.int64)
@@ -218,77 +247,8 @@ def folder_fingerprint(settings: FolderSettings) -> str:
     # What is younger than runs that are kept enters only where it is used.
     subject = "" if settings.subject is None else f" {settings.subject}"
     digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}{form}{subject}".encode())
-    for path in _files(settings).files:
-        content = _content(path)
+    for path in labelled_files(settings.path).files:
+        content = file_content(path)
         digest.update(f"{path.relative_to(settings.path).as_posix()} {len(content)} ".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _files(settings: FolderSettings) -> FolderFiles:
-    """The pictures of all parts, sorted by their relative paths."""
-    root = settings.path
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder, expected train/<emotion>/* and test/<emotion>/* in it.")
-    folders = [entry for entry in root.iterdir() if entry.is_dir()]
-    parts = [folder for folder in folders if folder.name.lower() in PARTS]
-    if not any(PARTS[part.name.lower()] == "Training" for part in parts):
-        there = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
-        raise DataError(f"{root}: no folder train with one folder an emotion in it; found {there}.")
-    beside = sum(not folder.name.startswith(".") for folder in folders) - len(parts)
-    all_found = FolderFiles(passed_over=Counter({"folder beside train and test": beside} if beside else {}))
-    for part in parts:
-        found = _of_part(part)
-        all_found.files += found.files
-        all_found.passed_over += found.passed_over
-    if not all_found.files:
-        raise DataError(f"{root}: no picture in train/<emotion>/; known suffixes are {', '.join(SUFFIXES)}.")
-    all_found.files.sort(key=lambda path: path.relative_to(root).as_posix())
-    return all_found
-
-
-def _of_part(part: Path) -> FolderFiles:
-    """The pictures in ``train`` or the like, each in the folder of an emotion."""
-    found = find_files(part, SUFFIXES)
-    for folder, reason in found.unreadable.items():
-        raise DataError(f"{folder}: cannot be read ({reason}); mend its permissions or delete it.")
-    for path in found.files:
-        if len(path.relative_to(part.parent).parts) != _DEPTH:
-            raise DataError(f"{path}: a picture out of place, expected {part.name}/<emotion>/*.")
-    for entry in part.iterdir():
-        # It may have been all pictures of an emotion.
-        if entry.is_symlink() and not entry.exists():
-            raise DataError(f"{entry}: a link to nothing, expected a folder of pictures; mend the link or delete it.")
-    return found
-
-
-def _split(path: Path, root: Path) -> int:
-    for split in ("PublicTest", "PrivateTest"):
-        if path.name.lower().startswith(split.lower()):
-            return SPLITS.index(split)
-    return SPLITS.index(PARTS[path.relative_to(root).parts[0].lower()])
-
-
-def file_status(path: Path) -> os.stat_result:
-    """Size and time of a picture's file.
-
-    Raises
-    ------
-    DataError
-        If it cannot be looked at.
-    """
-    try:
-        return path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it.")

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ferkit.errors import DataError
 from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.pictures import decode_picture, picture_bytes
-from ferkit.sources.folders import FolderList, FolderSettings, file_status, list_folder
+from ferkit.sources.folder_tree import file_status
+from ferkit.sources.folders import FolderList, FolderSettings, list_folder
 from ferkit.sources.shards import PLAN
 from ferkit.whole_file import written_whole
 
