@@ -81,6 +81,49 @@ def test_what_is_no_video(tmp_path):
         list(frames_of_video(tmp_path / "gone.mp4"))
 
 
+def read_until_error(path):
+    """The frames that come, and what is said behind the last one."""
+    frames = []
+    with pytest.raises(DataError) as caught:
+        # Those that came before the error stay.
+        frames.extend(frames_of_video(path))
+    return frames, str(caught.value)
+
+
+def test_frames_behind_a_damaged_one_are_read(cases):
+    frames, message = read_until_error(cases / "bad_middle.mp4")
+    assert [frame.seconds for frame in frames] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.4, 1.6, 1.8, 2.0, 2.2])
+    assert message.endswith("bad_middle.mp4: 10 frames of 12 could be read; the file is damaged, or cut short.")
+
+
+def test_a_video_that_was_cut_says_so(cases, tmp_path):
+    frames, message = read_until_error(cases / "cut60.mp4")
+    assert len(frames) == 6
+    assert "6 frames of 12 could be read" in message
+    noise = np.random.default_rng(0).integers(0, 256, (12, 48, 64, 3), dtype=np.uint8)
+    write_video(tmp_path / "clip.mkv", list(noise), "mp4v")
+    content = (tmp_path / "clip.mkv").read_bytes()
+    (tmp_path / "clip.mkv").write_bytes(content[: len(content) * 2 // 3])
+    frames, message = read_until_error(tmp_path / "clip.mkv")
+    assert 3 < len(frames) < 12
+    assert "clip.mkv: " in message
+
+
+def test_a_video_of_a_telephone(cases):
+    assert len(list(frames_of_video(cases / "x.3gp"))) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("12:30 talk.mp4", "mp4v"), ("a.mkv", "mp4v"), ("a.ts", "mp4v"), ("a.flv", "FLV1"), ("a.asf", "WMV2")],
+)
+def test_kinds_and_names_of_videos(tmp_path, name, code, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / name, greys(12), code)
+    assert Path(name).suffix in VIDEO_SUFFIXES
+    assert len(list(frames_of_video(Path(name)))) == 12
+
+
 def test_a_webcam_that_is_not_there():
     with pytest.raises(DataError, match="webcam 97: there is none"):
         list(frames_of_webcam(97))
