@@ -172,6 +172,7 @@ class RunConfig(Settings):
             if entry.joint:
                 self._can_be_joint(entry)
             self.training_of(entry)
+        self._batch_norm_has_effect()
         self._can_be_streamed()
         for name in names:
             self._has_members(name)
@@ -180,6 +181,21 @@ class RunConfig(Settings):
         if twice := {step for step in steps if steps.count(step) > 1}:
             raise ValueError(f"two trainings would be called {sorted(twice)}: give one backbone another alias.")
         return self
+
+    def _batch_norm_has_effect(self) -> None:
+        """Whether what is said about BatchNorm reaches a network that starts with statistics of its own."""
+        setting = self.training.batch_norm
+        if setting != TrainingSettings().batch_norm and not any(entry.starts_trained for entry in self.backbones):
+            raise ValueError(
+                f"training.batch_norm {setting}: every backbone starts with random weights, whose BatchNorm always "
+                "learns; drop the setting."
+            )
+        for entry in self.backbones:
+            if "batch_norm" in entry.training and not entry.starts_trained:
+                raise ValueError(
+                    f"backbones.{entry.label}.training.batch_norm {entry.training['batch_norm']}: {entry.label} starts "
+                    "with random weights, whose BatchNorm always learns; drop the setting."
+                )
 
     def _can_be_joint(self, entry: BackboneEntry) -> None:
         targets = [target.name for target in self.targets_of(entry)]

@@ -98,6 +98,22 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
         ),
         ({"data": {"count": 300}}, r"data\.source: missing, one of fer2013, folder, shards, synthetic"),
         ({"training": {"unfreeze": 7}}, r"training\.unfreeze"),
+        (
+            {"training": {"schedule": "plateau", "plateau_patience": 10, "patience": 10}},
+            r"training: plateau_patience 10: with patience 10 the phase is over before the rate falls; lower it",
+        ),
+        (
+            {"training": {"head": {"schedule": "plateau"}}},
+            r"training: head\.plateau_patience 5: with head\.epochs 3 the phase is over",
+        ),
+        (
+            {"backbones": [{"name": "fernet", "training": {"batch_norm": "frozen"}}]},
+            r"backbones\.fernet\.training\.batch_norm frozen: fernet starts with random weights",
+        ),
+        (
+            {"training": {"batch_norm": "everywhere"}},
+            r"training\.batch_norm everywhere: every backbone starts with random weights",
+        ),
         ({"balancing": {"method": "smoot"}}, r"balancing\.method: .*'smote'"),
         ({"targets": [{"name": "fer"}, {"name": "fer"}]}, "each may occur once"),
         ({"resources": {"finetune": {}}}, r"resources\.finetune: unknown key; did you mean fine_tune\?"),

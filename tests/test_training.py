@@ -1,6 +1,7 @@
 """Fine-tuning a toy network on pictures that can be told apart by where they are bright."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.checkpoint import Checkpoint, Progress, clean_up, mark_finished
 from ferkit.training.examples import Validation, join
 from ferkit.training.execution import ExecutionSettings
-from ferkit.training.fine_tuning import fine_tune
+from ferkit.training.fine_tuning import fine_tune, statistics_pictures
 from ferkit.training.member import train_member
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 
@@ -90,6 +91,20 @@ def test_a_phase_ends_after_patience_epochs_without_improvement():
     trained = train(epochs=50, learning_rate=1e-12, patience=2)
     assert len(trained.history) - 1 - trained.best_epoch == 2
     assert len(trained.history) < 50
+
+
+def test_plateau_lowers_the_rate_before_the_phase_ends():
+    # A learning rate of next to nothing improves nothing after the first epoch.
+    trained = train(epochs=9, learning_rate=1e-12, schedule="plateau", plateau_patience=2, patience=6)
+    halved = np.array([1, 1, 1, 0.5, 0.5, 0.25, 0.25])
+    np.testing.assert_allclose(trained.history["learning_rate"], 1e-12 * halved, rtol=1e-5)
+    assert TrainingSettings(schedule="plateau").plateau_patience < TrainingSettings(schedule="plateau").patience
+
+
+def test_frozen_batch_norm_does_not_reach_a_network_from_scratch():
+    trained = train(epochs=1, batch_norm="frozen")
+    statistics = trained.network.get_layer("backbone").get_layer("conv1_1_bn").moving_mean
+    assert np.abs(np.asarray(statistics)).max() > 1e-3
 
 
 def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
@@ -163,6 +178,38 @@ def test_other_settings_do_not_take_over_a_checkpoint(tmp_path):
     assert {path.parent for path in tmp_path.glob("*/state")} == {changed.folder, first.folder}
 
 
+def test_a_checkpoint_whose_best_epoch_other_labels_chose_is_not_taken_over(tmp_path):
+    faces = marked_faces()
+    relabelled = FaceDataset(faces.images, np.where(faces.split == 1, 6 - faces.label, faces.label).astype(np.int8),
+                             faces.split, faces.row)  # fmt: skip
+    first, changed = train(tmp_path, faces, epochs=1), train(tmp_path, relabelled, epochs=1)
+    assert changed.folder != first.folder
+    assert changed.history["val_loss"].iloc[0] != first.history["val_loss"].iloc[0]
+
+
+def test_a_weights_file_that_was_overwritten_starts_a_training_of_its_own(tmp_path):
+    from ferkit.backbones import build_network
+
+    backbone = BackboneSettings(name="fernet", width=4, weights=tmp_path / "trunk.weights.h5")
+    folders = []
+    for seed in (0, 1, 1):
+        build_network(BACKBONE, {"fer": 7}, seed=seed).get_layer("backbone").save_weights(backbone.weights)
+        head = PhaseSettings(epochs=1, learning_rate=0.01)
+        folders.append(train(tmp_path / "root", backbone=backbone, head=head, epochs=0).folder)
+    assert folders[0] != folders[1] == folders[2]
+
+
+def test_batch_norm_statistics_are_taken_over_the_whole_split():
+    # As of a folder source: class after class.
+    images = np.repeat(np.arange(8, dtype=np.uint8), 250)[:, None, None] * np.ones((48, 48), np.uint8)
+    drawn = statistics_pictures(images, 3)
+    assert np.bincount(drawn[:, 0, 0]).min() > 40
+    assert len(drawn) == 512
+    np.testing.assert_array_equal(drawn, statistics_pictures(images, 3))
+    assert (drawn != statistics_pictures(images, 4)).any()
+    assert len(statistics_pictures(images[:100], 3)) == 100
+
+
 def test_a_run_removes_what_it_finished_and_what_nobody_comes_for(tmp_path):
     day = 86_400
     ages = {"own": 0, "other": 0, "forgotten": 2 * day, "running": 0, "killed": 20 * day, "abandoned": 40 * day}
@@ -180,15 +227,46 @@ def test_a_run_removes_what_it_finished_and_what_nobody_comes_for(tmp_path):
 
 
 def test_a_state_that_is_half_written_is_not_taken_for_a_whole_one(tmp_path):
-    store = Checkpoint(tmp_path, "key")
     half = tmp_path / "state-xyz"
     half.mkdir()
     (half / "progress.json").write_text("{")
-    assert Checkpoint(tmp_path, "key").load() is None
-    assert not half.exists()
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "progress.json").write_text('{"key": "key", "phase":')
-    assert store.load() is None
+    with Checkpoint(tmp_path, "key") as store:
+        assert store.load() is None
+        assert not half.exists()
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "progress.json").write_text('{"key": "key", "phase":')
+        assert store.load() is None
+
+
+def saved(store, epoch):
+    store.save(Progress(epoch=epoch), [np.zeros(1)], [np.zeros(1, np.float32)])
+
+
+@pytest.mark.parametrize("killed", ["between the renames", "before the older state was removed"])
+def test_a_kill_in_the_middle_of_saving_keeps_a_state_and_later_ones_are_saved(tmp_path, killed):
+    with Checkpoint(tmp_path, "key") as store:
+        saved(store, 1)
+    if killed == "between the renames":
+        (tmp_path / "state").rename(tmp_path / "previous")
+    else:
+        shutil.copytree(tmp_path / "state", tmp_path / "previous")
+    with Checkpoint(tmp_path, "key") as store:
+        assert store.load().epoch == 1
+        for epoch in (2, 3):
+            saved(store, epoch)
+            assert store.load().epoch == epoch
+    assert {path.name for path in tmp_path.iterdir()} == {"state", "lock"}
+
+
+def test_two_processes_do_not_write_one_state(tmp_path):
+    with Checkpoint(tmp_path, "key") as first:
+        (tmp_path / "state-being-written").mkdir()
+        with pytest.raises(TrainingError, match=rf"process {os.getpid()} trains this very network; wait"):
+            Checkpoint(tmp_path, "key").__enter__()
+        assert (tmp_path / "state-being-written").exists()
+        saved(first, 1)
+    with Checkpoint(tmp_path, "key") as second:
+        assert second.load().epoch == 1
 
 
 def test_a_full_disk_keeps_the_last_whole_state_and_says_what_to_do(tmp_path):
@@ -196,6 +274,7 @@ def test_a_full_disk_keeps_the_last_whole_state_and_says_what_to_do(tmp_path):
 
     trained = train(tmp_path)
     store = Checkpoint(tmp_path, "other")
+    store.__enter__()
     progress = Progress(history=[{"epoch": 0}])
     old_handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,13 +1,16 @@
 """What a training that was killed goes on from: weights, optimizer and bookkeeping after the last whole epoch."""
 
+import fcntl
 import json
+import logging
+import os
 import shutil
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = ["Checkpoint", "Progress", "clean_up", "mark_finished"]
+
+_LOG = logging.getLogger(__name__)
 
 _FINISHED = "finished"
 _DAY_S = 24 * 60 * 60
@@ -73,6 +78,9 @@ class Progress:
 class Checkpoint:
     """A folder that holds one training's state; each state is written beside the last and then takes its place.
 
+    A context, within which the folder belongs to this process alone, and in which whatever a killed one left half done
+    has been put right.
+
     Parameters
     ----------
     folder
@@ -83,18 +91,55 @@ class Checkpoint:
 
     def __init__(self, folder: Path, key: str) -> None:
         self._state = folder / "state"
+        self._older = folder / "previous"
         self._key = key
+        self._lock: TextIO | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _FINISHED).unlink(missing_ok=True)
-        for abandoned in folder.glob("state-*"):
+
+    def __enter__(self) -> Self:
+        """Lock the folder.
+
+        Raises
+        ------
+        TrainingError
+            If another process has locked it.
+        """
+        folder = self._state.parent
+        # Opened without emptying it: it names the process that holds it.
+        self._lock = (folder / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip()
+            self._lock.close()
+            raise TrainingError(
+                f"{folder}: process {holder} trains this very network; wait until it has ended, or stop it."
+            ) from None
+        except OSError as error:
+            _LOG.warning("%s cannot be locked (%s): see to it that no other process trains there", folder, error)
+        self._lock.truncate(0)
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+        self._repair()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+    def _repair(self) -> None:
+        """Put right what a kill in the middle of `save` leaves."""
+        (self._state.parent / _FINISHED).unlink(missing_ok=True)
+        for abandoned in self._state.parent.glob("state-*"):
             shutil.rmtree(abandoned, ignore_errors=True)
+        if self._state.exists():
+            shutil.rmtree(self._older, ignore_errors=True)
+        elif self._older.exists():
+            self._older.rename(self._state)
 
     def load(self) -> Progress | None:
         """The progress that was saved under the same key, None if there is none."""
-        # A kill between the two renames of `save` leaves the newer state under this name.
-        older = self._state.with_name("previous")
-        if not self._state.exists() and older.exists():
-            older.rename(self._state)
         try:
             record = json.loads((self._state / "progress.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -134,11 +179,10 @@ class Checkpoint:
                 f"the checkpoint in {self._state.parent} could not be written ({error}): free some space and run "
                 f"again, the training goes on after epoch {len(progress.history) - 1}."
             ) from error
-        older = self._state.with_name("previous")
         if self._state.exists():
-            self._state.rename(older)
+            self._state.rename(self._older)
         new.rename(self._state)
-        shutil.rmtree(older, ignore_errors=True)
+        shutil.rmtree(self._older, ignore_errors=True)
 
 
 def mark_finished(folder: Path, run: str) -> None:

@@ -63,13 +63,8 @@ class Examples:
 
     def content_hash(self) -> str:
         """sha256 over every array, in hexadecimal."""
-        digest = hashlib.sha256()
-        ends: tuple[Any, NDArray[Any]] = (self.images, self.indices)
         drawn = [] if self.sampling is None else [("sampling", self.sampling)]
-        for name, array in [("images", ends[0]), *self.labels.items(), ("indices", ends[1]), *drawn]:
-            digest.update(f"{name} {array.shape}".encode())
-            add_to_hash(digest, array)
-        return digest.hexdigest()
+        return _content_hash([("images", self.images), *self.labels.items(), ("indices", self.indices), *drawn])
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +92,18 @@ class Validation:
             labels[target.name][np.isin(faces.row, pictures.row)] = distribution
         known = np.any([each.any(axis=1) for each in labels.values()], axis=0)
         return cls(faces.images[known], {name: each[known] for name, each in labels.items()})
+
+    def content_hash(self) -> str:
+        """sha256 over every array, in hexadecimal."""
+        return _content_hash([("images", self.images), *self.labels.items()])
+
+
+def _content_hash(arrays: Iterable[tuple[str, Any]]) -> str:
+    digest = hashlib.sha256()
+    for name, array in arrays:
+        digest.update(f"{name} {array.shape}".encode())
+        add_to_hash(digest, array)
+    return digest.hexdigest()
 
 
 def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:

@@ -15,25 +15,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ferkit.backbones import BackboneSettings, build_network, restore_batch_norm_statistics, set_trainable
+from ferkit.backbones.network import BACKBONE
 from ferkit.errors import TrainingError
 from ferkit.labels import Target
-from ferkit.stored_pictures import picture_shape
+from ferkit.stored_pictures import Images, picture_shape
 from ferkit.training.checkpoint import Checkpoint, Progress
 from ferkit.training.epochs import EpochRecord, Epochs
 from ferkit.training.examples import Examples, Validation
 from ferkit.training.execution import execution, use_precision
-from ferkit.training.settings import PhaseSettings, TrainingSettings
+from ferkit.training.settings import BatchNorm, PhaseSettings, TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Trained", "fine_tune"]
+__all__ = ["Trained", "fine_tune", "statistics_pictures"]
 
 _LOG = logging.getLogger(__name__)
 
-_Phase = tuple[str, PhaseSettings, float | str]
+_Phase = tuple[str, PhaseSettings, float | str, BatchNorm]
 
 # Faces from which BatchNorm statistics are estimated where the pretrained weights have none.
 _STATISTICS_FACES = 512
@@ -99,7 +101,8 @@ def fine_tune(
     Raises
     ------
     TrainingError
-        If there is nothing to train, the loss is no number, or the checkpoint cannot be written.
+        If there is nothing to train, the loss is no number, the checkpoint cannot be written, or another process writes
+        it.
     ConfigError
         If `settings.execution` asks for what the machine or the Keras backend does not have, or the devices cannot
         share a batch evenly.
@@ -111,19 +114,19 @@ def fine_tune(
     ):
         picture = picture_shape(examples.images)
         network = build_network(backbone, examples.heads, seed=seed, picture=picture)
-        key = _key(examples, backbone, settings, seed)
+        key = _key(network, examples, validation, backbone, settings, seed)
         folder = Path(root) / key[:12]
-        store = Checkpoint(folder, key)
-        progress = store.load() or Progress()
-        if progress.history:
-            _LOG.info("%s goes on after epoch %d", backbone.label, len(progress.history) - 1)
-            for record in progress.history:
-                on_epoch(record)
-        elif backbone.starts_trained and backbone.card.folded_batch_norm:
-            restore_batch_norm_statistics(network, np.asarray(examples.images[:_STATISTICS_FACES]))
-        epochs = Epochs(network, examples, validation, settings, seed, backbone.label)
-        trainable = _run_phases(epochs, phases, progress, store, on_epoch)
-        store.restore_best(network)
+        with Checkpoint(folder, key) as store:
+            progress = store.load() or Progress()
+            if progress.history:
+                _LOG.info("%s goes on after epoch %d", backbone.label, len(progress.history) - 1)
+                for record in progress.history:
+                    on_epoch(record)
+            elif backbone.starts_trained and backbone.card.folded_batch_norm:
+                restore_batch_norm_statistics(network, statistics_pictures(examples.images, seed))
+            epochs = Epochs(network, examples, validation, settings, seed, backbone.label)
+            trainable = _run_phases(epochs, phases, progress, store, on_epoch)
+            store.restore_best(network)
     rate = progress.pictures / progress.seconds
     network = _in_float32(network, backbone, examples.heads, picture)
     return Trained(network, pd.DataFrame(progress.history), progress.best_epoch, rate, trainable, folder)
@@ -139,8 +142,8 @@ def _run_phases(
     """Train what `progress` says is left; the number of trainable parameters of each phase."""
     trainable = {}
     resumes = bool(progress.history)
-    for index, (name, phase, unfreeze) in enumerate(phases):
-        trainable[name] = set_trainable(epochs.network, unfreeze, batch_norm=epochs.settings.batch_norm)
+    for index, (name, phase, unfreeze, batch_norm) in enumerate(phases):
+        trainable[name] = set_trainable(epochs.network, unfreeze, batch_norm=batch_norm)
         if index < progress.phase:
             continue
         if index > progress.phase:
@@ -157,12 +160,15 @@ def _run_phases(
 
 
 def _phases(backbone: BackboneSettings, settings: TrainingSettings) -> list[_Phase]:
-    """Name, settings and free part of each phase that runs."""
+    """Name, settings, free part and BatchNorm of each phase that runs."""
     phases: list[_Phase] = []
     if backbone.starts_trained and settings.head.epochs:
-        phases.append(("head", settings.head, "none"))
-    if settings.epochs:
-        phases.append(("network", settings, settings.unfreeze if backbone.starts_trained else "all"))
+        phases.append(("head", settings.head, "none", "frozen"))
+    if settings.epochs and backbone.starts_trained:
+        phases.append(("network", settings, settings.unfreeze, settings.batch_norm))
+    elif settings.epochs:
+        # Nothing of random weights, nor of statistics that nobody has taken, is worth keeping.
+        phases.append(("network", settings, "all", "trainable"))
     if not phases:
         raise TrainingError(
             f"{backbone.label}: training.head.epochs and training.epochs leave no epoch to train; raise one."
@@ -170,9 +176,36 @@ def _phases(backbone: BackboneSettings, settings: TrainingSettings) -> list[_Pha
     return phases
 
 
-def _key(examples: Examples, backbone: BackboneSettings, settings: TrainingSettings, seed: int) -> str:
-    parts = (examples.content_hash(), backbone.model_dump_json(), settings.model_dump_json(), str(seed))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def statistics_pictures(images: Images, seed: int) -> NDArray[np.uint8]:
+    """Some hundred of `images` at random, in their order: those of a folder begin with one class."""
+    count = min(_STATISTICS_FACES, len(images))
+    at = np.random.default_rng(seed).choice(len(images), count, replace=False)
+    return np.asarray(images[np.sort(at)])
+
+
+def _key(
+    network: "keras.Model",
+    examples: Examples,
+    validation: Validation,
+    backbone: BackboneSettings,
+    settings: TrainingSettings,
+    seed: int,
+) -> str:
+    """Hash of everything that decides how a training goes and which of its epochs is the best."""
+    digest = hashlib.sha256()
+    parts = (
+        examples.content_hash(),
+        validation.content_hash(),
+        backbone.model_dump_json(),
+        settings.model_dump_json(),
+        str(seed),
+    )
+    digest.update("\n".join(parts).encode())
+    if backbone.starts_trained:
+        # A file of the same name may hold other weights by now.
+        for weight in network.get_layer(BACKBONE).get_weights():
+            digest.update(np.ascontiguousarray(weight).data)
+    return digest.hexdigest()
 
 
 def _in_float32(

@@ -1,15 +1,17 @@
 """How a network is fine-tuned: the settings."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ferkit.settings import Settings
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.mixing import MixingSettings
 
-__all__ = ["PhaseSettings", "TrainingSettings"]
+__all__ = ["BatchNorm", "PhaseSettings", "TrainingSettings"]
+
+BatchNorm = Literal["frozen", "trainable", "everywhere"]
 
 
 class PhaseSettings(Settings):
@@ -23,7 +25,8 @@ class PhaseSettings(Settings):
         Peak learning rate.
     schedule
         ``constant``; ``cosine``: down to zero at the last epoch (Loshchilov and Hutter, ICLR 2017, eq. 5, without
-        restarts); ``plateau``: times `plateau_factor` after `plateau_patience` epochs without improvement.
+        restarts); ``plateau``: times `plateau_factor` after `plateau_patience` epochs without improvement, which have
+        to be fewer than end the phase (`TrainingSettings.patience`) and than `epochs`.
     warmup_epochs
         Epochs, or a part of one, in which the rate rises linearly from zero.
     """
@@ -33,7 +36,7 @@ class PhaseSettings(Settings):
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     warmup_epochs: float = Field(0.0, ge=0)
     plateau_factor: float = Field(0.5, gt=0, lt=1)
-    plateau_patience: int = Field(10, ge=1)
+    plateau_patience: int = Field(5, ge=1)
 
 
 class TrainingSettings(PhaseSettings):
@@ -46,8 +49,12 @@ class TrainingSettings(PhaseSettings):
     ----------
     head
         The first phase: the backbone is frozen, only the head learns. Left out for a network with random weights.
-    unfreeze, batch_norm
-        How much of the backbone learns in the second phase, see `ferkit.backbones.set_trainable`.
+    unfreeze
+        How much of the backbone learns in the second phase, see `ferkit.backbones.set_trainable`; all of a network with
+        random weights.
+    batch_norm
+        The backbone's BatchNorm layers in the second phase, see `ferkit.backbones.set_trainable`. Those of a network
+        with random weights always learn: they have no statistics to keep.
     optimizer, momentum, weight_decay
         ``sgd`` is Nesterov's; `weight_decay` is decoupled (Loshchilov and Hutter, ICLR 2019) under each.
     label_smoothing
@@ -55,8 +62,10 @@ class TrainingSettings(PhaseSettings):
     mixing
         Mixup and cutmix.
     average
-        Momentum of a moving average of the weights, 0 for none; 0.999 averages over about the last thousand steps. The
-        average is what PublicTest judges, and what is kept (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992).
+        Momentum of a moving average of the weights, 0 for none; 0.999 averages over about the last thousand steps, or
+        over the last ninth of the phase while that is less (`ferkit.training.averaging`). The average, with BatchNorm
+        statistics of its own, is what PublicTest judges, and what is kept (Polyak and Juditsky, SIAM J. Control Optim.
+        30, 1992).
     monitor
         What PublicTest says about the network: ``accuracy`` (larger is better) or ``loss``. It chooses the best epoch.
     patience
@@ -71,7 +80,7 @@ class TrainingSettings(PhaseSettings):
     warmup_epochs: float = Field(1.0, ge=0)
     head: PhaseSettings = PhaseSettings()
     unfreeze: float | str = "all"
-    batch_norm: Literal["frozen", "trainable", "everywhere"] = "trainable"
+    batch_norm: BatchNorm = "trainable"
     batch_size: int = Field(64, ge=1)
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     momentum: float = Field(0.9, ge=0, lt=1)
@@ -90,3 +99,16 @@ class TrainingSettings(PhaseSettings):
         if not isinstance(unfreeze, str) and not 0 <= unfreeze <= 1:
             raise ValueError(f"{unfreeze:g} is no share: expected 0..1, all, none, or the name of a layer.")
         return unfreeze
+
+    @model_validator(mode="after")
+    def _plateau_lowers_the_rate(self) -> Self:
+        for prefix, phase in (("", self), ("head.", self.head)):
+            if phase.schedule != "plateau" or not phase.epochs:
+                continue
+            for name, limit in (("patience", self.patience), (f"{prefix}epochs", phase.epochs)):
+                if phase.plateau_patience >= limit:
+                    raise ValueError(
+                        f"{prefix}plateau_patience {phase.plateau_patience}: with {name} {limit} the phase is over "
+                        f"before the rate falls; lower it, or raise {name}."
+                    )
+        return self
