@@ -1,5 +1,6 @@
 """The `ferkit` command."""
 
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -101,6 +102,10 @@ def _options(
 
 def main() -> None:
     """Run the command; an expected error ends it with its message and status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal cannot show must not end the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with quick_exit():
             Workspace.named().set_environment()

@@ -111,7 +111,8 @@ def quiet_native_libraries(log: Path) -> TextIO:
 
     Python's own standard error goes on to the terminal.
     """
-    terminal = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    terminal = os.fdopen(os.dup(2), "w", buffering=1, encoding=encoding, errors="backslashreplace")
     with log.open("wb") as file:
         os.dup2(file.fileno(), 2)
     sys.stderr = terminal

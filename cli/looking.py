@@ -10,6 +10,7 @@ import numpy as np
 from cli.shots import Look, Shot
 from ferkit.dataset import SIZE
 from ferkit.face_table import Finding
+from ferkit.file_names import readable
 from ferkit.predictor import Crops, Predictor
 from ferkit.read_ahead import read_ahead
 
@@ -91,7 +92,13 @@ def look(
 def _findings(batch: list[_Prepared], predictor: Predictor) -> list[Look]:
     told = predictor.classify([each.crops for each in batch])
     return [
-        Look(shot, Finding(shot.file, each.size, faces, each.crops.images, shot.frame, shot.seconds, shot.problem))
+        Look(
+            shot,
+            Finding(
+                readable(shot.file), each.size, faces, each.crops.images, shot.frame, shot.seconds,
+                shot.problem and readable(shot.problem),
+            ),
+        )
         for each, faces in zip(batch, told, strict=True)
         for shot in [each.shot]
-    ]
+    ]  # fmt: skip

@@ -99,7 +99,9 @@ class JsonWriter(_StreamWriter):
 
     def write(self, finding: Finding) -> None:
         """Write one picture."""
-        self._stream.write(self._separator + json.dumps(self._object(finding), ensure_ascii=False))
+        # Of what a terminal cannot show, JSON has a form of its own.
+        shows_all = (self._stream.encoding or "utf-8").lower().replace("-", "") == "utf8"
+        self._stream.write(self._separator + json.dumps(self._object(finding), ensure_ascii=not shows_all))
         self._separator = ",\n"
         self._stream.flush()
 

@@ -31,12 +31,12 @@ _TARGETS: tuple[Target, ...] = ("fer", "ferplus")
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What a row or more tell of: a picture, a frame of a video, or a file that could not be read.
+    r"""What a row or more tell of: a picture, a frame of a video, or a file that could not be read.
 
     Attributes
     ----------
     file
-        As the user named it.
+        As the user named it; bytes that are no UTF-8 as ``\xe9``.
     size
         Width and height in pixels; None where nothing could be read.
     faces

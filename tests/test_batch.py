@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from cli.batch import Batch, batch_table
 from cli.looking import look
 from cli.predict import predict
 from cli.shots import Drawings, shots_of_sources
+from cli.sightings import JsonWriter
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.errors import ConfigError, DataError, FerkitError
 from ferkit.face_statistics import face_statistics
@@ -463,6 +466,26 @@ def test_folders_are_taken_apart_and_an_empty_one_is_a_problem(tmp_path, monkeyp
     assert [source.name for source in found] == ["z.png", "b/2.png", "b/a/1.png", "b/clip.3gp", "empty", "talk.MP4"]
     assert [source.is_video for source in found] == [False, False, False, True, False, True]
     assert found[4].problem.startswith("empty: no picture in this folder")
+
+
+def test_names_that_are_no_utf8_are_written_escaped(tmp_path):
+    good, bad = (os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/caf\xe9.png", b"/b\xff.png"))
+    save(Path(good), 0)
+    Path(bad).write_bytes(b"x")
+    sources = list_sources([str(tmp_path)]).sources
+    for suffix in ("parquet", "csv"):
+        make(tmp_path / f"whole.{suffix}", sources)
+        rows = read_face_table(tmp_path / f"whole.{suffix}").rows
+        assert [name.rpartition("/")[2] for name in rows["file"]] == [r"b\xff.png", r"caf\xe9.png"]
+        assert rows["problem"][0].startswith(rf"{tmp_path}/b\xff.png: not a picture")
+    [group] = look(shots_of_sources(sources, 1), Predictor(classify, FER_EMOTIONS, detector=None))
+    for encoding in ("ascii", "utf-8"):
+        stream = TextIOWrapper(BytesIO(), encoding=encoding)
+        with JsonWriter(stream, FER_EMOTIONS) as writer:
+            writer.write(replace(group[1].finding, file="gr\u00fcn \U0001f600"))
+            writer.write(group[1].finding)
+        stream.seek(0)
+        assert [each["file"] for each in json.load(stream)] == ["gr\u00fcn \U0001f600", rf"{tmp_path}/caf\xe9.png"]
 
 
 def test_all_of_a_mixed_folder_is_read(cases, tmp_path):

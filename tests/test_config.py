@@ -42,7 +42,10 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
             r"training\.learning_rate: .*greater than 0, found -1",
         ),
         ({"training": {"epoch": 3}}, r"training\.epoch: unknown key; did you mean epochs\?"),
-        ({"backbones": [{"name": "vggfase"}]}, r"backbones\.0\.name: .*did you mean 'vggface'.*known: dlib_resnet, fernet"),
+        (
+            {"backbones": [{"name": "vggfase"}]},
+            r"backbones\.0\.name: .*did you mean 'vggface'.*known: dlib_resnet, fernet",
+        ),
         ({"backbones": []}, r"backbones: .*at least 1 item"),
         (
             {"backbones": [{"name": "fernet", "training": {"batch_sise": 3}}]},

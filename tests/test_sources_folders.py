@@ -1,5 +1,6 @@
 """Image folders: real files in, a `FaceDataset` out."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -263,6 +264,19 @@ def test_a_damaged_picture_is_put_aside_with_its_reason(root, stream, caplog):
     assert kept.sum() == len(before) - 1 == len(faces)
     np.testing.assert_array_equal(np.asarray(before.take(kept).images), np.asarray(faces.images))
     np.testing.assert_array_equal(before.label[kept], faces.label)
+
+
+def test_names_that_are_no_utf8(root):
+    for name in (b"caf\xe9.png", b"broken\xff.png"):
+        path = Path(os.fsdecode(os.fsencode(root / "train/fear") + b"/" + name))
+        _write(path.with_name("x.png"), _picture(1)).rename(path)
+    path.write_bytes(b"x")
+    settings = FolderSettings(path=root)
+    faces, damaged = read_folder(settings)
+    assert len(faces) == 78
+    assert damaged.file[0].endswith(r"broken\xff.png")
+    assert damaged.to_csv().encode()
+    assert folder_fingerprint(settings) == folder_fingerprint(settings)
 
 
 def test_more_damaged_pictures_than_allowed(root):

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ferkit.errors import DamagedPictureError, DataError
+from ferkit.file_names import readable
 
 __all__ = ["Damage"]
 
@@ -64,7 +65,7 @@ class Damage:
                 f"data.maximum_damaged, or mend the data. The first: {first}"
             )
         for index in sorted(self.reasons)[:_TOLD]:
-            _LOG.warning("quarantined: %s", self.reasons[index])
+            _LOG.warning("quarantined: %s", readable(str(self.reasons[index])))
         if damaged > _TOLD:
             _LOG.warning("quarantined: %d more damaged pictures of %s", damaged - _TOLD, source)
         return np.setdiff1d(np.arange(count), list(self.reasons))
@@ -75,7 +76,7 @@ class Damage:
         return pd.DataFrame(
             {
                 "row": np.array(rows, dtype=np.int64),
-                "file": np.array([str(files[row]) for row in rows], dtype=object),
-                "reason": np.array([str(self.reasons[row]) for row in rows], dtype=object),
+                "file": np.array([readable(str(files[row])) for row in rows], dtype=object),
+                "reason": np.array([readable(str(self.reasons[row])) for row in rows], dtype=object),
             }
         )

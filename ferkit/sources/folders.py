@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -249,6 +250,7 @@ def folder_fingerprint(settings: FolderSettings) -> str:
     digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}{form}{subject}".encode())
     for path in labelled_files(settings.path).files:
         content = file_content(path)
-        digest.update(f"{path.relative_to(settings.path).as_posix()} {len(content)} ".encode())
+        name = os.fsencode(path.relative_to(settings.path).as_posix())
+        digest.update(name + f" {len(content)} ".encode())
         digest.update(content)
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ def plan_shards(settings: FolderSettings, pictures: int, seed: int, side: int | 
     digest = hashlib.sha256(json.dumps([shards, side]).encode() + listed.split.tobytes())
     for path in listed.files:
         about = file_status(path)
-        digest.update(f"{path.relative_to(settings.path).as_posix()} {about.st_size} {about.st_mtime_ns}\n".encode())
+        name = os.fsencode(path.relative_to(settings.path).as_posix())
+        digest.update(name + f" {about.st_size} {about.st_mtime_ns}\n".encode())
     return ShardPlan(settings.path, listed, shards, side, digest.hexdigest())
 
 
