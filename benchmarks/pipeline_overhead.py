@@ -42,7 +42,7 @@ said = {target.name: {"PublicTest": {}, "PrivateTest": {}} for target in config.
 def train(training, learned):
     member = train_member(
         faces, {name: learned[name] for name in training.names}, training.targets, training.entry.backbone,
-        config.training_of(training.entry), config.seed_of(training.entry),
+        config.training_of(training.entry), config.seed_of(training),
         workspace=Path(tempfile.mkdtemp()), selection=config.selection,
     )
     for target in training.targets:

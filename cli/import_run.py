@@ -60,7 +60,7 @@ def _members(folder: RunFolder, config: RunConfig) -> tuple[Adoption, str]:
     hashes, places = {}, set()
     for training in config.trained():
         member = folder.member(training.name)
-        settings, seed = config.training_of(training.entry), config.seed_of(training.entry)
+        settings, seed = config.training_of(training.entry), config.seed_of(training)
         record = check_member(member, training.targets, training.entry.backbone, settings, seed, config.selection)
         hashes[training.name] = member.content_hash()
         places.add(f"{record.environment.device} ({record.environment.backend})")

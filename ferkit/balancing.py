@@ -17,7 +17,7 @@ from ferkit.labels import Target, class_names
 from ferkit.settings import Settings
 from ferkit.stored_pictures import StoredPictures
 from ferkit.targets import TargetSettings, labelled
-from ferkit.training_set import TrainingSet
+from ferkit.training_set import TrainingSet, equal_shares
 
 __all__ = ["MAKES_PICTURES", "BalancingSettings", "oversample"]
 
@@ -48,7 +48,8 @@ class BalancingSettings(Settings):
         and zoomed copies of the disgusted faces alone; ``weighted_sampling``: each epoch draws its pictures anew, those
         of small classes more often, and is as long as without balancing.
     class_weight
-        Weigh the loss so that every class counts the same, with whatever `method` left of the imbalance.
+        Weigh the loss so that every class has the same share of the labels, with whatever `method` left of the
+        imbalance: of a soft label each class by its own weight.
     ratio
         Size that every class is brought to, as a share of the largest class; classes above it stay as they are.
         Not read by ``none`` and ``augment_disgust``.
@@ -109,17 +110,8 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
         targets = np.concatenate([targets, made_targets])
         row = np.concatenate([row, np.full(len(made), -1, dtype=np.int64)])
         indices = np.arange(len(images))
-    weight = _class_weight(targets[indices], sampling) if settings.class_weight else None
+    weight = equal_shares(targets[indices], sampling) if settings.class_weight else None
     return TrainingSet(images, targets, row, indices.astype(np.int64), weight, sampling)
-
-
-def _class_weight(targets: NDArray[np.float32], sampling: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """The weights that give each class that occurs the same share of the loss; they average 1 over the examples."""
-    seen = targets if sampling is None else targets * sampling[:, None]
-    mass = seen.sum(axis=0, dtype=np.float64)
-    present = mass > 0
-    weight = np.divide(len(targets) / present.sum(), mass, out=np.ones_like(mass), where=present)
-    return np.asarray(weight, dtype=np.float32)
 
 
 def _sampling(label: NDArray[np.int64], settings: BalancingSettings) -> NDArray[np.float32]:

@@ -1,9 +1,11 @@
 """The run configuration: one YAML file, checked whole before anything starts."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ferkit.backbones import BackboneSettings
@@ -77,7 +79,8 @@ class BackboneEntry(BackboneSettings):
     targets
         Names of the targets it is trained for; all of the run's if empty.
     seed
-        Added to the run's, so that the same backbone can take part more than once.
+        Backbones of one `seed` draw the same random numbers in one run, and others in a run of another seed. If empty,
+        each training has numbers of its own.
     joint
         One training with a head for each of its targets, in place of one training a target. It follows the balancing
         of the first. FER+ labels are further annotation for FER: say so beside a number that they helped to reach.
@@ -89,7 +92,7 @@ class BackboneEntry(BackboneSettings):
     training: dict[str, Any] = Field(default_factory=dict)
     resources: ResourceRequest | None = None
     targets: tuple[str, ...] | None = None
-    seed: int = Field(0, ge=0)
+    seed: int | None = Field(None, ge=0)
     joint: bool = False
     teacher: Literal["ensemble"] | None = None
 
@@ -271,9 +274,15 @@ class RunConfig(Settings):
                 "; ".join(problems(error, TrainingSettings, f"backbones.{entry.label}.training."))
             ) from error
 
-    def seed_of(self, entry: BackboneEntry) -> int:
-        """The seed of the training of `entry`."""
-        return self.seed + entry.seed
+    def seed_of(self, training: Training) -> int:
+        """The seed of `training`, below 2^31: a hash, so that no two runs of neighbouring seeds share a network.
+
+        Of the run's seed and the backbone's, if that has one, or else the name of the training.
+        """
+        own = training.entry.seed
+        words = [1, own] if own is not None else [0, *hashlib.sha256(training.name.encode()).digest()]
+        # One bit less than the word has, so that what is counted up from it is a seed, too.
+        return int(np.random.SeedSequence([self.seed, *words]).generate_state(1)[0] >> 1)
 
     def to_yaml(self) -> str:
         """The configuration with every default written out."""

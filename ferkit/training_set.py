@@ -11,7 +11,7 @@ from ferkit.errors import DataError
 from ferkit.frozen_arrays import freeze_arrays
 from ferkit.stored_pictures import Images, add_to_hash
 
-__all__ = ["TrainingSet"]
+__all__ = ["TrainingSet", "equal_shares"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,8 @@ class TrainingSet:
     indices : (M,) int64
         The pictures that one epoch passes over; a repeated picture is a repeated index.
     class_weight : (classes,) float32, optional
-        Weight of each class in the loss. An example weighs ``targets @ class_weight``, on average 1 over an epoch.
+        Weight of each class in the loss: the label of an example is ``targets * class_weight``, whose sum is on average
+        1 over an epoch. See `equal_shares`.
     sampling : (M,) float32, optional
         How often an epoch passes over each of `indices` on average; it draws them anew. Once each if None.
     """
@@ -101,3 +102,24 @@ class TrainingSet:
             if array is not None:
                 add_to_hash(digest, array)
         return digest.hexdigest()
+
+
+def equal_shares(targets: NDArray[np.float32], times: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """The class weights that give each class that occurs the same share of the loss.
+
+    Parameters
+    ----------
+    targets : (M, classes) float32
+        Labels of the examples of an epoch, hard or soft; of zeros where there is none.
+    times : (M,) float32, optional
+        How often an epoch passes over each of them on average; once if None.
+
+    Returns
+    -------
+    (classes,) float32
+        1 for a class that does not occur. The sums of ``targets * weights`` are 1 on average over the labels.
+    """
+    mass = (targets if times is None else targets * times[:, None]).sum(axis=0, dtype=np.float64)
+    present = mass > 0
+    weight = np.divide(mass.sum() / max(present.sum(), 1), mass, out=np.ones_like(mass), where=present)
+    return np.asarray(weight, dtype=np.float32)

@@ -107,7 +107,7 @@ def _network(
         "targets": list(training.targets),
         "backbone": training.entry.backbone,
         "settings": config.training_of(training.entry),
-        "seed": config.seed_of(training.entry),
+        "seed": config.seed_of(training),
         "selection": config.selection,
     }
     if adoption:

@@ -238,3 +238,24 @@ def test_a_tilde_in_any_path_is_the_home_folder(tmp_path, monkeypatch):
     assert places == (tmp_path / "fer", tmp_path / "out.csv", tmp_path / "w.h5")
     with pytest.raises(ConfigError, match="path: ~nobody-here/fer: no home folder of ~nobody-here is known"):
         load_config(written(tmp_path), ["data={source: fer2013, path: ~nobody-here/fer}"])
+
+
+def test_no_two_networks_of_any_runs_have_one_seed(tmp_path):
+    names = [{"name": "fernet", "alias": alias} for alias in "abc"]
+    explicit = [{"name": "fernet", "alias": f"s{seed}", "seed": seed} for seed in range(3)]
+    runs = [load_config(written(tmp_path, seed=seed, targets=BOTH, backbones=[*names, *explicit])) for seed in range(8)]
+    # One for both targets where it was asked for.
+    seeds = [{run.seed_of(each) for each in run.trained()} for run in runs]
+    assert {len(each) for each in seeds} == {2 * 3 + 3}
+    assert len(set.union(*seeds)) == 8 * 9
+    assert all(0 <= seed < 2**31 for each in seeds for seed in each)
+
+
+def test_a_backbone_s_seed_means_the_same_network_whatever_it_is_called(tmp_path):
+    def seeds(run, alias, **own):
+        config = load_config(written(tmp_path, seed=run, backbones=[{"name": "fernet", "alias": alias, **own}]))
+        return config.seed_of(config.trained()[0])
+
+    assert seeds(0, "a", seed=1) == seeds(0, "b", seed=1) != seeds(1, "a", seed=1)
+    assert seeds(0, "a") != seeds(0, "b")
+    assert seeds(0, "a") == seeds(0, "a")

@@ -1,11 +1,13 @@
 """Training sets of several targets, joined into what one network learns from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ferkit.errors import ConfigError
 from ferkit.training.examples import join
-from ferkit.training_set import TrainingSet
+from ferkit.training_set import TrainingSet, equal_shares
 
 
 def training_set(rows, classes, indices=None, class_weight=None):
@@ -52,6 +54,25 @@ def test_pictures_that_balancing_made_stay_with_the_first_target():
 def test_a_class_weight_is_the_sum_of_the_label():
     weighted = training_set([0, 1, 2], 7, class_weight=[2, 0.5, 1, 1, 1, 1, 1])
     np.testing.assert_allclose(join({"fer": weighted}).labels["fer"].sum(axis=1), [2, 0.5, 1])
+
+
+def test_a_soft_label_weighs_each_class_by_its_own_weight():
+    soft = replace(
+        training_set([0, 1], 7),
+        targets=np.array([[0.75, 0.25], [0.5, 0.5]], np.float32) @ np.eye(2, 7, dtype=np.float32),
+    )
+    soft = replace(soft, class_weight=equal_shares(soft.targets))
+    np.testing.assert_allclose(soft.class_weight[:2], [1 / 1.25, 1 / 0.75])
+    labels = join({"fer": soft}).labels["fer"]
+    np.testing.assert_allclose(labels[0, :2], [0.75 / 1.25, 0.25 / 0.75], rtol=1e-6)
+    np.testing.assert_allclose(labels.sum(axis=0)[:2], [1, 1], rtol=1e-6)
+
+
+def test_a_later_target_has_equal_shares_of_the_epoch_that_the_first_one_made():
+    # Of the three passes over labels of ferplus, two are of class 4.
+    first, second = training_set([4, 5], 7, indices=[0, 0, 1]), training_set([4, 5], 8, class_weight=np.ones(8))
+    labels = join({"fer": first, "ferplus": second}).labels["ferplus"]
+    np.testing.assert_allclose(labels.max(axis=1), [0.75, 1.5])
 
 
 def test_the_hash_covers_every_part():

@@ -12,8 +12,10 @@ import pytest
 from test_recipe import examples, validation
 from test_training import BACKBONE, TARGET, marked_faces, settings
 
-from ferkit.backbones import get
+from ferkit.backbones import build_network, get
 from ferkit.errors import ConfigError
+from ferkit.training.checkpoint import Progress
+from ferkit.training.epochs import Epochs
 from ferkit.training.execution import ExecutionSettings, execution, precision_of, use_precision
 from ferkit.training.fine_tuning import fine_tune
 
@@ -73,6 +75,30 @@ def test_the_precision_is_what_the_device_and_the_backbone_are_quick_in(monkeypa
         assert precision_of(ExecutionSettings(precision="mixed_float16"), depthwise) == "mixed_float16"
 
 
+def two_devices_draw_apart():
+    """Under TensorFlow, where each device runs a whole step on its part of the batch."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    from ferkit.training.augmentation_layer import Augmentation
+
+    faces, chosen = marked_faces(), settings()
+    with execution(ExecutionSettings(devices="all"), BACKBONE.card):
+        network = build_network(BACKBONE, {"fer": 7}, seed=3)
+        epochs = Epochs(network, examples(faces, TARGET), validation(faces, TARGET), chosen, 3, "fernet")
+        epochs._reseed(Progress())
+        strategy = tf.distribute.get_strategy()
+        augmentation = next(each for each in epochs._trainer.layers if isinstance(each, Augmentation))
+        pictures = tf.ones((4, 48, 48, 1)) * tf.range(48.0)[:, None]
+        for layer, given in ((augmentation, pictures), (network.get_layer("dropout_1"), tf.ones((4, 48)))):
+            drawn = strategy.run(lambda layer=layer, given=given: layer(given, training=True))
+            first, second = strategy.experimental_local_results(drawn)
+            assert np.abs(first - second).max() > 0.1, layer.name
+
+
 TWO_DEVICES = """
     import os, sys
     sys.path.insert(0, sys.argv[1])
@@ -80,9 +106,10 @@ TWO_DEVICES = """
         import tensorflow as tf
         one = tf.config.LogicalDeviceConfiguration()
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
-    from test_execution import train
+    from test_execution import train, two_devices_draw_apart
     from ferkit.training.execution import ExecutionSettings, sharing_devices
     assert sharing_devices(ExecutionSettings(devices="all")) == 2
+    two_devices_draw_apart()
     both, one, several = train(devices="all"), train(), train(steps_per_execution=4)
     print(*(value for each in (both, one, several) for name in ("loss", "val_loss") for value in each.history[name]))
 """

@@ -153,6 +153,15 @@ def test_a_student_learns_the_teachers_opinion():
     np.testing.assert_array_equal(soft.images, balanced.images)
 
 
+def test_a_student_s_class_weights_are_those_of_what_the_teacher_says():
+    faces = marked_faces()
+    balanced = oversample(faces, TARGET, BalancingSettings(class_weight=True), 0)
+    said = np.random.default_rng(0).dirichlet(np.arange(1, 8), len(balanced.row)).astype(np.float32)
+    soft = distil(balanced, Predictions("fer", "Training", balanced.row, said), DistillationSettings(weight=0.8))
+    labels = join({"fer": soft}).labels["fer"]
+    np.testing.assert_allclose(labels.sum(axis=0), len(labels) / 7, rtol=1e-4)
+
+
 def test_pictures_that_balancing_made_keep_their_labels():
     faces = marked_faces(210)
     faces = faces.take(np.flatnonzero((faces.label != 1) | (faces.split > 0) | (np.arange(len(faces)) < 60)))

@@ -1,5 +1,7 @@
 """Distillation: a student learns from what an ensemble says about the training pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 from pydantic import Field
 
@@ -7,7 +9,7 @@ from ferkit.errors import DataError
 from ferkit.predictions import Predictions
 from ferkit.settings import Settings
 from ferkit.temperature import apply_temperature
-from ferkit.training_set import TrainingSet
+from ferkit.training_set import TrainingSet, equal_shares
 
 __all__ = ["DistillationSettings", "distil"]
 
@@ -54,11 +56,9 @@ def distil(training_set: TrainingSet, teacher: Predictions, settings: Distillati
     soft = apply_temperature(said, settings.temperature)
     targets = training_set.targets.astype(np.float64)
     targets[known] += settings.weight * (soft - targets[known])
-    return TrainingSet(
-        training_set.images,
-        targets.astype(np.float32),
-        training_set.row,
-        training_set.indices,
-        training_set.class_weight,
-        training_set.sampling,
-    )
+    learned = targets.astype(np.float32)
+    weight = training_set.class_weight
+    if weight is not None:
+        # The teacher's classes are not as frequent as those of the labels.
+        weight = equal_shares(learned[training_set.indices], training_set.sampling)
+    return replace(training_set, targets=learned, class_weight=weight)

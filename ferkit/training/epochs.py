@@ -15,7 +15,7 @@ from ferkit.model import ask
 from ferkit.stored_pictures import StoredPictures, with_channels
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples, Validation
-from ferkit.training.execution import compile_arguments, require_even_batches, sharing_devices
+from ferkit.training.execution import compile_arguments, copies_of, require_even_batches, sharing_devices
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -168,12 +168,15 @@ class Epochs:
         return np.asarray(np.concatenate([order, order[:missing]]), dtype=np.int32)
 
     def _reseed(self, progress: Progress) -> None:
-        """Set every random state of dropout, augmentation and mixing from (seed, phase, epoch)."""
+        """Set every random state of dropout, augmentation and mixing from (seed, phase, epoch), each device's apart."""
         weights = {id(each) for each in self._trainer.weights}
         states = [each for each in self._trainer.variables if id(each) not in weights and "seed" in each.path]
         for number, state in enumerate(states):
+            copies = copies_of(state)
             fresh = np.random.SeedSequence([self._seed, progress.phase, progress.epoch, number])
-            state.assign(fresh.generate_state(2).astype(state.dtype))
+            words = fresh.generate_state(2 * len(copies)).reshape(-1, 2)
+            for copy, words_of_copy in zip(copies, words, strict=True):
+                copy.assign(words_of_copy.astype(state.dtype))
 
     @contextmanager
     def _averaged(self, order: NDArray[np.int32]) -> Iterator[None]:

@@ -13,7 +13,7 @@ from ferkit.errors import ConfigError, DataError
 from ferkit.labels import Target
 from ferkit.stored_pictures import Images, StoredPictures, add_to_hash
 from ferkit.targets import TargetSettings, labelled
-from ferkit.training_set import TrainingSet
+from ferkit.training_set import TrainingSet, equal_shares
 
 __all__ = ["Examples", "join"]
 
@@ -27,7 +27,8 @@ class Examples:
     images : (U, 48, 48) uint8
         Every picture once; of a streamed source `StoredPictures`.
     labels : (U, classes) float32 a target
-        Label distribution times its weight in the loss; a row of zeros where the picture has no label for the target.
+        Label distribution, each class times its weight in the loss; a row of zeros where the picture has no label for
+        the target.
     indices : (M,) int64
         The pictures that one epoch passes over.
     sampling : (M,) float32, optional
@@ -119,7 +120,7 @@ def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:
     """
     (first, leading), *others = training_sets.items()
     images, indices, sampling = leading.images, leading.indices, leading.sampling
-    labels = {first: _weighted(leading)}
+    labels = {first: leading.targets}
     place = {int(row): index for index, row in enumerate(leading.row) if row >= 0} if others else {}
     for target, other in others:
         if other.made.any():
@@ -135,10 +136,14 @@ def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:
         at = np.array([place[int(row)] for row in other.row], dtype=np.int64)
         labels = {known: _padded(array, len(images)) for known, array in labels.items()}
         labels[target] = np.zeros((len(images), other.targets.shape[1]), dtype=np.float32)
-        labels[target][at] = _weighted(other)
+        labels[target][at] = other.targets
         if sampling is not None:
             sampling = np.concatenate([sampling, np.ones(len(new), dtype=np.float32)])
-    return Examples(images, labels, indices, sampling)
+    weights = {first: leading.class_weight}
+    for target, other in others:
+        weighs = other.class_weight is not None
+        weights[target] = equal_shares(labels[target][indices], sampling) if weighs else None
+    return Examples(images, {name: _weighted(each, weights[name]) for name, each in labels.items()}, indices, sampling)
 
 
 def _appended(first: Images, second: Images) -> Images:
@@ -149,11 +154,8 @@ def _appended(first: Images, second: Images) -> Images:
     return np.concatenate([first, second])
 
 
-def _weighted(training_set: TrainingSet) -> NDArray[np.float32]:
-    if training_set.class_weight is None:
-        return training_set.targets
-    weight = training_set.targets @ training_set.class_weight
-    return np.asarray(training_set.targets * weight[:, None], dtype=np.float32)
+def _weighted(labels: NDArray[np.float32], weight: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    return labels if weight is None else np.asarray(labels * weight, dtype=np.float32)
 
 
 def _padded(array: NDArray[np.float32], count: int) -> NDArray[np.float32]:

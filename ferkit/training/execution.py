@@ -16,6 +16,7 @@ __all__ = [
     "accelerated",
     "check_execution",
     "compile_arguments",
+    "copies_of",
     "execution",
     "precision_of",
     "require_even_batches",
@@ -150,6 +151,21 @@ def require_even_batches(batch_size: int, devices: int) -> None:
             f"training.batch_size {batch_size} cannot be shared evenly among {devices} devices "
             "(training.execution.devices); use a multiple."
         )
+
+
+def copies_of(variable: Any) -> list[Any]:
+    """What `execution` makes of a variable: one for each device that has a copy of its own, which may differ.
+
+    Under TensorFlow each of the devices that share a batch runs the whole step on its part, so that random states that
+    are alike draw the same for every part. JAX has one state for the whole batch.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return [variable]
+    import tensorflow as tf
+
+    return list(tf.distribute.get_strategy().experimental_local_results(variable.value))
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -171,7 +171,7 @@ class RunMembers:
             training.targets,
             training.entry.backbone,
             settings,
-            self.config.seed_of(training.entry),
+            self.config.seed_of(training),
             workspace=workspace,
             selection=self.config.selection,
             on_epoch=self._stopper(workspace / training.name),
@@ -186,7 +186,7 @@ class RunMembers:
             key=self._key(training),
             backbone=training.entry.backbone,
             training=settings,
-            seed=self.config.seed_of(training.entry),
+            seed=self.config.seed_of(training),
             training_sets={target.name: self._training_set(target).content_hash() for target in training.targets},
             distillation=self.config.distillation if training.entry.teacher else None,
             numbers=member.numbers,
@@ -268,7 +268,7 @@ class RunMembers:
                 *(target.model_dump_json() for target in training.targets),
                 training.entry.backbone.model_dump_json(),
                 self.config.training_of(training.entry).model_dump_json(),
-                str(self.config.seed_of(training.entry)),
+                str(self.config.seed_of(training)),
             ]
             # What is younger than networks that are kept enters only where it is not as it was for them.
             if self.config.selection != ALL_PICTURES:
