@@ -47,7 +47,8 @@ def run(
         typer.Option(help="Where to run: a file of configs/stacks by its name, a path, or a stack that ZenML knows."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Check the configuration and the data's files, run nothing.")
+        bool,
+        typer.Option("--check", help="Look for all that the run would stop at before its first training, run nothing."),
     ] = False,
 ) -> None:
     """Run the pipeline: ingest, validate, drop non-faces, oversample, fine-tune, ensemble, evaluate, report.
@@ -60,13 +61,18 @@ def run(
     * `ferkit run configs/fer2013.yaml --stack kubernetes`
     """
     settings = load_config(config, overrides or [])
-    hashes = fingerprint(settings.data), exclude_hash_of(settings)
-    file = stack_file(stack) if stack else None
-    if file:
+    if file := stack_file(stack) if stack else None:
         load_settings(file, StackSettings)
     if check:
-        Console().print(f"{config}: a valid configuration; its data is there.")
+        from cli.console import hush_zenml, quiet_native_libraries
+        from cli.run_check import check_run
+
+        hush_zenml()
+        quiet_native_libraries(Workspace.named().native_log)
+        check_run(settings, stack)
+        Console().print(f"{config}: a valid configuration; its data, weights and stack are there.", soft_wrap=True)
         return
+    hashes = fingerprint(settings.data), exclude_hash_of(settings)
     run_and_tell(settings, *hashes, stack=stack)
 
 

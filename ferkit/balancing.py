@@ -5,6 +5,7 @@ that nothing made from a picture can ever be validated or tested on.
 """
 
 import logging
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ from ferkit.stored_pictures import StoredPictures
 from ferkit.targets import TargetSettings, labelled
 from ferkit.training_set import TrainingSet, equal_shares
 
-__all__ = ["MAKES_PICTURES", "BalancingSettings", "oversample"]
+__all__ = ["MAKES_PICTURES", "BalancingSettings", "check_balancing", "oversample"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -114,6 +115,23 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
     return TrainingSet(images, targets, row, indices.astype(np.int64), weight, sampling)
 
 
+def check_balancing(faces: FaceDataset, target: TargetSettings, settings: BalancingSettings, seed: int) -> None:
+    """Find what `oversample` would stop at; SMOTE and ADASYN, which take minutes, are not run.
+
+    Raises
+    ------
+    DataError
+        As `oversample` does.
+    """
+    if settings.method not in ("smote", "adasyn"):
+        oversample(faces, target, settings, seed)
+        return
+    plain = oversample(faces, target, settings.model_copy(update={"method": "none"}), seed)
+    if not isinstance(plain.images, StoredPictures):
+        _, _, label, wanted = _wanted(plain.images, plain.targets.argmax(axis=1), settings)
+        _require_neighbours(label, wanted, target.name, settings)
+
+
 def _sampling(label: NDArray[np.int64], settings: BalancingSettings) -> NDArray[np.float32]:
     """How often an epoch passes over each picture, so that classes are as large to each other as after repetition.
 
@@ -153,22 +171,8 @@ def _interpolate(
     hundreds of pictures, some with another label; between a picture and its copy there is only the picture, and which
     of them is skipped is chance. So each is shown once, with its first label.
     """
-    flat = np.ascontiguousarray(images).reshape(len(images), -1)
-    _, first = np.unique(flat.view(f"V{flat.shape[1]}").ravel(), return_index=True)
-    first.sort()
-    distinct = label[first]
-    wanted = {
-        index: size - int((label == index).sum())
-        for index, size in _sizes(label, settings.ratio).items()
-        if size > (label == index).sum()
-    }
-    for index in wanted:
-        count = int((distinct == index).sum())
-        if count <= settings.neighbours:
-            raise DataError(
-                f"{settings.method}: {count} different training pictures of class {class_names(target)[index]!r}, "
-                f"expected more than balancing.neighbours = {settings.neighbours}: lower it or use random_over_sampler."
-            )
+    flat, first, distinct, wanted = _wanted(images, label, settings)
+    _require_neighbours(distinct, wanted, target, settings)
     if not wanted:
         return np.empty((0, SIZE, SIZE), dtype=np.uint8), np.empty(0, dtype=np.int64)
     # uint8 would wrap around in the differences between neighbours; float32 holds every grey value exactly.
@@ -189,6 +193,33 @@ def _interpolate(
         made.append(pictures)
         made_label.append(np.full(len(pictures), index))
     return np.concatenate(made), np.concatenate(made_label)
+
+
+def _wanted(
+    images: NDArray[np.uint8], label: NDArray[np.int64], settings: BalancingSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], dict[int, int]]:
+    """Pictures as rows, places of those that differ, their classes, and how many each class is to get."""
+    flat = np.ascontiguousarray(images).reshape(len(images), -1)
+    _, first = np.unique(flat.view(f"V{flat.shape[1]}").ravel(), return_index=True)
+    first.sort()
+    wanted = {
+        index: size - int((label == index).sum())
+        for index, size in _sizes(label, settings.ratio).items()
+        if size > (label == index).sum()
+    }
+    return flat, first, label[first], wanted
+
+
+def _require_neighbours(
+    distinct: NDArray[np.int64], wanted: Iterable[int], target: Target, settings: BalancingSettings
+) -> None:
+    for index in wanted:
+        count = int((distinct == index).sum())
+        if count <= settings.neighbours:
+            raise DataError(
+                f"{settings.method}: {count} different training pictures of class {class_names(target)[index]!r}, "
+                f"expected more than balancing.neighbours = {settings.neighbours}: lower it or use random_over_sampler."
+            )
 
 
 def _sampler(settings: BalancingSettings, sizes: dict[int, int], seed: int) -> Any:

@@ -123,7 +123,17 @@ def test_backbones_lists_every_backbone_with_its_licence():
 
 
 def test_run_check_runs_nothing():
-    done = ferkit("run", "configs/quickstart.yaml", "--check")
+    done = ferkit(
+        "run",
+        "configs/quickstart.yaml",
+        "--set",
+        "data.count=300",
+        "--set",
+        "validation.minimum_class=1",
+        "--set",
+        "validation.minimum_training=1",
+        "--check",
+    )
     assert done.returncode == 0, done.stderr
     assert "a valid configuration" in done.stdout
 

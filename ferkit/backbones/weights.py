@@ -14,7 +14,7 @@ from ferkit.backbones.registry import PackagedWeights, Weights
 from ferkit.errors import WeightsError
 from ferkit.whole_file import written_whole
 
-__all__ = ["cache_folder", "find", "find_or_download", "find_package"]
+__all__ = ["cache_folder", "find", "find_or_download", "find_package", "require"]
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,47 @@ def find_or_download(weights: Weights, *, timeout: float = TIMEOUT_S) -> Path:
     WeightsError
         One line: what is wrong, and which file to put where.
     """
+    if file := _found(weights):
+        return file
+    return _download(weights, timeout) if weights.package is None else _converted(weights, weights.package)
+
+
+def require(weights: Weights, *, timeout: float = 10.0) -> None:
+    """Look whether `find_or_download` will have the file: it is here and whole, or where it comes from is there.
+
+    Raises
+    ------
+    WeightsError
+        As `find_or_download` does; nothing is downloaded or converted.
+    """
+    if _found(weights):
+        return
+    if weights.package is not None:
+        _packaged(weights, weights.package)
+        return
+    if weights.url is None:
+        raise _no_download(weights)
+    try:
+        # The addresses are constants of the registry.
+        urllib.request.urlopen(weights.url, timeout=timeout).close()  # noqa: S310
+    except (OSError, HTTPException, ValueError) as error:
+        raise _unreachable(weights, error) from error
+
+
+def _found(weights: Weights) -> Path | None:
+    """The file if it is on this machine, its checksum verified."""
     file = find(weights)
-    if file is None:
-        return _download(weights, timeout) if weights.package is None else _converted(weights, weights.package)
-    wrong = _mismatch(file, sha256=weights.sha256, md5=weights.md5)
-    if wrong:
+    if file is not None and (wrong := _mismatch(file, sha256=weights.sha256, md5=weights.md5)):
         raise WeightsError(f"{file}: {wrong}. Delete it, or put the file of {weights.url or weights.source} there.")
     return file
+
+
+def _no_download(weights: Weights) -> WeightsError:
+    return WeightsError(f"{weights.file} is missing and has no download of its own. {_put_it_where(weights)}")
+
+
+def _unreachable(weights: Weights, error: Exception) -> WeightsError:
+    return WeightsError(f"{weights.url} cannot be downloaded: {error}. {_put_it_where(weights)}")
 
 
 def find_package(packaged: PackagedWeights) -> Path | None:
@@ -76,7 +110,8 @@ def find_package(packaged: PackagedWeights) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _converted(weights: Weights, packaged: PackagedWeights) -> Path:
+def _packaged(weights: Weights, packaged: PackagedWeights) -> Path:
+    """The file of the package, its checksum verified."""
     source = find_package(packaged)
     if source is None:
         raise WeightsError(
@@ -86,6 +121,11 @@ def _converted(weights: Weights, packaged: PackagedWeights) -> Path:
     wrong = _mismatch(source, sha256=packaged.sha256)
     if wrong:
         raise WeightsError(f"{source}: {wrong}. Install {packaged.package} again. {_put_it_where(weights)}")
+    return source
+
+
+def _converted(weights: Weights, packaged: PackagedWeights) -> Path:
+    source = _packaged(weights, packaged)
     target = cache_folder() / weights.file
     try:
         with written_whole(target) as part:
@@ -105,7 +145,7 @@ def _put_it_where(weights: Weights) -> str:
 
 def _download(weights: Weights, timeout: float) -> Path:
     if weights.url is None:
-        raise WeightsError(f"{weights.file} is missing and has no download of its own. {_put_it_where(weights)}")
+        raise _no_download(weights)
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +164,7 @@ def _download(weights: Weights, timeout: float) -> Path:
             finally:
                 partial.unlink(missing_ok=True)
     except (OSError, HTTPException, ValueError) as error:
-        raise WeightsError(f"{weights.url} cannot be downloaded: {error}. {_put_it_where(weights)}") from error
+        raise _unreachable(weights, error) from error
     log.info("%s: %s bytes, licence: %s", target, target.stat().st_size, weights.licence)
     return target
 
