@@ -19,7 +19,7 @@ from ferkit.predictions import Predictions
 from ferkit.scores import EvaluationSettings, Scores, score
 from ferkit.targets import TargetSettings, labelled
 
-__all__ = ["Evaluation", "EvaluationSettings", "evaluate", "metrics_of"]
+__all__ = ["Evaluation", "EvaluationSettings", "evaluate", "metrics_of", "with_raw_calibration"]
 
 _FERPLUS_FOR_FER: Protocol = "majority_7"
 
@@ -177,6 +177,25 @@ def _subsets(
         yield f"{split}, FER+ {_FERPLUS_FOR_FER}", rows, distribution
         unique = ~np.isin(rows, repeated)
         yield f"{split}, FER+ {_FERPLUS_FOR_FER}, no duplicates", rows[unique], distribution[unique]
+
+
+def with_raw_calibration(answered: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+    """A table with the calibration of the probabilities before the temperature beside that of those answered.
+
+    Parameters
+    ----------
+    answered
+        As `Evaluation.to_table`, of the probabilities that a model answers with.
+    raw
+        The same of its probabilities before the temperature; `answered` itself where there is none.
+
+    Returns
+    -------
+    DataFrame
+        `answered` with the columns ``raw_expected_calibration_error`` and ``raw_log_loss``.
+    """
+    numbers = raw.set_index("subset").loc[answered["subset"], ["expected_calibration_error", "log_loss"]]
+    return answered.assign(**{f"raw_{name}": values.to_numpy() for name, values in numbers.items()})
 
 
 def metrics_of(line: Mapping[Any, Any]) -> dict[str, float]:

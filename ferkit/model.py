@@ -32,6 +32,8 @@ __all__ = ["Answers", "FaceModel", "ask", "forward", "predict"]
 Answers = dict[Target, NDArray[np.float32]]
 
 _BATCH = 256
+# Of several devices, asked in one go.
+_DEVICE_BATCHES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,31 +130,41 @@ def ask(
     """What the heads of `network` for `targets` say about pictures (N, 48, 48) uint8, averaged over their views.
 
     Each view is seen once, however many heads the network has. One with a single head answers for its one target.
-    Pictures in files, which may be of another side and RGB, are read a block at a time.
+    Views are made of a batch of pictures at a time. Pictures in files, which may be of another side and RGB, are read a
+    block at a time.
     """
     answers: Answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in targets}
     if not len(images):
         return answers
+    devices = _devices()
+    # A single batch needs no pipeline of data; among devices Keras shares what comes through one.
+    step = _BATCH if devices == 1 else _DEVICE_BATCHES * (_BATCH - _BATCH % devices)
     for start, block in blocks(images):
-        of_block = {target: answer[start : start + len(block)] for target, answer in answers.items()}
-        _ask_block(network, block, of_block, views)
+        for at in range(0, len(block), step):
+            piece = block[at : at + step]
+            place = slice(start + at, start + at + len(piece))
+            _ask_piece(network, piece, {target: answer[place] for target, answer in answers.items()}, views, devices)
     return answers
 
 
-def _ask_block(
-    network: "keras.Model", images: NDArray[np.uint8], answers: Answers, views: TestTimeAugmentation
+def _ask_piece(
+    network: "keras.Model",
+    images: NDArray[np.uint8],
+    answers: Answers,
+    views: TestTimeAugmentation,
+    devices: int,
 ) -> None:
     """Write what the heads say about `images` into `answers`, which are zero."""
-    devices = _devices()
     missing = -len(images) % devices
     padded = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
-    seen = list(views.of(padded))
-    for view in seen:
+    seen = 0
+    for view in views.of(padded):
+        seen += 1
         said = forward(network, view, _BATCH - _BATCH % devices)
         for target, answer in answers.items():
             answer[:] += (said[target] if isinstance(said, dict) else said)[: len(images)]
     for answer in answers.values():
-        answer[:] /= len(seen)
+        answer[:] /= seen
 
 
 def forward(network: "keras.Model", images: NDArray[np.uint8], batch_size: int = _BATCH) -> Any:

@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 
 from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
-from ferkit.evaluation import evaluate
+from ferkit.evaluation import evaluate, with_raw_calibration
 from ferkit.labels import Split, Target
 from ferkit.model import Answers
 from ferkit.predictions import Predictions
 from ferkit.reference_answers import KeptAnswers
 from ferkit.reference_model import Reference
 from ferkit.scores import EvaluationSettings
-from ferkit.targets import labelled
+from ferkit.targets import TargetSettings, labelled
 
 __all__ = ["NetworkProgress", "ReferenceEvaluation", "evaluate_reference"]
 
 # Fixed, so that a published interval can be made again.
 _SETTINGS, _SEED = EvaluationSettings(), 0
+_Said = dict[Split, NDArray[np.float32]]
 _SPLITS: tuple[Split, ...] = ("PublicTest", "PrivateTest")
 
 
@@ -32,8 +33,9 @@ class ReferenceEvaluation:
     Attributes
     ----------
     scores
-        As `Evaluation.to_table`, with a column ``role``: member, ensemble or student. Members are judged as they are,
-        the ensemble and the student with their temperature.
+        As `Evaluation.to_table`, with a column ``role``: member, ensemble or student. Members have no temperature;
+        ensemble and student are judged with theirs, and their calibration without it is in further columns, see
+        `ferkit.evaluation.with_raw_calibration`.
     answers
         Of the ensemble and the student, to every picture that was asked.
     """
@@ -81,14 +83,10 @@ def evaluate_reference(
         for split, pictures in left.items():
             said[split][name] = reference.ask(name, pictures.images, views, report)
     tables, classes = [], {}
-    for target, model, role, probabilities in _models(reference, said):
+    for target, model, role, probabilities, raw in _models(reference, said):
         protocol = reference.card.targets[target].settings
-        predictions = []
-        for split, pictures in asked.items():
-            kept, _ = labelled(pictures, target, protocol.protocol)
-            chosen = np.isin(pictures.row, kept.row)
-            predictions.append(Predictions(target, split, kept.row, probabilities[split][chosen]))
-        table = evaluate(model, predictions, faces, protocol, _SETTINGS, _SEED).to_table()
+        answered, before = (_judged(model, each, asked, faces, protocol) for each in (probabilities, raw))
+        table = with_raw_calibration(answered, before)
         # FER+ is what the second target is for.
         tables.append(table[~table["subset"].str.contains("FER+", regex=False)].assign(role=role))
         if role != "member":
@@ -109,6 +107,22 @@ class NetworkProgress:
         self._tell(self._network, self._done, self._total)
 
 
+def _judged(
+    model: str,
+    probabilities: Mapping[Split, NDArray[np.float32]],
+    asked: Mapping[Split, FaceDataset],
+    faces: FaceDataset,
+    target: TargetSettings,
+) -> pd.DataFrame:
+    """The scores of what a model said about every picture that was asked."""
+    predictions = []
+    for split, pictures in asked.items():
+        kept, _ = labelled(pictures, target.name, target.protocol)
+        chosen = np.isin(pictures.row, kept.row)
+        predictions.append(Predictions(target.name, split, kept.row, probabilities[split][chosen]))
+    return evaluate(model, predictions, faces, target, _SETTINGS, _SEED).to_table()
+
+
 def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:
     if limit is None or limit >= len(faces):
         return faces
@@ -117,13 +131,20 @@ def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:
 
 def _models(
     reference: Reference, said: Mapping[Split, Mapping[str, Answers]]
-) -> Iterator[tuple[Target, str, str, dict[Split, NDArray[np.float32]]]]:
-    """Target, name, role and probabilities by split of everything that is judged."""
+) -> Iterator[tuple[Target, str, str, _Said, _Said]]:
+    """Target, name and role of everything that is judged, what it answers by split, and that without temperature."""
     for target, card in reference.card.targets.items():
         for name in card.ensemble.weights:
             label = reference.card.networks[name].label
-            yield target, label, "member", {split: answers[name][target] for split, answers in said.items()}
+            of_member = {split: answers[name][target] for split, answers in said.items()}
+            yield target, label, "member", of_member, of_member
         for role, single in (("ensemble", False), ("student", True)):
             if card.vote(single=single):
-                votes = {split: reference.vote(answers, target, single=single) for split, answers in said.items()}
-                yield target, role, role, votes
+                answered, raw = (
+                    {
+                        split: reference.vote(answers, target, single=single, calibrated=calibrated)
+                        for split, answers in said.items()
+                    }
+                    for calibrated in (True, False)
+                )
+                yield target, role, role, answered, raw

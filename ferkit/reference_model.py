@@ -124,11 +124,17 @@ class Reference:
         seen = [self._quick[name](view) for view in views.of(images)]
         return {target: np.mean([said[target] for said in seen], axis=0) for target in card.heads}
 
-    def vote(self, said: Mapping[str, Answers], target: Target, *, single: bool = False) -> NDArray[np.float32]:
-        """What the ensemble, or the student, makes of what its networks said: (N, classes) float32."""
+    def vote(
+        self, said: Mapping[str, Answers], target: Target, *, single: bool = False, calibrated: bool = True
+    ) -> NDArray[np.float32]:
+        """What the ensemble, or the student, makes of what its networks said: (N, classes) float32.
+
+        With its temperature, or without if not `calibrated`.
+        """
         vote = self._vote_for(target, single=single)
         mixture = sum(weight * said[name][target].astype(np.float64) for name, weight in vote.weights.items())
-        return apply_temperature(np.asarray(mixture, dtype=np.float32), vote.temperature)
+        said_together = np.asarray(mixture, dtype=np.float32)
+        return apply_temperature(said_together, vote.temperature) if calibrated else said_together
 
     def predict(
         self,

@@ -31,6 +31,11 @@ _OFFICIAL = {
     ("FER+ majority", "PublicTest"): 3199,
     ("FER+ majority", "PrivateTest"): 3153,
 }
+_CALIBRATION = ("ECE raw", "log loss raw", "ECE answered", "log loss answered")
+_HOW_CALIBRATED = (
+    "ECE and log loss, raw: of the probabilities as networks and votes give them, and so comparable between all lines; "
+    "answered: with the temperature, which a member of a vote does not have."
+)
 _HEADINGS: dict[Target, str] = {"fer": "FER-2013's labels", "ferplus": "FER+'s labels"}
 
 
@@ -45,9 +50,10 @@ def published_table(scores: pd.DataFrame) -> str:
         parts += [
             f"**{_HEADINGS[target]}** (`{target}`, {len(class_names(target))} classes; labels: {labels})",
             markdown_table(
-                ("model", "pictures of", "count", "accuracy (95 % interval)", "macro-F1", "ECE", "log loss"), rows
+                ("model", "pictures of", "count", "accuracy (95 % interval)", "macro-F1", *_CALIBRATION), rows
             ),
         ]
+    parts.append(_HOW_CALIBRATED)
     if short := missing_pictures(scores):
         parts.insert(0, f"Not the whole of FER-2013: {short}.")
     return "\n\n".join(parts)
@@ -129,5 +135,8 @@ def _row(line: dict[str, object]) -> tuple[str, ...]:
     if line["pictures"] != line["available"]:
         count += f" of {line['available']:,}"
     name = f"**{line['model']}**" if line["role"] != "member" else str(line["model"])
-    others = (f"{line[key]:.4f}" for key in ("macro_f1", "expected_calibration_error", "log_loss"))
-    return name, str(line["subset"]), count, f"{accuracy} % ({low}..{high})", *others
+    raw = (f"{line[key]:.4f}" for key in ("macro_f1", "raw_expected_calibration_error", "raw_log_loss"))
+    answered = (
+        "-" if line["role"] == "member" else f"{line[key]:.4f}" for key in ("expected_calibration_error", "log_loss")
+    )
+    return name, str(line["subset"]), count, f"{accuracy} % ({low}..{high})", *raw, *answered

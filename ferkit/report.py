@@ -59,7 +59,7 @@ _HOW_TO_READ = (
     "Brackets hold the percentile bootstrap interval over the pictures. The marked model is the one that is best on "
     'the pictures of PublicTest that choose; PrivateTest is only read. "No duplicates" leaves out the pictures that '
     "also occur in another split. Macro-F1 is the mean over the classes that occur; ECE is the expected calibration "
-    "error."
+    "error; it and the log loss are those of the probabilities before any temperature, which registration finds."
 )
 
 _HOW_TO_READ_JOINT = (

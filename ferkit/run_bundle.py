@@ -17,7 +17,7 @@ from ferkit.config import RunConfig, Training
 from ferkit.dataset import FaceDataset
 from ferkit.ensemble import Ensemble
 from ferkit.errors import DataError
-from ferkit.evaluation import Evaluation, evaluate, metrics_of
+from ferkit.evaluation import Evaluation, evaluate, metrics_of, with_raw_calibration
 from ferkit.labels import Target
 from ferkit.model import FaceModel
 from ferkit.predictions import Predictions
@@ -91,7 +91,8 @@ class JudgedBundle:
         The bundle, as it is on disk.
     scores
         As `Evaluation.to_table`, with a column ``role``: ``ensemble``, ``student`` or ``single``, which are judged as
-        the bundle answers, and ``member``, judged as it is.
+        the bundle answers, and ``member``, judged as it is; and with the calibration before the temperature, see
+        `ferkit.evaluation.with_raw_calibration`.
     """
 
     reference: Reference
@@ -134,7 +135,8 @@ def bundle_ensemble(run: TrainedRun, folder: Path, origin: Mapping[str, str]) ->
         targets[target.name] = TargetCard(settings=target, ensemble=vote, student=taught)
         voters = [label for label, name in zip(ensemble.members, names, strict=True) if name in vote.weights]
         labels |= {*voters, *([student.model] if student else [])}
-        tables += [run.evaluation(target.name, label).to_table().assign(role="member") for label in voters]
+        members = [run.evaluation(target.name, label).to_table() for label in voters]
+        tables += [with_raw_calibration(each, each).assign(role="member") for each in members]
         tables += [fitted.table("ensemble", "ensemble"), *([student.table("student", "student")] if student else [])]
     return _write(run, folder, sorted(labels), targets, pd.concat(tables, ignore_index=True), origin)
 
@@ -171,9 +173,8 @@ class _Fitted:
         """The scores of its calibrated answers."""
         settings, seed = self._run.config.evaluation, self._run.config.seed
         predictions = list(self._calibrated())
-        return (
-            evaluate(name, predictions, self._run.ingested, self._target, settings, seed).to_table().assign(role=role)
-        )
+        answered = evaluate(name, predictions, self._run.ingested, self._target, settings, seed).to_table()
+        return with_raw_calibration(answered, self.judged.to_table()).assign(role=role)
 
     def _calibrated(self) -> Iterator[Predictions]:
         for each in self.judged.predictions.values():

@@ -44,6 +44,7 @@ def run_card(
         views=views_words(card.views),
         origin="\n".join(f"- {what}: {value}" for what, value in origin.items()),
         licences=licences(backbones),
+        chosen=config.selection.subset,
     )
 
 
@@ -63,13 +64,13 @@ They take a grey 48x48 picture of a face and give a probability to each expressi
 {failings}
 ## Results
 
-Accuracy with its bootstrap interval, macro-F1, expected calibration error, log loss in nats. Members are judged as they
-are, what the bundle answers with its temperature.
+Accuracy with its bootstrap interval, macro-F1, expected calibration error, log loss in nats. "No duplicates" leaves out
+pictures that also occur, byte for byte, in another split.
 
 {results}
 
-Trained on Training; epochs, weights of the vote and temperatures were chosen on PublicTest, whose own numbers are
-therefore too good. PrivateTest chose nothing.
+Trained on Training; epochs, weights of the vote and temperatures were chosen on {chosen}, so that the numbers of
+PublicTest are too good. PrivateTest chose nothing.
 
 ## How it answers
 

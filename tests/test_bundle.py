@@ -58,6 +58,11 @@ def test_the_numbers_are_those_of_the_calibrated_answers(bundle, run):
     scores = bundle.scores.set_index(["target", "model", "subset"])
     raw = run.evaluation("fer", "ensemble").scores["PrivateTest"]
     assert scores.loc[("fer", "ensemble", "PrivateTest"), "accuracy"] == raw.accuracy
+    line = scores.loc[("fer", "ensemble", "PrivateTest")]
+    assert line["raw_log_loss"] == raw.log_loss != line["log_loss"]
+    assert line["raw_expected_calibration_error"] == raw.expected_calibration_error
+    member = scores[scores["role"] == "member"]
+    assert (member["raw_log_loss"] == member["log_loss"]).all()
     assert scores.loc[("fer", "ensemble", "PublicTest"), "log_loss"] < (
         run.evaluation("fer", "ensemble").scores["PublicTest"].log_loss
     )

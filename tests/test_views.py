@@ -1,5 +1,7 @@
 """Test-time augmentation."""
 
+import tracemalloc
+
 import numpy as np
 
 from ferkit.model import predict
@@ -44,3 +46,20 @@ def test_a_prediction_is_the_mean_over_the_views():
     expected = (PICTURES[:, 0, 0] / 255 + PICTURES[:, 0, -1] / 255) / 2
     np.testing.assert_allclose(both[:, 0], expected, atol=1e-6)
     assert predict(network, PICTURES[:0], "fer").shape == (0, 7)
+
+
+def test_views_of_a_batch_alone_are_in_memory_at_a_time():
+    import keras
+
+    pictures = np.zeros((2000, 48, 48), dtype=np.uint8)
+    picture = keras.Input((48, 48, 1), dtype="uint8")
+    network = keras.Model(picture, keras.layers.Lambda(lambda x: x[:, 0, :7, 0], output_shape=(7,))(picture))
+    predict(network, pictures[:300], "fer")
+    tracemalloc.start()
+    try:
+        predict(network, pictures, "fer", TestTimeAugmentation(flip=True, crops="five"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Ten views of all are 46 MB, and a crop is made in float32, which takes four times its bytes.
+    assert peak < 16e6
