@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from ferkit.backbones import BackboneSettings
 from ferkit.balancing import MAKES_PICTURES, BalancingSettings
 from ferkit.cleaning import CleaningSettings
+from ferkit.config_effects import settings_without_effect
 from ferkit.config_problems import problems
 from ferkit.dataset import SIZE
 from ferkit.ensemble import EnsembleSettings
@@ -183,6 +184,8 @@ class RunConfig(Settings):
         steps = ["_".join((*training.names, training.label)) for training in self.trained()]
         if twice := {step for step in steps if steps.count(step) > 1}:
             raise ValueError(f"two trainings would be called {sorted(twice)}: give one backbone another alias.")
+        if useless := settings_without_effect(self):
+            raise ValueError(" ".join(useless))
         return self
 
     def _batch_norm_has_effect(self) -> None:

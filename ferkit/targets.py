@@ -22,7 +22,8 @@ class TargetSettings(Settings):
         ``fer``: the 7 emotions of FER-2013. ``ferplus``: the 8 of FER+.
     train_on
         Labels that a ``ferplus`` network learns from: ``probability`` is cross-entropy on the distribution of the
-        votes, ``majority`` on their one label. ``fer`` has one label a picture and ignores it.
+        votes, ``majority`` on their one label, ``multi_target`` on the votes of all emotions with at least 30 % of them
+        (not the multi-label loss of FER+'s authors, Barsoum et al. 2016, section 4.3). ``fer`` has one label a picture.
     protocol
         How FER+ labels are made for selection and evaluation. A FER+ number means nothing without it.
     """

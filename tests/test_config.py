@@ -164,7 +164,7 @@ def test_a_missing_file_lists_what_is_there(tmp_path):
 
 
 def test_overrides_reach_every_depth(tmp_path):
-    path = written(tmp_path, backbones=[{"name": "fernet", "alias": "a"}, {"name": "fernet", "alias": "b"}])
+    path = written(tmp_path, backbones=[{"name": "vggface", "alias": "a"}, {"name": "fernet", "alias": "b"}])
     config = load_config(
         path,
         ["training.epochs=3", "training.head.learning_rate=0.5", "backbones.b.width=8", "backbones.0.dropout=0.1",
@@ -196,7 +196,7 @@ def test_a_backbone_overrides_part_of_the_training(tmp_path):
     path = written(
         tmp_path,
         training={"batch_size": 16, "head": {"epochs": 7, "learning_rate": 0.1}},
-        backbones=[{"name": "fernet", "training": {"head": {"epochs": 2}}}],
+        backbones=[{"name": "mobilenet_vggface2", "training": {"head": {"epochs": 2}}}],
     )
     config = load_config(path)
     training = config.training_of(config.backbones[0])

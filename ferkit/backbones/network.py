@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferkit.backbones.settings import BackboneSettings
 from ferkit.backbones.weight_files import load_weight_file
-from ferkit.backbones.weights import find_or_download
+from ferkit.backbones.weights import find_or_download, is_published
 from ferkit.dataset import SIZE
 from ferkit.labels import Target
 
@@ -128,5 +128,5 @@ def _load_pretrained(backbone: "keras.Model", settings: BackboneSettings) -> Non
     else:
         return
     load_weight_file(backbone, file, settings.name)
-    if settings.card.finish is not None and published is not None and file.name == published.file:
+    if settings.card.finish is not None and published is not None and is_published(file, published):
         settings.card.finish(backbone)

@@ -36,7 +36,7 @@ class BackboneSettings(Settings):
         Stages, counted from 1, whose maps are pooled and laid side by side before the head; the last one's alone if
         empty. Expressions are read well from the middle of a network that was made to tell people apart.
     hidden : units
-        Dense layers of the head; the backbone's own head if empty.
+        Dense layers of the head, none of an empty list; those of the backbone's own head if None.
     dropout
         Rate of every dropout of the head; the backbone's own if empty.
     """

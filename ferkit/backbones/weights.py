@@ -14,7 +14,7 @@ from ferkit.backbones.registry import PackagedWeights, Weights
 from ferkit.errors import WeightsError
 from ferkit.whole_file import written_whole
 
-__all__ = ["cache_folder", "find", "find_or_download", "find_package", "require"]
+__all__ = ["cache_folder", "find", "find_or_download", "find_package", "is_published", "require"]
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,11 @@ def _no_download(weights: Weights) -> WeightsError:
 
 def _unreachable(weights: Weights, error: Exception) -> WeightsError:
     return WeightsError(f"{weights.url} cannot be downloaded: {error}. {_put_it_where(weights)}")
+
+
+def is_published(file: Path, weights: Weights) -> bool:
+    """Whether `file` holds the published weights, whatever it is called."""
+    return _mismatch(file, sha256=weights.sha256, md5=weights.md5) is None
 
 
 def find_package(packaged: PackagedWeights) -> Path | None:
