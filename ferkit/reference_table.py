@@ -135,8 +135,10 @@ def _row(line: dict[str, object]) -> tuple[str, ...]:
     if line["pictures"] != line["available"]:
         count += f" of {line['available']:,}"
     name = f"**{line['model']}**" if line["role"] != "member" else str(line["model"])
-    raw = (f"{line[key]:.4f}" for key in ("macro_f1", "raw_expected_calibration_error", "raw_log_loss"))
-    answered = (
-        "-" if line["role"] == "member" else f"{line[key]:.4f}" for key in ("expected_calibration_error", "log_loss")
-    )
-    return name, str(line["subset"]), count, f"{accuracy} % ({low}..{high})", *raw, *answered
+    calibration = [line[key] for key in ("expected_calibration_error", "log_loss")]
+    member = line["role"] == "member"
+    # Scores that an older version wrote have no numbers without the temperature.
+    raw = calibration if member else [line.get(f"raw_{key}") for key in ("expected_calibration_error", "log_loss")]
+    answered = [None, None] if member else calibration
+    numbers = ("-" if value is None else f"{value:.4f}" for value in (line["macro_f1"], *raw, *answered))
+    return name, str(line["subset"]), count, f"{accuracy} % ({low}..{high})", *numbers
