@@ -148,6 +148,7 @@ EFFECTS = {
     "data.folder.validation_fraction": "test_sources_folders::test_without_public_test_a_part_of_each_emotion_takes_its_place",
     "data.folder.seed": "test_sources_folders::test_the_part_depends_on_the_seed_alone",
     "data.folder.subject": "test_sources_folders::test_a_person_is_on_one_side",
+    "data.folder.maximum_damaged": "test_sources_folders::test_more_damaged_pictures_than_allowed",
     "data.folder.stream": "test_shards::test_a_streamed_folder_is_the_same_pictures",
     "data.folder.side": "test_shards::test_larger_pictures_keep_their_side_and_colour",
     "data.folder.colour": "test_shards::test_larger_pictures_keep_their_side_and_colour",
