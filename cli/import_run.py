@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from cli.run import exclude_hash_of, run_and_tell
+from cli.run import run_and_tell
+from cli.workspace import Workspace
 from ferkit.adoption import check_member
 from ferkit.config import RunConfig
 from ferkit.config_file import load_config
 from ferkit.errors import DataError
+from ferkit.named_files import NamedFiles
 from ferkit.run_folder import Adoption, RunFolder
-from ferkit.sources import fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,14 +45,15 @@ def import_run(
     run_folder = RunFolder(folder.resolve())
     record = run_folder.read_record()
     settings = load_config(run_folder.config, overrides or [])
-    data_hash = fingerprint(settings.data)
-    if data_hash != record.fingerprint:
+    with Workspace.named().file_hashes() as sha256:
+        files = NamedFiles.of(settings, sha256, trained_here=False)
+    if files.data != record.fingerprint:
         raise DataError(
             f"{folder}: trained on data with the hash {record.fingerprint}, the data of this configuration has "
-            f"{data_hash}: name the same files with --set data.path=FOLDER."
+            f"{files.data}: name the same files with --set data.path=FOLDER."
         )
     adoption, origin = _members(run_folder, settings)
-    results = run_and_tell(settings, data_hash, exclude_hash_of(settings), adoption, origin)
+    results = run_and_tell(settings, files, adoption, origin)
     Console(highlight=False).print(_compared(run_folder, settings, results), soft_wrap=True)
 
 

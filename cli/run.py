@@ -1,6 +1,5 @@
 """`ferkit run`: the pipeline on one configuration."""
 
-import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +15,9 @@ from cli.stack_choice import activate, stack_file
 from cli.workspace import Workspace
 from ferkit.config import RunConfig
 from ferkit.config_file import load_config, load_settings
-from ferkit.errors import ConfigError, DataError, FerkitError
+from ferkit.errors import ConfigError, FerkitError
+from ferkit.named_files import NamedFiles
 from ferkit.run_folder import Adoption
-from ferkit.sources import fingerprint
 from ferkit.training.checkpoint import clean_up
 from stacks.placement import Placement
 from stacks.settings import StackSettings
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from cli.console import RunConsole
 
-__all__ = ["exclude_hash_of", "register", "run_and_tell", "start"]
+__all__ = ["register", "run_and_tell", "start"]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,14 +71,14 @@ def run(
         check_run(settings, stack)
         Console().print(f"{config}: a valid configuration; its data, weights and stack are there.", soft_wrap=True)
         return
-    hashes = fingerprint(settings.data), exclude_hash_of(settings)
-    run_and_tell(settings, *hashes, stack=stack)
+    with Workspace.named().file_hashes() as sha256:
+        files = NamedFiles.of(settings, sha256)
+    run_and_tell(settings, files, stack=stack)
 
 
 def run_and_tell(
     settings: RunConfig,
-    data_hash: str,
-    exclude_hash: str,
+    files: NamedFiles,
     adoption: Adoption | None = None,
     origin: str = "",
     stack: str | None = None,
@@ -95,7 +94,7 @@ def run_and_tell(
     what = f"members trained on {origin}" if adoption else f"{len(settings.trained())} trainings"
     console.say(f"{settings.name}: {what}; state in {workspace.root}")
     workspace, placement = activate(workspace, stack)
-    finished = start(settings, data_hash, exclude_hash, workspace, placement, console, adoption, origin)
+    finished = start(settings, files, workspace, placement, console, adoption, origin)
     folder, results = export(finished, workspace.root / "reports" / finished.name)
     page = Console(highlight=False)
     page.print(results_table(results, f"{settings.name}: results"))
@@ -114,8 +113,7 @@ def run_and_tell(
 
 def start(
     config: RunConfig,
-    data_hash: str,
-    exclude_hash: str,
+    files: NamedFiles,
     workspace: Workspace,
     placement: Placement,
     console: "RunConsole",
@@ -126,8 +124,8 @@ def start(
 
     Parameters
     ----------
-    data_hash, exclude_hash
-        Of the files that `config` names: what they hold is an input of the pipeline, too.
+    files
+        What the files hold that `config` names: an input of the pipeline, too.
     placement
         How the active stack gives steps what they ask for.
     console
@@ -152,10 +150,10 @@ def start(
     from pipelines.train import train
     from stacks.placing import placed
 
-    tracker = experiment_settings(config, data_hash, workspace)
+    tracker = experiment_settings(config, files.data, workspace)
     if adoption:
         tracker["tags"]["ferkit.imported_from"] = origin
-    arguments = {"config": config, "fingerprint": data_hash, "exclude_hash": exclude_hash, "adoption": adoption}
+    arguments = {"config": config, "files": files, "adoption": adoption}
     name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
     configured = placed(
         train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}), placement, arguments
@@ -185,14 +183,3 @@ def _require_success(run: Any) -> None:
         raise FerkitError(f"run {run.name} is {run.status.value}; once it has completed: ferkit report {run.name}")
     failed = ", ".join(name for name, step in run.steps.items() if step.status.is_failed) or "none of its steps"
     raise FerkitError(f"run {run.name} is {run.status.value}: {failed} failed; ferkit dashboard shows their logs.")
-
-
-def exclude_hash_of(config: RunConfig) -> str:
-    """Hash of the manifest that `cleaning.exclude` names, nothing if it names none."""
-    path = config.cleaning.exclude
-    if path is None:
-        return ""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"cleaning.exclude {path}: cannot be read ({error.strerror}).") from error

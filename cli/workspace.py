@@ -22,6 +22,7 @@ from ferkit.errors import ConfigError
 from ferkit.tensorflow_environment import TENSORFLOW
 
 if TYPE_CHECKING:
+    from ferkit.file_hashes import FileHashes
     from stacks.registering import Change
     from stacks.settings import StackSettings
 
@@ -83,6 +84,12 @@ class Workspace:
     def checkpoints(self) -> Path:
         """Where trainings keep what they go on from."""
         return Path(os.environ.get("FERKIT_CHECKPOINTS") or self.root / "checkpoints")
+
+    def file_hashes(self) -> "FileHashes":
+        """Hashes of files of any folder, remembered here."""
+        from ferkit.file_hashes import FileHashes
+
+        return FileHashes(self.root / "file_hashes.db")
 
     def environment(self) -> dict[str, str]:
         """The variables that point ZenML, MLflow, Keras and Great Expectations here."""

@@ -7,6 +7,7 @@ from zenml import pipeline
 from zenml.config import ResourceSettings
 
 from ferkit.config import ResourceRequest, RunConfig, Training
+from ferkit.named_files import NamedFiles
 from ferkit.run_folder import Adoption
 from ferkit.targets import TargetSettings
 from registry.store import registry_key
@@ -27,18 +28,18 @@ __all__ = ["train"]
 
 
 @pipeline(dynamic=False)
-def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adoption | None = None) -> None:
-    """Data to judged models; `fingerprint` and `exclude_hash` are hashes of the files that `config` names.
+def train(config: RunConfig, files: NamedFiles, adoption: Adoption | None = None) -> None:
+    """Data to judged models; `files` stands for what the files hold that `config` names.
 
     With `adoption` the networks are read from a run folder in place of being trained.
     """
     need = config.resources
-    ingested = _with(ingest, need.ingest)(settings=config.data, fingerprint=fingerprint)
+    ingested = _with(ingest, need.ingest)(settings=config.data, fingerprint=files.data)
     validated, expectations, quarantined, _docs = _with(validate, need.validate_)(
         faces=ingested, settings=config.validation
     )
     faces, manifest = _with(drop_non_faces, need.drop_non_faces)(
-        faces=validated, settings=config.cleaning, exclude_hash=exclude_hash
+        faces=validated, settings=config.cleaning, exclude_hash=files.exclude
     )
     balanced = {
         target.name: _with(oversample, need.oversample, target=target.name)(
@@ -50,7 +51,7 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adop
     models, histories, ensembles, lessons, evaluations = [], [], [], dict(balanced), {}
     for training in config.trained():
         if training.entry.teacher is None:
-            network, history = _network(config, training, faces, balanced, adoption)
+            network, history = _network(config, training, faces, balanced, files, adoption)
             models.append(network)
             histories.append(history)
             networks |= {name: {**networks[name], training.label: network} for name in training.names}
@@ -62,7 +63,7 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adop
             lessons[target.name] = _lesson(config, target, networks[target.name], votes, balanced[target.name])
     for training in config.trained():
         if training.entry.teacher is not None:
-            network, history = _network(config, training, faces, lessons, adoption)
+            network, history = _network(config, training, faces, lessons, files, adoption)
             models.append(network)
             histories.append(history)
             for target in training.targets:
@@ -97,7 +98,12 @@ def train(config: RunConfig, fingerprint: str, exclude_hash: str, adoption: Adop
 
 
 def _network(
-    config: RunConfig, training: Training, faces: Any, training_sets: dict[Any, Any], adoption: Adoption | None
+    config: RunConfig,
+    training: Training,
+    faces: Any,
+    training_sets: dict[Any, Any],
+    files: NamedFiles,
+    adoption: Adoption | None,
 ) -> Any:
     """Network and history of one training, made here or adopted."""
     member = _member(training.names, training.label)
@@ -114,7 +120,8 @@ def _network(
         place = adoption.place(training.name)
         return _with(adopt_member, config.resources.ingest, member=member)(**inputs, **place, id=f"adopt_{member}")
     need = training.entry.resources or config.resources.fine_tune
-    return _with(fine_tune, need, member=member)(**inputs, id=f"fine_tune_{member}")
+    weights_hash = files.weights[training.label]
+    return _with(fine_tune, need, member=member)(**inputs, weights_hash=weights_hash, id=f"fine_tune_{member}")
 
 
 def _judge(config: RunConfig, target: TargetSettings, label: str, network: Any, faces: Any, ingested: Any) -> Any:

@@ -1,19 +1,22 @@
-"""Which code a step's cached result depends on.
+"""Which code and packages a step's cached result depends on.
 
 ZenML hashes the source of the step function alone: a change of the domain function that the step calls would still hit
 the cache. Its `CachePolicy` takes further files, so each step lists every module of ``ferkit`` that it can reach. Files
-and not modules, because ZenML would import those, and a run that is cached throughout should not wait for Keras.
+and not modules, because ZenML would import those, and a run that is cached throughout should not wait for Keras. The
+packages that this code imports count by their versions, see `steps.packages`.
 """
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from zenml.config.cache_policy import CachePolicy
 
-__all__ = ["code_of", "reachable_modules"]
+__all__ = ["code_of", "packages_of", "reachable_modules"]
 
 _DOMAIN = "ferkit"
 _ROOT = Path(__file__).resolve().parents[1]
@@ -21,11 +24,21 @@ _FILE_NAME = re.compile(r"[\w-]+\.[a-z0-9]+")
 
 
 def code_of(module: str) -> CachePolicy:
-    """Cache policy of the steps in `module`: their result depends on all of the domain's files that they reach."""
+    """Cache policy of the steps in `module`: their result depends on all of the domain's files that they reach,
+    and on the versions of the packages that these import.
+    """
     files: set[Path] = set()
     for name in reachable_modules(module):
-        files |= {_source(name), *_read(name)[1]}
-    return CachePolicy(file_dependencies=sorted(str(file.relative_to(_ROOT)) for file in files))
+        files |= {_source(name), *_read(name).files}
+    return CachePolicy(
+        file_dependencies=sorted(str(file.relative_to(_ROOT)) for file in files),
+        cache_func=f"steps.packages.{module.removeprefix('steps.')}",
+    )
+
+
+def packages_of(module: str) -> set[str]:
+    """What the domain's modules that `module` reaches import besides the domain and Python's own modules."""
+    return {package for name in reachable_modules(module) for package in _read(name).packages}
 
 
 def reachable_modules(module: str) -> list[str]:
@@ -33,7 +46,7 @@ def reachable_modules(module: str) -> list[str]:
     seen: set[str] = set()
     waiting = [module]
     while waiting:
-        new = _read(waiting.pop())[0] - seen
+        new = _read(waiting.pop()).modules - seen
         seen |= new
         waiting += sorted(new)
     return sorted(seen)
@@ -44,9 +57,16 @@ def _source(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+class _Reach(NamedTuple):
+    """What a module's text names: modules of the domain, files beside it such as a trained model, and packages."""
+
+    modules: frozenset[str]
+    files: frozenset[Path]
+    packages: frozenset[str]
+
+
 @cache
-def _read(module: str) -> tuple[frozenset[str], frozenset[Path]]:
-    """Modules of the domain that `module` imports, and files beside it that it names, such as a trained model."""
+def _read(module: str) -> _Reach:
     imported: set[str] = set()
     files: set[Path] = set()
     for node in _executed(ast.parse(_source(module).read_text())):
@@ -58,7 +78,8 @@ def _read(module: str) -> tuple[frozenset[str], frozenset[Path]]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _FILE_NAME.fullmatch(node.value):
             files.add(_source(module).with_name(node.value))
     domain = {name for name in imported if name.split(".")[0] == _DOMAIN and _source(name).is_file()}
-    return frozenset(domain), frozenset(file for file in files if file.is_file())
+    packages = {name.split(".")[0] for name in imported} - sys.stdlib_module_names - {_DOMAIN}
+    return _Reach(frozenset(domain), frozenset(file for file in files if file.is_file()), frozenset(packages))
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:

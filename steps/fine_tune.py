@@ -37,8 +37,9 @@ def fine_tune(
     settings: TrainingSettings,
     seed: int,
     selection: SelectionSettings,
+    weights_hash: str,  # noqa: ARG001
 ) -> tuple[Annotated[FaceModel, "{member}_model"], Annotated[pd.DataFrame, "{member}_history"]]:
-    """Train the head on the frozen backbone, then the network; keep the epoch that PublicTest likes best."""
+    """Train the head, then the network from weights that `weights_hash` stands for; keep PublicTest's best epoch."""
     workspace = Path(os.environ.get("FERKIT_CHECKPOINTS", ".ferkit/checkpoints"))
     learned = {target.name: each for target, each in zip(targets, training_sets, strict=True)}
     with tracking.member_run("+".join(learned), backbone.label):

@@ -16,12 +16,14 @@ from zenml.client import Client  # noqa: E402
 
 from cli.stack_choice import activate  # noqa: E402
 from ferkit.config_file import load_config  # noqa: E402
+from ferkit.named_files import NamedFiles  # noqa: E402
 from pipelines.train import train  # noqa: E402
 from stacks.placing import placed  # noqa: E402
 
 stack, config = sys.argv[1:]
 _, placement = activate(Workspace.open(), stack)
-arguments = {"config": load_config(Path(config)), "fingerprint": "0", "exclude_hash": "", "adoption": None}
+read = load_config(Path(config))
+arguments = {"config": read, "files": NamedFiles.of(read), "adoption": None}
 pipeline = placed(train, placement, arguments)
 pipeline.prepare(**arguments)
 snapshot = pipeline.create_snapshot("compiled")

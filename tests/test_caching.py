@@ -1,7 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
+from zenml.utils import source_utils
 
+from steps import packages
 from steps.caching import code_of, reachable_modules
 
 STEPS = (
@@ -48,3 +51,49 @@ def test_steps_are_thin():
             if isinstance(node, ast.FunctionDef) and any("step" in ast.dump(each) for each in node.decorator_list):
                 body = node.end_lineno - node.body[0].lineno + 1
                 assert body <= 25, f"{path.name} {node.name}: {body} lines"
+
+
+def versions_in_the_key_of(step):
+    """What ZenML would ask."""
+    asked = source_utils.load(code_of(f"steps.{step}").cache_func)()
+    return dict(line.split("==") for line in asked.split())
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ("fine_tune", {"keras", "tensorflow", "numpy", "h5py"}),
+        ("adopt_member", {"keras", "tensorflow", "numpy"}),
+        ("predict_public", {"keras", "tensorflow"}),
+        ("oversample", {"imblearn", "sklearn", "numpy"}),
+        ("validate", {"great_expectations", "pandas"}),
+        ("report", {"matplotlib", "pandas"}),
+        ("drop_non_faces", {"PIL", "numpy"}),
+    ],
+)
+def test_a_step_depends_on_the_versions_of_the_packages_that_it_reaches(step, expected):
+    found = versions_in_the_key_of(step)
+    assert expected <= found.keys()
+    assert "none" not in {found[name] for name in expected}
+    assert re.fullmatch(r"3\.\d+", found["python"])
+
+
+def test_no_step_depends_on_a_package_that_it_does_not_reach_or_that_no_number_comes_from():
+    assert not versions_in_the_key_of("fine_tune").keys() & {"matplotlib", "imblearn", "pydantic", "rich", "ferkit"}
+    assert "keras" not in versions_in_the_key_of("ensemble")
+
+
+def test_the_backend_of_keras_counts_and_no_other(monkeypatch):
+    assert not versions_in_the_key_of("fine_tune").keys() & {"jax", "torch"}
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    found = versions_in_the_key_of("fine_tune").keys()
+    assert {"jax", "jaxlib"} <= found
+    assert "tensorflow" not in found
+
+
+def test_another_version_is_another_key(monkeypatch):
+    before = versions_in_the_key_of("oversample")
+    monkeypatch.setattr(packages.metadata, "version", lambda name: "99" if name == "imbalanced-learn" else "1")
+    packages._version.cache_clear()
+    assert versions_in_the_key_of("oversample")["imblearn"] == "99" != before["imblearn"]
+    packages._version.cache_clear()

@@ -1,15 +1,17 @@
 import hashlib
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import h5py
 import numpy as np
 import pytest
 
+from ferkit.backbones import BackboneSettings, registry
 from ferkit.backbones.registry import Weights
 from ferkit.backbones.weight_files import load_weight_file
-from ferkit.backbones.weights import cache_folder, find, find_or_download
+from ferkit.backbones.weights import cache_folder, content_of, find, find_or_download
 from ferkit.errors import WeightsError
 
 CONTENT = bytes(range(256)) * 5000
@@ -260,3 +262,30 @@ def test_no_weight_file(tmp_path, content):
     with pytest.raises(WeightsError, match=r"net\.weights\.h5") as caught:
         load_weight_file(network, file, "twins")
     assert "\n" not in str(caught.value)
+
+
+def test_another_content_of_a_file_that_the_settings_name_is_another_key(folders):
+    file = folders / "mine.h5"
+    settings = BackboneSettings(name="fernet", weights=file)
+    with pytest.raises(WeightsError, match=r"mine.h5: the weights of fernet cannot be read \(No such file"):
+        content_of(settings)
+    file.write_bytes(b"one")
+    before = content_of(settings)
+    assert before == hashlib.sha256(b"one").hexdigest()
+    file.write_bytes(b"two")
+    assert content_of(settings) != before
+    assert content_of(BackboneSettings(name="fernet")) == content_of(BackboneSettings(name="vggface", weights="none"))
+
+
+def test_a_published_file_has_one_key_before_and_after_its_download(server, folders, monkeypatch):
+    published = card(server)
+    monkeypatch.setitem(registry._REGISTRY, "vggface", replace(registry.get("vggface"), weights=published))
+    settings = BackboneSettings(name="vggface")
+    before = content_of(settings)
+    file = find_or_download(published)
+    assert content_of(settings) == before
+    file.write_bytes(b"of somebody else")
+    assert content_of(settings) == hashlib.sha256(b"of somebody else").hexdigest()
+    known = card(server, sha256=hashlib.sha256(CONTENT).hexdigest())
+    monkeypatch.setitem(registry._REGISTRY, "vggface", replace(registry.get("vggface"), weights=known))
+    assert content_of(settings) == "", "its checksum is looked at when it is loaded"

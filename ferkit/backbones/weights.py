@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import IO
 
 from ferkit.backbones.registry import PackagedWeights, Weights
+from ferkit.backbones.settings import BackboneSettings
 from ferkit.errors import WeightsError
+from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.whole_file import written_whole
 
-__all__ = ["cache_folder", "find", "find_or_download", "find_package", "is_published", "require"]
+__all__ = ["cache_folder", "content_of", "find", "find_or_download", "find_package", "is_published", "require"]
 
 log = logging.getLogger(__name__)
 
@@ -135,10 +137,61 @@ def _converted(weights: Weights, packaged: PackagedWeights) -> Path:
     try:
         with written_whole(target) as part:
             packaged.convert(source, part)
+            _note(target).write_text(file_sha256(part))
     except OSError as error:
         raise WeightsError(f"{target} cannot be written: {error}. {_put_it_where(weights)}") from error
     log.info("%s made from %s, licence: %s", target, source, weights.licence)
     return target
+
+
+def content_of(settings: BackboneSettings, sha256: Sha256 = file_sha256) -> str:
+    """What a network's weights file holds, as a key for cached results: another content, another key.
+
+    Parameters
+    ----------
+    sha256
+        Hashes a file; a `ferkit.file_hashes.FileHashes` reads none twice.
+
+    Returns
+    -------
+    str
+        Nothing where the settings alone say what the network starts with: at random, or with published weights whose
+        checksum is known and looked at. A published file that is yet to be downloaded or converted has the key that
+        it will have then.
+
+    Raises
+    ------
+    WeightsError
+        If a file that `settings` name cannot be read.
+    """
+    file = settings.weights if isinstance(settings.weights, Path) else None
+    if settings.weights == "pretrained" and (weights := settings.card.weights):
+        if weights.sha256 or weights.md5:
+            return ""
+        file = find(weights)
+        if file is None:
+            return weights.url or ""
+    if file is None:
+        return ""
+    try:
+        found = sha256(file)
+    except OSError as error:
+        raise WeightsError(f"{file}: the weights of {settings.label} cannot be read ({error.strerror}).") from error
+    if settings.card.weights and found == _as_published(file):
+        return settings.card.weights.url or ""
+    return found
+
+
+def _as_published(file: Path) -> str | None:
+    """The sha256 that a file had when it was downloaded or converted, noted where no checksum of it is known."""
+    try:
+        return _note(file).read_text()
+    except OSError:
+        return None
+
+
+def _note(file: Path) -> Path:
+    return file.with_name(f"{file.name}.sha256")
 
 
 def _put_it_where(weights: Weights) -> str:
@@ -165,6 +218,8 @@ def _download(weights: Weights, timeout: float) -> Path:
                     raise WeightsError(f"{weights.url}: {wrong}. Nothing was kept. {_put_it_where(weights)}")
                 partial.chmod(0o644)
                 target = folder / weights.file
+                if not (weights.sha256 or weights.md5):
+                    _note(target).write_text(file_sha256(partial))
                 partial.replace(target)
             finally:
                 partial.unlink(missing_ok=True)

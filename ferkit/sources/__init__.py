@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from ferkit.dataset import FaceDataset
+from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
@@ -68,8 +69,13 @@ def streamed(settings: SourceSettings) -> FolderSettings | ShardSettings | None:
     return None
 
 
-def fingerprint(settings: SourceSettings) -> str:
+def fingerprint(settings: SourceSettings, sha256: Sha256 = file_sha256) -> str:
     """Hash in hexadecimal of everything that `load` would read: a key for cached results.
+
+    Parameters
+    ----------
+    sha256
+        Hashes a file; a `ferkit.file_hashes.FileHashes` reads none twice.
 
     Raises
     ------
@@ -77,14 +83,13 @@ def fingerprint(settings: SourceSettings) -> str:
         If a file is missing.
     """
     if isinstance(settings, FolderSettings):
-        return folder_fingerprint(settings)
+        return folder_fingerprint(settings, sha256)
     if isinstance(settings, ShardSettings):
-        return shard_fingerprint(settings)
+        return shard_fingerprint(settings, sha256)
     digest = hashlib.sha256()
     if isinstance(settings, SyntheticSettings):
         digest.update(settings.model_dump_json().encode())
     else:
         for path in source_files(settings):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(sha256(path)))
     return digest.hexdigest()

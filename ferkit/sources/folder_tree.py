@@ -10,7 +10,7 @@ from ferkit.labels import SPLITS
 from ferkit.pictures import SUFFIXES
 from ferkit.sources.naming import PARTS
 
-__all__ = ["file_content", "file_status", "labelled_files", "split_of"]
+__all__ = ["file_content", "file_status", "labelled_files", "split_of", "unreadable"]
 
 # train, the emotion, the picture.
 _DEPTH = 3
@@ -77,7 +77,7 @@ def file_status(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def file_content(path: Path) -> bytes:
@@ -91,8 +91,9 @@ def file_content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
+def unreadable(path: Path, error: OSError) -> DataError:
+    """What to tell of a picture's file that the system does not let be read."""
     return DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or delete it.")

@@ -17,12 +17,13 @@ from pydantic import Field, field_validator, model_validator
 from ferkit.dataset import SIZE, FaceDataset
 from ferkit.duplicates import duplicate_groups
 from ferkit.errors import DamagedPictureError, DataError
+from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.folder_search import reasons
 from ferkit.labels import SPLITS
 from ferkit.picture_blocks import examined
 from ferkit.settings import Settings
 from ferkit.sources.damage import Damage
-from ferkit.sources.folder_tree import file_content, file_status, labelled_files, split_of
+from ferkit.sources.folder_tree import file_content, file_status, labelled_files, split_of, unreadable
 from ferkit.sources.hold_out import hold_out, kept_together
 from ferkit.sources.naming import emotion_index
 from ferkit.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
@@ -242,15 +243,16 @@ def _equal_files(files: list[Path]) -> NDArray[np.int64]:
     return np.asarray(np.unique(contents, return_inverse=True)[1], dtype=np.int64)
 
 
-def folder_fingerprint(settings: FolderSettings) -> str:
+def folder_fingerprint(settings: FolderSettings, sha256: Sha256 = file_sha256) -> str:
     """sha256 of the settings, and of the name and content of every picture, in hexadecimal."""
     form = f" {settings.side} {settings.colour}" if settings.stream else ""
     # What is younger than runs that are kept enters only where it is used.
     subject = "" if settings.subject is None else f" {settings.subject}"
     digest = hashlib.sha256(f"{settings.validation_fraction} {settings.seed}{form}{subject}".encode())
     for path in labelled_files(settings.path).files:
-        content = file_content(path)
-        name = os.fsencode(path.relative_to(settings.path).as_posix())
-        digest.update(name + f" {len(content)} ".encode())
-        digest.update(content)
+        try:
+            content = sha256(path)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        digest.update(os.fsencode(path.relative_to(settings.path).as_posix()) + f" {content} ".encode())
     return digest.hexdigest()

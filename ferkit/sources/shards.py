@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ferkit.dataset import SIZE, FaceDataset
 from ferkit.errors import DataError
+from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.picture_blocks import examined
 from ferkit.settings import Settings
 from ferkit.sources.tar_samples import TarSample, tar_samples
@@ -96,13 +97,11 @@ class _Columns:
             self.votes += bytes(sample.votes)
 
 
-def shard_fingerprint(settings: ShardSettings) -> str:
+def shard_fingerprint(settings: ShardSettings, sha256: Sha256 = file_sha256) -> str:
     """sha256 of the settings, and of the name and content of every shard, in hexadecimal."""
     digest = hashlib.sha256(f"{settings.side} {settings.colour}".encode())
     for shard in _shards(settings.path):
-        with shard.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{shard.name} {content} ".encode())
+        digest.update(f"{shard.name} {sha256(shard)} ".encode())
     return digest.hexdigest()
 
 
