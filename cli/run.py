@@ -1,6 +1,8 @@
 """`ferkit run`: the pipeline on one configuration."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +11,7 @@ import typer
 from rich.console import Console
 
 from cli.next_steps import next_steps
+from cli.no_cache import NoCacheCommand, uncached
 from cli.open_runs import open_run
 from cli.report import export, results_table
 from cli.stack_choice import activate, stack_file
@@ -32,7 +35,7 @@ __all__ = ["register", "run_and_tell", "start"]
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command("run")(run)
+    app.command("run", cls=NoCacheCommand)(run)
 
 
 def run(
@@ -49,6 +52,14 @@ def run(
         bool,
         typer.Option("--check", help="Look for all that the run would stop at before its first training, run nothing."),
     ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show which steps would run and why, run nothing.")] = False,
+    no_cache: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[STEP]",
+            help="Run this step whatever the cache holds, or every step if none is named; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Run the pipeline: ingest, validate, drop non-faces, oversample, fine-tune, ensemble, evaluate, report.
 
@@ -58,7 +69,10 @@ def run(
     * `ferkit run configs/fer2013.yaml --set data.path=/data/fer --set training.epochs=3`
     * `ferkit run configs/fer2013.yaml --set backbones.vggface.training.batch_size=32`
     * `ferkit run configs/fer2013.yaml --stack kubernetes`
+    * `ferkit run configs/fer2013.yaml --plan --no-cache fine_tune`
     """
+    if check and (plan or no_cache):
+        raise ConfigError("--check runs nothing and asks no cache: leave out --plan and --no-cache, or --check.")
     settings = load_config(config, overrides or [])
     if file := stack_file(stack) if stack else None:
         load_settings(file, StackSettings)
@@ -73,7 +87,10 @@ def run(
         return
     with Workspace.named().file_hashes() as sha256:
         files = NamedFiles.of(settings, sha256)
-    run_and_tell(settings, files, stack=stack)
+    if plan:
+        _show_plan(settings, files, no_cache or [], stack)
+        return
+    run_and_tell(settings, files, stack=stack, no_cache=no_cache or [])
 
 
 def run_and_tell(
@@ -82,6 +99,7 @@ def run_and_tell(
     adoption: Adoption | None = None,
     origin: str = "",
     stack: str | None = None,
+    no_cache: Sequence[str] = (),
 ) -> "pd.DataFrame":
     """Run the pipeline as `start` does, and print its results and where they are; the results."""
     # The environment is read when ZenML and MLflow are imported, and an error in a config should not wait for them.
@@ -94,7 +112,7 @@ def run_and_tell(
     what = f"members trained on {origin}" if adoption else f"{len(settings.trained())} trainings"
     console.say(f"{settings.name}: {what}; state in {workspace.root}")
     workspace, placement = activate(workspace, stack)
-    finished = start(settings, files, workspace, placement, console, adoption, origin)
+    finished = start(settings, files, workspace, placement, console, adoption, origin, no_cache)
     folder, results = export(finished, workspace.root / "reports" / finished.name)
     page = Console(highlight=False)
     page.print(results_table(results, f"{settings.name}: results"))
@@ -119,6 +137,7 @@ def start(
     console: "RunConsole",
     adoption: Adoption | None = None,
     origin: str = "",
+    no_cache: Sequence[str] = (),
 ) -> Any:
     """Run the pipeline to its end on the active stack.
 
@@ -132,6 +151,8 @@ def start(
         Attached; it tells how far the run is.
     adoption, origin
         Members to read in place of training them, and where they were trained.
+    no_cache
+        Steps that run whatever the cache holds, see `cli.no_cache.uncached`.
 
     Returns
     -------
@@ -147,6 +168,7 @@ def start(
     from zenml.orchestrators.exceptions import PipelineSubmissionError
 
     from cli.experiment import experiment_settings
+    from cli.lost_registrations import forget_lost_registrations
     from pipelines.train import train
     from stacks.placing import placed
 
@@ -156,8 +178,13 @@ def start(
     arguments = {"config": config, "files": files, "adoption": adoption}
     name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
     configured = placed(
-        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}), placement, arguments
+        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}),
+        placement,
+        arguments,
+        {step: {"enable_cache": False} for step in uncached(train, arguments, no_cache)},
     )
+    if config.registry.register_:
+        forget_lost_registrations()
     elsewhere = placement.orchestrator != "local"
     try:
         with open_run(workspace, name, config.experiment, elsewhere=elsewhere):
@@ -173,6 +200,29 @@ def start(
     _require_success(finished)
     clean_up(workspace.checkpoints, finished.name)
     return finished
+
+
+def _show_plan(settings: RunConfig, files: NamedFiles, no_cache: Sequence[str], stack: str | None) -> None:
+    """Print what a run would do."""
+    from cli.console import hush_zenml
+    from cli.lost_registrations import forget_lost_registrations
+    from cli.plan import plan, plan_table
+    from pipelines.train import train
+
+    hush_zenml()
+    activate(Workspace.open(), stack)
+    arguments = {"config": settings, "files": files, "adoption": None}
+    if settings.registry.register_:
+        forget_lost_registrations()
+    planned = plan(train, arguments, uncached(train, arguments, no_cache))
+    page = Console(highlight=False)
+    page.print(plan_table(planned))
+    count = Counter(each.action for each in planned)
+    page.print(
+        f"\n{settings.name}: {count['runs']} steps run, {count['follows']} follow unless those make the same again, "
+        f"{count['cached']} come from the cache. Nothing was run.",
+        soft_wrap=True,
+    )
 
 
 def _require_success(run: Any) -> None:

@@ -4,10 +4,12 @@ A bundle is calibrated and the evaluation of a run is not: the temperature is fo
 networks said already, and the numbers that go with a bundle are those of its calibrated answers.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -37,6 +39,10 @@ _COMPARED = 128
 _LARGEST_MEAN_DIFFERENCE = 0.02
 
 
+class _Hashed(Protocol):
+    def content_hash(self) -> str: ...
+
+
 @dataclass(frozen=True, eq=False)
 class TrainedRun:
     """What a run made and what it found out.
@@ -63,6 +69,22 @@ class TrainedRun:
     evaluations: Sequence[Evaluation]
     faces: FaceDataset
     ingested: FaceDataset
+
+    def content_hash(self) -> str:
+        """sha256 in hexadecimal over everything that a bundle answers with; equal for runs of other names."""
+        settings = self.config.model_dump_json(
+            exclude={
+                **dict.fromkeys(("name", "experiment", "data", "registry", "resources"), True),
+                "backbones": {"__all__": {"resources"}},
+            }
+        )
+        digest = hashlib.sha256(settings.encode())
+        for ensemble in self.ensembles:
+            digest.update(ensemble.to_json().encode())
+        parts: tuple[_Hashed, ...] = (*self.models, *self.evaluations, self.faces, self.ingested)
+        for part in parts:
+            digest.update(part.content_hash().encode())
+        return digest.hexdigest()
 
     def training(self, target: Target, label: str) -> Training:
         """The training of the network that a run calls `label`, with a head for `target`."""

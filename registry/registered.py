@@ -21,6 +21,7 @@ __all__ = [
     "REGISTERED_NAME",
     "RegisteredModel",
     "champion_version",
+    "is_registered",
     "load_champion",
     "load_version",
 ]
@@ -91,6 +92,30 @@ def load_version(
     with told(f"{name} version {version}"):
         found: ModelVersion = registry_client().get_model_version(name, version)
     return RegisteredModel(name, str(found.version), alias, found.run_id or None, _fetched(found, cache))
+
+
+def is_registered(name: str, version: str) -> bool:
+    """Whether the registry has a version, with its files.
+
+    Raises
+    ------
+    RegistryError
+        If the registry does not answer.
+    """
+    if find_registered(name) is None:
+        return False
+    from mlflow.artifacts import list_artifacts
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    with told(f"{name} version {version}"):
+        try:
+            registry_client().get_model_version(name, version)
+            return bool(list_artifacts(artifact_uri=f"models:/{name}/{version}"))
+        except MlflowException as error:
+            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                return False
+            raise
 
 
 def _fetched(version: "ModelVersion", cache: Path) -> Path:

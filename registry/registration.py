@@ -1,6 +1,8 @@
 """What a run made becomes versions of registered models."""
 
+import hashlib
 import json
+import logging
 import tempfile
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -12,13 +14,15 @@ import pandas as pd
 from ferkit.run_bundle import JudgedBundle, TrainedRun, bundle_ensemble, bundle_single
 from registry.errors import told
 from registry.history import ensure_registered
-from registry.logged_model import log_model
+from registry.logged_model import code_hash, log_model
 from registry.promoting import who
-from registry.registered import CHALLENGER, REGISTERED_NAME
-from registry.store import registry_client
+from registry.registered import CHALLENGER, CHAMPION, REGISTERED_NAME, is_registered
+from registry.store import aliases_of, find_registered, registry_client
 
 __all__ = ["Lineage", "register_bundle", "register_run"]
 
+CONTENT_TAG = "ferkit.content"
+_LOG = logging.getLogger("ferkit.registry")
 # Longest description that MLflow's databases store.
 _LONGEST_DESCRIPTION = 5000
 
@@ -66,34 +70,64 @@ class Lineage:
 def register_run(run: TrainedRun, lineage: Lineage) -> pd.DataFrame:
     """Register the ensemble of a run, and its networks one by one if ``registry.singles`` says so.
 
-    The active MLflow run becomes their source; where there is none, one is made.
+    The active MLflow run becomes their source; where there is none, one is made. What the registry has already, under
+    the same code, is not registered again: it becomes the challenger unless it is the champion.
 
     Returns
     -------
     name, version, model_id
-        One line a version that was made.
+        One line a version.
     """
     import mlflow
 
+    content = hashlib.sha256(f"{run.content_hash()} {code_hash()}".encode()).hexdigest()
     made = []
     within = nullcontext() if mlflow.active_run() else mlflow.start_run(run_name=lineage.pipeline_run)
     with within, tempfile.TemporaryDirectory() as scratch:
-        bundle = bundle_ensemble(run, Path(scratch) / "ensemble" / "bundle", lineage.origin())
-        made.append(register_bundle(bundle, REGISTERED_NAME, "ensemble", lineage))
+        registered = _registered_before(REGISTERED_NAME, content)
+        if registered is None:
+            bundle = bundle_ensemble(run, Path(scratch) / "ensemble" / "bundle", lineage.origin())
+            registered = register_bundle(bundle, REGISTERED_NAME, "ensemble", lineage, content)
+        made.append(registered)
         if run.config.registry.singles:
             for label in dict.fromkeys(training.label for training in run.config.trained()):
-                bundle = bundle_single(run, label, Path(scratch) / label / "bundle", lineage.origin())
-                made.append(register_bundle(bundle, f"{REGISTERED_NAME}-{label}", label, lineage))
+                name = f"{REGISTERED_NAME}-{label}"
+                registered = _registered_before(name, content)
+                if registered is None:
+                    bundle = bundle_single(run, label, Path(scratch) / label / "bundle", lineage.origin())
+                    registered = register_bundle(bundle, name, label, lineage, content)
+                made.append(registered)
     return pd.DataFrame(made, columns=["name", "version", "model_id"])
 
 
-def register_bundle(bundle: JudgedBundle, name: str, label: str, lineage: Lineage) -> tuple[str, str, str]:
+def _registered_before(name: str, content: str) -> tuple[str, str, str] | None:
+    """The newest version with this content, made the challenger unless it is the champion; None if there is none."""
+    client = registry_client()
+    with told(f"versions of {name}"):
+        versions = client.search_model_versions(f"name = '{name}'") if find_registered(name) else []
+    same = [each for each in versions if each.tags.get(CONTENT_TAG) == content]
+    for version in sorted(same, key=lambda each: int(each.version), reverse=True):
+        number = str(version.version)
+        if is_registered(name, number):
+            _LOG.info("%s version %s is this model already; nothing is registered", name, number)
+            if aliases_of(find_registered(name)).get(CHAMPION) != number:
+                with told(f"alias {CHALLENGER} of {name}"):
+                    client.set_registered_model_alias(name, CHALLENGER, number)
+            return name, number, str(version.model_id)
+    return None
+
+
+def register_bundle(
+    bundle: JudgedBundle, name: str, label: str, lineage: Lineage, content: str
+) -> tuple[str, str, str]:
     """Log a bundle to the active MLflow run and make it the challenger of the registered model `name`.
 
     Parameters
     ----------
     label
         What the run calls the model.
+    content
+        Hash of what the bundle answers with, by which `register_run` knows it again.
 
     Returns
     -------
@@ -112,7 +146,7 @@ def register_bundle(bundle: JudgedBundle, name: str, label: str, lineage: Lineag
             name,
             source=logged.model_uri,
             run_id=logged.run_id,
-            tags=lineage.tags(),
+            tags={**lineage.tags(), CONTENT_TAG: content},
             description=_description(bundle, label),
             model_id=logged.model_id,
         )

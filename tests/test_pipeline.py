@@ -264,6 +264,51 @@ def test_the_gate_is_asked_at_the_end_of_a_run_if_the_configuration_says_so(two_
     assert two_networks.run(*TWO_NETWORKS) == ["promote"], "the champion may have changed"
 
 
+def test_a_plan_says_what_would_run_and_why_and_runs_nothing(two_networks):
+    def planned(*arguments):
+        done = two_networks.ferkit("run", two_networks.config, *TWO_NETWORKS, "--plan", *arguments, COLUMNS="200")
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = re.findall(r"(?m)^(\w+) +(cached|runs|follows) *(.*?) *$", done.stdout)
+        return {name: f"{action} {why}".strip() for name, action, why in lines}
+
+    client = mlflow.MlflowClient(f"sqlite:///{two_networks.home / 'mlflow.db'}")
+    runs = len(client.search_runs([client.get_experiment_by_name("ferkit").experiment_id]))
+    unchanged = planned()
+    assert set(unchanged.values()) == {"cached", "runs never taken from the cache"}
+    assert unchanged["promote"].startswith("runs")
+    changed = planned("--set", "backbones.p.training.learning_rate=0.005", "--no-cache", "ingest", "--set", "name=new")
+    assert changed["ingest"] == "runs --no-cache"
+    assert changed["validate"] == "follows ingest"
+    rate = planned("--set", "backbones.p.training.learning_rate=0.005")
+    assert rate["fine_tune_fer_p"] == "runs settings.learning_rate 0.005, before 0.003"
+    assert rate["evaluate_fer_p"] == "follows fine_tune_fer_p, predict_public_fer_p"
+    (two_networks.root / "b.h5").write_bytes(b"other weights")
+    weights = planned("--set", "backbones.b.weights=b.h5")["fine_tune_fer_b"]
+    assert re.fullmatch(
+        r'runs backbone.weights "b.h5", before "pretrained", weights_hash "[0-9a-f]+\.\.\., before ""', weights
+    )
+    (two_networks.root / "imbalanced_learn-99.dist-info").mkdir()
+    (two_networks.root / "imbalanced_learn-99.dist-info" / "METADATA").write_text(
+        "Name: imbalanced-learn\nVersion: 99\n"
+    )
+    upgraded = planned()
+    shutil.rmtree(two_networks.root / "imbalanced_learn-99.dist-info")
+    assert upgraded["oversample_fer"] == "runs the code of ferkit that it uses, or the version of a package"
+    assert upgraded["fine_tune_fer_b"] == "follows oversample_fer"
+    assert upgraded["ingest"] == "cached"
+    assert len(client.search_runs([client.get_experiment_by_name("ferkit").experiment_id])) == runs
+
+
+def test_the_same_models_are_registered_once_and_again_when_they_are_gone(two_networks):
+    client = mlflow.MlflowClient(f"sqlite:///{two_networks.home / 'mlflow.db'}")
+    executed = two_networks.run(*TWO_NETWORKS, "--set", "name=other", "--no-cache", "drop_non_faces")
+    assert set(executed) == {"drop_non_faces", "register", "report", "promote"}
+    assert {str(each.version) for each in client.search_model_versions("name = 'ferkit'")} == {"1", "2"}
+    client.delete_model_version("ferkit", "2")
+    assert set(two_networks.run(*TWO_NETWORKS)) == {"register", "promote"}
+    assert str(client.get_registered_model("ferkit").aliases["champion"]) == "3"
+
+
 def test_another_learning_rate_of_one_backbone_re_runs_that_and_what_follows(two_networks):
     executed = two_networks.run(*TWO_NETWORKS, "--set", "backbones.p.training.learning_rate=0.005")
     assert set(executed) == {
@@ -361,6 +406,8 @@ def test_data_that_is_not_fit_stops_the_run_with_a_line_a_problem_and_trains_not
         (("run", "configs/tiny.yaml", "--set", "trainig.epochs=1"), "trainig: unknown key; did you mean training?"),
         (("run", "configs/fer2013.yaml"), "data: no fer2013.csv or icml_face_data.csv there. Run `ferkit data"),
         (("run", "configs/tiny.yaml", "--set", "cleaning.exclude=no.csv"), "cleaning.exclude no.csv: cannot be read"),
+        (("run", "--no-cache", "configs/tiny.yaml", "--check"), "--check runs nothing and asks no cache"),
+        (("run", "configs/tiny.yaml", "--no-cache", "fin_tune", "--plan"), "did you mean 'fine_tune'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_ends_the_command_with_one_line(checkout, arguments, message):

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -24,7 +25,7 @@ from registry.addresses import ModelAddress
 from registry.errors import RegistryError
 from registry.history import HISTORY_TAG
 from registry.logged_model import requirements
-from registry.registered import champion_version, load_champion, load_version
+from registry.registered import champion_version, is_registered, load_champion, load_version
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +246,31 @@ def test_mlflow_serves_it(store, bundle, tmp_path):
     for line in lines:
         np.testing.assert_allclose([line["probabilities"][name] for name in class_names("fer")], expected, atol=1e-5)
     assert [line["picture"] for line in lines] == [0, 1]
+
+
+def test_the_same_models_are_registered_once_whatever_the_run_is_called(store):
+    folder, client, registered = store
+    again = register_toy(folder, registry={"singles": True}, name="other", resources={"report": {"cpu_count": 1}})
+    assert again.equals(registered)
+    assert len(client.search_model_versions("name = 'ferkit'")) == 1
+    assert "challenger" not in client.get_registered_model("ferkit").aliases, "the champion stays alone"
+    other = register_toy(folder, registry={"singles": False}, prediction={"flip": True})
+    assert list(other["version"]) == ["2"], "another answer is another model"
+    assert str(client.get_registered_model("ferkit").aliases["challenger"]) == "2"
+    client.delete_model_version("ferkit", "2")
+
+
+def test_a_version_that_was_deleted_or_whose_files_are_gone_is_not_registered(store):
+    folder, client, _ = store
+    assert is_registered("ferkit", "1")
+    assert not is_registered("ferkit", "99")
+    assert not is_registered("other", "1")
+    made = register_toy(folder, seed=7).set_index("name").loc["ferkit"]
+    assert is_registered("ferkit", made["version"])
+    files = client.get_logged_model(made["model_id"]).artifact_location
+    shutil.rmtree(urllib.request.url2pathname(files.removeprefix("file://")))
+    assert not is_registered("ferkit", made["version"])
+    again = register_toy(folder, seed=7).set_index("name").loc["ferkit"]
+    assert int(again["version"]) > int(made["version"])
+    client.delete_model_version("ferkit", again["version"])
+    assert not is_registered("ferkit", again["version"])
