@@ -6,6 +6,7 @@ names is respected.
 
 import errno
 import os
+import sys
 import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from yaml import YAMLError
 
 from cli.database_folder import database_folder, make_database_folder
 from cli.one_at_a_time import one_at_a_time
+from cli.relocation import follow, keep_cached
 from cli.store_checks import StoreError, require_store
 from ferkit.errors import ConfigError
 from ferkit.tensorflow_environment import TENSORFLOW
@@ -53,7 +55,7 @@ class Workspace:
         Raises
         ------
         ConfigError
-            If it cannot be made or nothing can be written there.
+            If it cannot be made or nothing can be written there, or it was moved and does not let itself be changed.
         """
         workspace = cls.named()
         try:
@@ -67,6 +69,13 @@ class Workspace:
                 f"{workspace.root}: the folder of ferkit's state cannot be written ({error.strerror}); change its "
                 "permissions, or name another one with FERKIT_HOME."
             ) from error
+        with workspace.making():
+            before = follow(workspace.root)
+        if before:
+            print(  # noqa: T201
+                f"ferkit: this state was moved or copied from {before}; what it holds leads to {workspace.root} now.",
+                file=sys.stderr,
+            )
         return workspace
 
     @property
@@ -184,6 +193,8 @@ class Workspace:
 
     def _apply_own(self) -> None:
         """The stack of this workspace: a checkout may move, and another server may be named."""
+        from zenml.client import Client
+        from zenml.enums import StackComponentType
         from zenml.utils.source_utils import set_custom_source_root
 
         from stacks.registering import apply
@@ -193,6 +204,7 @@ class Workspace:
         set_custom_source_root(str(CHECKOUT))
         artifacts = self.root / "artifacts"
         artifacts.mkdir(exist_ok=True)
+        there = Client().list_stack_components(name=STACK, type=StackComponentType.ARTIFACT_STORE).items
         apply(
             StackSettings(
                 name=STACK,
@@ -201,6 +213,8 @@ class Workspace:
                 experiment_tracker=ComponentSettings(flavor="mlflow", configuration=self._tracker()),
             )
         )
+        if there and (before := there[0].configuration.get("path")) != str(artifacts):
+            keep_cached(self.root, STACK, before)
 
     def _tracker(self) -> dict[str, str]:
         settings = {"tracking_uri": self.tracking_uri}

@@ -73,9 +73,9 @@ class Checkout:
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=500,
         )  # fmt: skip
 
-    def run(self, *arguments):
+    def run(self, *arguments, **environment):
         """Run the tiny configuration; the names of the steps that were executed, in order."""
-        done = self.ferkit("run", self.config, *arguments)
+        done = self.ferkit("run", self.config, *arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         self.output = done.stdout
         return re.findall(r"^\d\d:\d\d:\d\d  (\w+) \.\.\.$", done.stderr, flags=re.MULTILINE)
@@ -307,6 +307,18 @@ def test_the_same_models_are_registered_once_and_again_when_they_are_gone(two_ne
     client.delete_model_version("ferkit", "2")
     assert set(two_networks.run(*TWO_NETWORKS)) == {"register", "promote"}
     assert str(client.get_registered_model("ferkit").aliases["champion"]) == "3"
+
+
+def test_a_copy_of_the_state_uses_what_is_in_it_and_keeps_the_cache(two_networks, tmp_path):
+    copy, hidden = tmp_path / "copy", two_networks.home.with_name("hidden")
+    shutil.copytree(two_networks.home, copy)
+    two_networks.home.rename(hidden)
+    try:
+        assert two_networks.run(*TWO_NETWORKS, FERKIT_HOME=str(copy)) == ["promote"]
+        assert not two_networks.home.exists(), "nothing is written to where it was copied from"
+    finally:
+        hidden.rename(two_networks.home)
+    shutil.rmtree(copy)
 
 
 def test_another_learning_rate_of_one_backbone_re_runs_that_and_what_follows(two_networks):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from toy_registry import register_toy, registry_at
+from toy_registry import register, register_toy, registry_at
 from toy_run import toy_run
 from toy_services import free_port, served
 
+from ferkit.config import ResourceRequest, Resources
 from ferkit.labels import class_names
 from ferkit.reference_model import Reference
 from registry.addresses import ModelAddress
@@ -249,28 +251,28 @@ def test_mlflow_serves_it(store, bundle, tmp_path):
 
 
 def test_the_same_models_are_registered_once_whatever_the_run_is_called(store):
-    folder, client, registered = store
-    again = register_toy(folder, registry={"singles": True}, name="other", resources={"report": {"cpu_count": 1}})
-    assert again.equals(registered)
-    assert len(client.search_model_versions("name = 'ferkit'")) == 1
-    assert "challenger" not in client.get_registered_model("ferkit").aliases, "the champion stays alone"
-    other = register_toy(folder, registry={"singles": False}, prediction={"flip": True})
-    assert list(other["version"]) == ["2"], "another answer is another model"
-    assert str(client.get_registered_model("ferkit").aliases["challenger"]) == "2"
-    client.delete_model_version("ferkit", "2")
-
-
-def test_a_version_that_was_deleted_or_whose_files_are_gone_is_not_registered(store):
     folder, client, _ = store
-    assert is_registered("ferkit", "1")
-    assert not is_registered("ferkit", "99")
-    assert not is_registered("other", "1")
-    made = register_toy(folder, seed=7).set_index("name").loc["ferkit"]
-    assert is_registered("ferkit", made["version"])
-    files = client.get_logged_model(made["model_id"]).artifact_location
+    run = toy_run(folder / "run-7", seed=7)
+    made = register(run, folder)
+    version, model = made["version"].iloc[0], made["model_id"].iloc[0]
+    assert register(_renamed(run), folder).equals(made)
+    assert str(client.get_registered_model("ferkit").aliases["challenger"]) == version
+    client.set_registered_model_alias("ferkit", "champion", version)
+    client.delete_registered_model_alias("ferkit", "challenger")
+    assert register(_renamed(run), folder).equals(made)
+    assert "challenger" not in client.get_registered_model("ferkit").aliases, "the champion is no challenger"
+    client.set_registered_model_alias("ferkit", "champion", "1")
+    assert is_registered("ferkit", version)
+    files = client.get_logged_model(model).artifact_location
     shutil.rmtree(urllib.request.url2pathname(files.removeprefix("file://")))
-    assert not is_registered("ferkit", made["version"])
-    again = register_toy(folder, seed=7).set_index("name").loc["ferkit"]
-    assert int(again["version"]) > int(made["version"])
-    client.delete_model_version("ferkit", again["version"])
-    assert not is_registered("ferkit", again["version"])
+    assert not is_registered("ferkit", version), "its files are gone"
+    again = register(run, folder)["version"].iloc[0]
+    assert int(again) > int(version)
+    client.delete_model_version("ferkit", again)
+    assert not is_registered("ferkit", again)
+    assert not is_registered("other", "1")
+
+
+def _renamed(run):
+    changes = {"name": "other", "resources": Resources(report=ResourceRequest(cpu_count=1))}
+    return replace(run, config=run.config.model_copy(update=changes))

@@ -7,6 +7,7 @@ from pathlib import Path
 import mlflow
 from toy_run import toy_run
 
+from ferkit.run_bundle import TrainedRun
 from registry.registration import Lineage, register_run
 
 LINEAGE = Lineage("toy-run", "data123", "commit456", {"faces_ingested": "an-id"})
@@ -32,7 +33,11 @@ def register_toy(folder: Path, *, seed: int = 0, **changes):
 
     The files go to `folder`, or through the server if MLflow points to one.
     """
-    run = toy_run(folder / f"run-{seed}", seed=seed, **changes)
+    return register(toy_run(folder / f"run-{seed}", seed=seed, **changes), folder)
+
+
+def register(run: TrainedRun, folder: Path):
+    """Register a run as `register_toy` does."""
     client = mlflow.MlflowClient()
     where = None if mlflow.get_tracking_uri().startswith("http") else (folder / "artifacts").as_uri()
     found = client.get_experiment_by_name("toy")
