@@ -43,6 +43,7 @@ def plan(pipeline: Any, arguments: Mapping[str, Any], uncached: Collection[str])
     from zenml.client import Client
     from zenml.config.compiler import Compiler
     from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+    from zenml.config.step_configurations import Step
     from zenml.orchestrators.cache_utils import generate_cache_key, get_cached_step_run
     from zenml.orchestrators.input_utils import resolve_step_inputs
 
@@ -54,7 +55,9 @@ def plan(pipeline: Any, arguments: Mapping[str, Any], uncached: Collection[str])
     planned: list[PlannedStep] = []
     # The run of each step whose result would be used again.
     kept: dict[str, Any] = {}
-    for name, step in compiled.step_configurations.items():
+    for name, configured in compiled.step_configurations.items():
+        # A key is made of what ZenML's store gives back, and JSON has neither paths nor tuples.
+        step = Step.model_validate_json(configured.model_dump_json())
         before = [each for each in step.spec.upstream_steps if each not in kept]
         if name in uncached:
             planned.append(PlannedStep(name, "runs", "--no-cache"))
