@@ -113,7 +113,8 @@ def _registered_before(name: str, content: str) -> tuple[str, str, str] | None:
             if aliases_of(find_registered(name)).get(CHAMPION) != number:
                 with told(f"alias {CHALLENGER} of {name}"):
                     client.set_registered_model_alias(name, CHALLENGER, number)
-            return name, number, str(version.model_id)
+            # A list of versions leaves their models out, but for the address: models:/<model_id>.
+            return name, number, (version.source or "").rpartition("/")[2]
     return None
 
 
