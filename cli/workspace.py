@@ -205,6 +205,8 @@ class Workspace:
         artifacts = self.root / "artifacts"
         artifacts.mkdir(exist_ok=True)
         there = Client().list_stack_components(name=STACK, type=StackComponentType.ARTIFACT_STORE).items
+        # Asked for now: what ZenML lists is read from its store when it is looked at.
+        before = there[0].configuration.get("path") if there else None
         apply(
             StackSettings(
                 name=STACK,
@@ -213,7 +215,7 @@ class Workspace:
                 experiment_tracker=ComponentSettings(flavor="mlflow", configuration=self._tracker()),
             )
         )
-        if there and (before := there[0].configuration.get("path")) != str(artifacts):
+        if before and before != str(artifacts):
             keep_cached(self.root, STACK, before)
 
     def _tracker(self) -> dict[str, str]:
