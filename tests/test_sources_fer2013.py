@@ -1,6 +1,7 @@
 """fer2013.csv and fer2013new.csv: every form that is read, and the line that each broken one gets."""
 
 import os
+import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -128,6 +129,18 @@ _FORMS: dict[str, Callable[[Path, list[list[str]]], object]] = {
         [[row[0], f" {row[1].replace(' ', '  ', 5).replace(' 255 ', chr(9) + '255' + chr(9))} ", row[2]]
          for row in rows],
     ),
+    "an index": lambda path, rows: _write(
+        path, [[str(7 + at), *row] for at, row in enumerate(rows)], ",emotion,pixels,Usage"
+    ),
+    "other columns, with commas in quotes": lambda path, rows: _write(
+        path, [[row[0], '"angry, or not"', *row[1:], ""] for row in rows], "emotion,name,pixels,Usage,"
+    ),
+    "Usage in lower case": lambda path, rows: _write(path, [[*row[:2], row[2].lower()] for row in rows]),
+    "Usage in two words": lambda path, rows: _write(
+        path, [[*row[:2], row[2].replace("Test", " test") if at % 2 else row[2].replace("Test", "_TEST")]
+               for at, row in enumerate(rows)],
+    ),
+    "blank lines between rows": lambda path, rows: _write(path, rows, "\n\nemotion,pixels,Usage\n", end="\n \r\n\n"),
     "leading zeros": lambda path, rows: _write(
         path, [[row[0], " ".join(f"{int(each):04d}" for each in row[1].split()), row[2]] for row in rows]
     ),
@@ -159,21 +172,96 @@ def test_more_rows_than_are_read_at_a_time_keep_their_numbers(tmp_path, pictures
     assert "row 299 (line 301): 3 pixels, expected 2,304 (48x48)" in _problem(tmp_path)
 
 
-def test_a_blank_line_that_is_not_at_the_end_is_a_row_that_is_missing(tmp_path, pictures):
+def test_blank_lines_count_as_lines_not_as_rows(tmp_path, pictures):
     rows = _rows(pictures)
-    _write(tmp_path / "fer2013.csv", [*rows[:2], [""], *rows[2:]])
-    assert "fer2013.csv row 2 (line 4): 1 fields, expected emotion, pixels, Usage" in _problem(tmp_path)
+    rows[4][0] = "7"
+    path = _write(tmp_path / "fer2013.csv", [*rows[:2], [""], *rows[2:3], [" "], [""], *rows[3:]])
+    assert "fer2013.csv row 4 (line 9): unknown emotion '7'" in _problem(tmp_path)
+    # So long that the reader has enough for now.
+    path.write_bytes(path.read_bytes().replace(b"\n \n", b"\n" + b" " * (2 << 20) + b"\n"))
+    assert "fer2013.csv row 4 (line 9): unknown emotion '7'" in _problem(tmp_path)
 
 
-def test_a_blank_line_that_ends_what_is_read_at_a_time_is_a_row_that_is_missing(tmp_path, pictures):
-    path = _write(tmp_path / "fer2013.csv", _rows(pictures))
-    whole = path.read_bytes()
-    # So long that the reader has enough for now, and finds out only later whether the file ends there.
-    blank = b" " * (2 << 20) + b"\n"
-    path.write_bytes(whole + blank + b"\n")
+def test_a_blank_line_that_stands_for_a_missing_row_is_seen_by_the_votes(folder, pictures):
+    rows = _rows(pictures)
+    _write(folder / "fer2013.csv", [*rows[:2], [""], *rows[3:]])
+    assert "6 rows, expected 5, one for each row of FER-2013" in _problem(folder)
+
+
+def test_a_row_of_a_wider_table_that_lacks_a_field(tmp_path, pictures):
+    rows = [[str(at), *row] for at, row in enumerate(_rows(pictures))]
+    _write(tmp_path / "fer2013.csv", [*rows[:5], rows[5][:3]], ",emotion,pixels,Usage")
+    line = _problem(tmp_path)
+    assert "fer2013.csv row 5 (line 7): 3 fields, expected 4 as in the header" in line
+    assert "cut short: fetch it again" in line
+
+
+@pytest.mark.parametrize("name", ["fer2013.csv", "icml_face_data.csv"])
+@pytest.mark.parametrize("named", ["", "{name}", "{name}/{name}"])
+def test_a_file_in_a_folder_of_its_own_name(tmp_path, pictures, name, named):
+    (tmp_path / name).mkdir()
+    _write(tmp_path / name / name, _rows(pictures))
+    _write_votes(tmp_path / "fer2013new.csv", _votes())
+    faces = _load(tmp_path / named.format(name=name))
+    _check(faces, pictures)
+    assert faces.votes is not None
+
+
+@pytest.mark.parametrize("named", ["", "fer2013.tar.gz"])
+def test_an_archive_says_how_to_unpack_it(tmp_path, pictures, named):
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    _write(tmp_path / "fer2013.csv", _rows(pictures))
+    with tarfile.open(folder / "fer2013.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "fer2013.csv", "fer2013/fer2013.csv")
+    line = _problem(folder / named)
+    assert "fer2013.tar.gz" in line
+    assert "an archive" in line or "the archive" in line
+    assert f"Unpack it: `tar -xzf '{folder / 'fer2013.tar.gz'}' -C '{folder}'`." in line
+    with tarfile.open(folder / "fer2013.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    _check(_load(folder), pictures)
+
+
+def test_the_files_of_the_challenge_say_which_other_has_all(tmp_path, pictures):
+    _write(tmp_path / "train.csv", [row[:2] for row in _rows(pictures)], "emotion,pixels")
+    _write(tmp_path / "test.csv", [row[1:2] for row in _rows(pictures)], "pixels")
+    for named in ("", "train.csv", "test.csv"):
+        line = _problem(tmp_path / named)
+        assert "lack Usage and the labels of both test splits: take icml_face_data.csv" in line
+    _write(tmp_path / "icml_face_data.csv", _kaggle(_rows(pictures)), "emotion, Usage, pixels")
     _check(_load(tmp_path), pictures)
-    path.write_bytes(whole + blank + whole.splitlines()[1])
-    assert "fer2013.csv row 6 (line 8): 1 fields" in _problem(tmp_path)
+
+
+def test_a_folder_of_pictures_names_the_source_that_reads_it(tmp_path):
+    (tmp_path / "train" / "happy").mkdir(parents=True)
+    line = _problem(tmp_path)
+    assert "no fer2013.csv or icml_face_data.csv there, but train/" in line
+    assert f"--set 'data={{source: folder, path: {tmp_path}}}'" in line
+
+
+_CASES = {
+    "09_targz": "Unpack it: `tar -xzf",
+    "10_index_col": None,
+    "13_train_test": "take icml_face_data.csv of the same archive",
+    "19_usage_lower": None,
+    "23_blank_lines": None,
+    "40_icml_nested": None,
+}
+
+
+@pytest.mark.parametrize("case", _CASES)
+def test_what_people_had(cases, tmp_path, case):
+    with tarfile.open(cases / "csv" / f"{case}.tgz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    said = _CASES[case]
+    if said:
+        assert said in _problem(tmp_path)
+        return
+    faces = _load(tmp_path)
+    assert len(faces) == 21
+    assert np.bincount(faces.split).tolist() == [7, 7, 7]
+    assert np.bincount(faces.label).tolist() == [3] * 7
 
 
 def test_a_missing_file_says_how_to_get_it(tmp_path):
@@ -301,7 +389,7 @@ def test_an_unknown_emotion(tmp_path, pictures, emotion):
     assert "0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral" in line
 
 
-@pytest.mark.parametrize("usage", ["training", "Test", "", "PublicTest2", "Training " * 500 + "x"])
+@pytest.mark.parametrize("usage", ["validation", "Test", "", "PublicTest2", "Training " * 500 + "x"])
 def test_an_unknown_usage(tmp_path, pictures, usage):
     rows = _rows(pictures)
     rows[4][2] = usage
