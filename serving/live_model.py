@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.dataset import SIZE
-from ferkit.errors import FerkitError
+from ferkit.errors import FerkitError, WeightsError
 from ferkit.labels import Target
 from ferkit.reference_model import Reference, load_reference
 from serving.errors import ApiError, NotReadyError
@@ -28,6 +28,7 @@ __all__ = ["Ask", "LiveModel", "RegistryState", "Served", "without_registry"]
 _LOG = logging.getLogger("ferkit.serving")
 # In the cache: the champion that answered last, for a start while the registry is away.
 _LAST = "last_champion.json"
+_UNREADABLE = "no model can be read; the log of the service says why."
 
 
 def _now() -> str:
@@ -119,7 +120,7 @@ class RegistryState:
         ``none``: none is asked. ``unknown``: not asked yet. ``ok``: it answered. ``away``: it did not, or its champion
         could not be read.
     error
-        Why it is away.
+        Why it is away, in words that anybody may read: no address, no path. The log has the reason.
     checked_at
         Date and time, UTC, ISO 8601.
     """
@@ -197,7 +198,7 @@ class LiveModel:
             If none has been read yet.
         """
         if self.served is None:
-            raise NotReadyError(self._failure or "the model is being read; try again in some seconds.")
+            raise NotReadyError(_UNREADABLE if self._failure else "the model is being read; try again in some seconds.")
         return self.served
 
     def look(self) -> None:
@@ -207,10 +208,9 @@ class LiveModel:
             if found is not None:
                 self._take(found)
         except Exception as error:  # noqa: BLE001 - a registry fails in many ways, and the service outlives all.
-            reason = _one_line(error)
             if self.registry.state != "away":
-                _LOG.warning("the registry is away, the model stays: %s", reason)
-            self.registry = RegistryState("away", reason, _now())
+                _LOG.warning("the registry is away, the model stays: %s", _one_line(error))
+            self.registry = RegistryState("away", _public(error), _now())
         else:
             if self.registry.state == "away":
                 _LOG.info("the registry is back")
@@ -257,8 +257,11 @@ class LiveModel:
         try:
             self._take((self.registry.state == "away" and self._last_champion()) or without_registry(self._fallback))
         except (FerkitError, OSError) as error:
-            self._failure = f"no model can be read: {_one_line(error)}"
-            _LOG.error("%s", self._failure)
+            failure = _one_line(error)
+            # It is tried again every two seconds, and told once.
+            if failure != self._failure:
+                _LOG.error("no model can be read: %s", failure)
+            self._failure = failure
 
     def _remember(self, about: dict[str, str | None]) -> None:
         self._cache.mkdir(parents=True, exist_ok=True)
@@ -270,6 +273,13 @@ class LiveModel:
             return Served(reference=Reference(Path(about.pop("folder"))), **about)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, FerkitError):
             return None
+
+
+def _public(error: Exception) -> str:
+    """What strangers may know: messages of libraries name addresses, users and folders."""
+    if isinstance(error, WeightsError):
+        return "the champion cannot be read; the log of the service says why."
+    return "the registry does not answer, or has no files of its champion; the log of the service says why."
 
 
 def _one_line(error: Exception) -> str:

@@ -14,13 +14,16 @@ import pytest
 from PIL import Image
 from toy_reference import write_toy_reference
 from toy_registry import registry_at
-from toy_server import serving
+from toy_server import ROOT, serving
 from toy_services import free_port, served, wait_for
 
 from ferkit.reference_model import Reference
 from registry.registered import BUNDLE, CHAMPION, REGISTERED_NAME
+from serving.errors import NotReadyError
 from serving.live_model import LiveModel
 
+# Of a registry that does not ask for them.
+USER, PASSWORD = "registry-reader", "s3cret-word"
 FACE = np.random.default_rng(3).integers(0, 256, (48, 48), dtype=np.uint8)
 
 
@@ -101,8 +104,7 @@ def test_a_champion_that_cannot_be_read_does_not_take_over(model, crown, caplog)
     for _ in range(3):
         model.look()
     assert answers(model) == ("2", "away")
-    assert "b.npz: sha256" in model.registry.error
-    assert "\n" not in model.registry.error
+    assert model.registry.error == "the champion cannot be read; the log of the service says why."
     assert len([record for record in caplog.records if "b.npz" in record.getMessage()]) == 1, "told once"
     crown("1")
     model.look()
@@ -130,13 +132,16 @@ def test_without_the_registry_the_last_champion_answers(model, crown, tmp_path, 
     assert answers(again) == ("2", "ok")
 
 
-def test_no_model_at_all_is_said_and_looked_for_again(tmp_path, fallback):
+def test_no_model_at_all_is_said_and_looked_for_again(tmp_path, fallback, caplog):
     folder = tmp_path / "later"
     model = LiveModel(tmp_path, fallback=folder, registry=False)
     model.look()
-    with pytest.raises(Exception, match="no reference models there") as refused:
+    model.look()
+    with pytest.raises(NotReadyError) as refused:
         model.current()
+    assert str(refused.value) == "no model can be read; the log of the service says why."
     assert refused.value.status == 503
+    assert [record.getMessage().count("no reference models there") for record in caplog.records] == [1], "told once"
     shutil.copytree(fallback, folder)
     model.look()
     assert answers(model) == ("local", "none")
@@ -194,7 +199,7 @@ class Clients:
 def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tmp_path):
     folder, _ = store
     port = free_port()
-    environment = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
+    environment = {"MLFLOW_TRACKING_URI": f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"}
     crown("1")
     with ExitStack() as registry:
         registry.enter_context(mlflow_server(folder, port))
@@ -208,19 +213,21 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
                 start = len(clients.told)
                 wait_for(lambda: [each for each, _ in clients.told[start:]].count(version) > 20)
 
+            readiness = []
             with Clients(server) as clients:
                 told(clients, "1")
                 crown("2")
                 told(clients, "2")
                 crown("3")
                 wait_for(lambda: state() == "away")
-                assert "b.npz" in server.get("/readyz").json["registry"]["error"]
+                readiness.append(server.get("/readyz").json["registry"]["error"])
                 assert server.metric("ferkit_registry_up") == 0
                 crown("1")
                 told(clients, "1")
                 assert state() == "ok"
                 registry.close()
                 wait_for(lambda: state() == "away")
+                readiness.append(server.get("/readyz").json["registry"]["error"])
                 told(clients, "1")
             assert server.get("/readyz").status == 200
             registry.enter_context(mlflow_server(folder, port))
@@ -228,6 +235,16 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(timeout=30) == 0
     assert clients.failed == []
+    log = server.log.read_text()
+    assert "b.npz: sha256" in log
+    assert f"http://127.0.0.1:{port}" in log, "which registry is away"
+    for hidden in (USER, PASSWORD, str(folder), str(tmp_path), str(ROOT)):
+        assert hidden not in log
+        assert not [line for line in readiness if hidden in line]
+    assert readiness == [
+        "the champion cannot be read; the log of the service says why.",
+        "the registry does not answer, or has no files of its champion; the log of the service says why.",
+    ]
     expected = {version: Reference(folder / version / BUNDLE).predict(FACE[None])[0] for version in ("1", "2")}
     assert {version for version, _ in clients.told} == set(expected)
     for version, probabilities in clients.told:
@@ -245,6 +262,13 @@ def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
         "PYTHONPATH": os.pathsep.join(sys.path),
         "FERKIT_HOME": str(tmp_path / "home"),
     }
+
+    def command(*more):
+        return subprocess.run(
+            [sys.executable, "-c", program, *options, *more],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
     process = subprocess.Popen(
         [sys.executable, "-c", program, *options], cwd=tmp_path, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -253,15 +277,18 @@ def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
         assert f"http://127.0.0.1:{port}/ " in process.stdout.readline()
         lines = iter(process.stdout.readline, "")
         assert next(line for line in lines if " answers " in line).split()[1:3] == ["toy", "local"]
-        taken = subprocess.run(
-            [sys.executable, "-c", program, *options],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        taken = command()
         assert f"try ferkit serve --port {port + 1}" in taken.stderr
+        # The later option counts.
+        for wrong, reason in (
+            (("--host", "nonsense"), "no address and no name of this machine"),
+            (("--host", "203.0.113.7"), "this machine has no such address"),
+            (("--bundle", "nowhere"), "nowhere/reference.json: no reference models there"),
+            (("--token", "short"), "token: 5 characters, expected 8 or more."),
+        ):
+            refused = command(*wrong)
+            assert refused.returncode != 0
+            assert reason in refused.stderr
     finally:
         process.terminate()
         process.communicate(timeout=30)
