@@ -7,14 +7,17 @@ TensorFlow's threads do not survive the fork from gunicorn's master.
 
 import logging
 
+from serving.redaction import Redaction
 from serving.settings import ServingSettings
 
 _SETTINGS = ServingSettings.from_environment()
 
 bind = f"[{_SETTINGS.host}]:{_SETTINGS.port}" if ":" in _SETTINGS.host else f"{_SETTINGS.host}:{_SETTINGS.port}"
 workers = 1
-worker_class = "gthread"
+worker_class = "serving.worker.HeadWorker"
 threads = _SETTINGS.threads
+# Each is a file; systems give a process 1,024 of them. One more takes the place of the one that has been idle longest.
+worker_connections = max(500, 2 * _SETTINGS.threads)
 preload_app = False
 # A proxy in front, and pages that stream, come again within this time.
 keepalive = 30
@@ -26,8 +29,17 @@ timeout = 60
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+# A header never says where the application begins, nor which scheme a client used: those that a proxy adds are
+# `serving.app`'s business, and only if `proxies` says that there is one.
+forwarder_headers = ""
+forwarded_allow_ips = ""
 # Two services of one user would share its socket, and nobody asks there.
 control_socket_disable = True
+
+
+def post_fork(arbiter: object, worker: object) -> None:  # noqa: ARG001 - the signature is gunicorn's.
+    """Before anything is read: no line of the log names credentials or folders."""
+    Redaction().install()
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - the signature is gunicorn's.
