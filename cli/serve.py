@@ -58,6 +58,11 @@ def serve(
     settings = _settings({"cache": Workspace.named().root / "serving"}, given)
     if importlib.util.find_spec("gunicorn") is None:
         raise ConfigError("gunicorn is missing, which runs the service: pip install gunicorn.")
+    if settings.bundle is not None:
+        from ferkit.reference_model import load_reference
+
+        # Here it is an error of one line; the service would wait for the folder to come.
+        load_reference(settings.bundle)
     require_free(settings.host, settings.port, "serve")
     host_name = f"[{settings.host}]" if ":" in settings.host else settings.host
     Console().print(
