@@ -20,23 +20,28 @@ from serving.query import ExplainQuery, PredictQuery
 from serving.reading import find_faces
 from serving.uploads import Upload, uploads
 
-__all__ = ["api", "require_token"]
+__all__ = ["api", "asked", "require_token"]
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 def require_token() -> None:
-    """Raise a 401 `ApiError` unless the request carries the token, if there is one."""
-    token = backend().settings.token
+    """Raise a 401 `ApiError` unless the request carries the token, if there is one; 429 after too many wrong ones."""
+    token, wrong_tokens = backend().settings.token, backend().wrong_tokens
     if token is None:
         return
+    client = request.remote_addr or ""
     given = request.authorization
     presented = given.token if given is not None and given.type == "bearer" else None
-    # In a time that does not tell how much of it is right.
-    if presented is None or not hmac.compare_digest(presented.encode(), token.get_secret_value().encode()):
-        raise ApiError(
-            401, "unauthorized", "expected the header Authorization: Bearer TOKEN.", {"WWW-Authenticate": "Bearer"}
-        )
+    if presented is not None:
+        wrong_tokens.require_left(client)
+        # In a time that does not tell how much of it is right.
+        if hmac.compare_digest(presented.encode(), token.get_secret_value().encode()):
+            return
+        wrong_tokens.count(client)
+    raise ApiError(
+        401, "unauthorized", "expected the header Authorization: Bearer TOKEN.", {"WWW-Authenticate": "Bearer"}
+    )
 
 
 api.before_request(require_token)
@@ -46,7 +51,7 @@ api.before_request(require_token)
 def predict() -> Response:
     """The faces of one or many pictures, and what each shows."""
     query = PredictQuery.of(request)
-    with _asked() as (service, served, pictures):
+    with asked() as (service, served, pictures):
         predictor = _predictor(service, served, query)
         gone = gone_of(request)
         found = [find_faces(each, service, gone, detect=query.detect) for each in pictures]
@@ -67,7 +72,7 @@ def predict() -> Response:
 def explain() -> Response:
     """Which parts of one face speak for an emotion."""
     query = ExplainQuery.of(request)
-    with _asked() as (service, served, pictures):
+    with asked() as (service, served, pictures):
         if len(pictures) != 1:
             raise ApiError(400, "too_many_pictures", f"{len(pictures)} pictures, expected one to explain.")
         predictor = _predictor(service, served, query)
@@ -86,7 +91,7 @@ def model() -> Response:
 
 
 @contextmanager
-def _asked() -> Iterator[tuple[Backend, Served, list[Upload]]]:
+def asked() -> Iterator[tuple[Backend, Served, list[Upload]]]:
     """The model and the pictures of a request, if the service can take it on now."""
     service = backend()
     service.rate_limit.count(request.remote_addr or "")

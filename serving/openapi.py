@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, render_template
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 __all__ = ["description", "openapi"]
 
@@ -12,6 +14,16 @@ openapi = Blueprint("openapi", __name__)
 
 _FILE = Path(__file__).with_name("openapi.yaml")
 _METHODS = ("get", "post")
+
+
+# The description is ours; its HTML, if it had any, would be text.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})
+
+
+@openapi.app_template_filter("inline_markdown")
+def _inline_markdown(text: str) -> Markup:
+    """A description as HTML: OpenAPI has them in CommonMark."""
+    return Markup(_MARKDOWN.renderInline(text or ""))  # noqa: S704 - it escapes HTML.
 
 
 @cache

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from toy_reference import write_toy_reference
+from toy_services import wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -52,6 +53,7 @@ def files(tmp_path_factory) -> Path:
     # Larger than what a server reads at once.
     drawn(SMILES, WONDER).save(folder / "two.png")
     drawn(SMILES).save(folder / "one.jpg", quality=85)
+    drawn(SMILES).save(folder / "one.tiff", compression="tiff_lzw")
     Image.new("RGB", (64, 64), (40, 90, 60)).save(folder / "nobody.png")
     (folder / "letter.jpg").write_text("Dear Sir or Madam")
     frame = io.BytesIO()
@@ -198,20 +200,59 @@ def test_an_uploaded_picture_is_read(visit, files):
 
 
 @needs_browser
-def test_a_dropped_picture_without_a_face_is_said_so(visit, files):
+def test_each_of_several_dropped_pictures_is_read(visit, files):
     seen = visit()
     page = seen.page
-    bytes_of_it = list((files / "nobody.png").read_bytes())
+    dropped = {name: list((files / name).read_bytes()) for name in ("nobody.png", "two.png")}
     page.evaluate(
-        """bytes => {
+        """files => {
             const dataTransfer = new DataTransfer();
-            dataTransfer.items.add(new File([new Uint8Array(bytes)], "nobody.png", { type: "image/png" }));
+            for (const [name, bytes] of Object.entries(files)) {
+                dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+            }
             document.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
         }""",
-        bytes_of_it,
+        dropped,
     )
     seen.says(re.compile("^No face was found"))
     assert page.is_hidden("#face")
+    assert page.locator(".gallery-choice").all_inner_texts() == ["nobody.png", "two.png"]
+    page.check("input[name=picture][value='1']", force=True)
+    seen.says(re.compile("^2 faces"))
+    seen.read(files / "one.jpg")
+    assert page.is_hidden("#gallery")
+
+
+@needs_browser
+def test_the_service_draws_what_the_browser_cannot(visit, files):
+    seen = visit()
+    seen.read(files / "one.tiff")
+    colours = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+    }"""
+    sync_api.expect(seen.page.locator("#face")).to_be_visible()
+    # Nothing but the face is drawn there, in shades of grey.
+    wait_for(lambda: seen.page.eval_on_selector("#thumb", colours) > 50)
+
+
+@needs_browser
+def test_a_picture_waits_for_the_model(visit, files):
+    """The answer of a service that is still reading its model, then its own."""
+    seen = visit()
+    early = {
+        "status": 503,
+        "headers": {"Retry-After": "1"},
+        "json": {"error": {"code": "not_ready", "message": "the model is being read; try again in some seconds."}},
+    }
+    seen.page.route("**/predict?*", lambda route: route.fulfill(**early), times=2)
+    seen.page.set_input_files("#file", files / "one.jpg")
+    seen.page.wait_for_selector("#error:not([hidden])")
+    assert "being read" in seen.page.inner_text("#error")
+    seen.says(re.compile("^One face"))
+    assert seen.page.is_hidden("#error")
+    assert all("503" in complaint for complaint in seen.complaints)
+    seen.complaints.clear()
 
 
 @needs_browser
@@ -310,10 +351,32 @@ def test_the_webcam_is_read_live_and_saved(visit, tmp_path):
         assert sum(float(row[emotion]) for emotion in FER) == pytest.approx(1, abs=1e-4)
         # The frame is mirrored: the face, left of the middle in the film, is on the right.
         assert float(row["x"]) + float(row["width"]) / 2 > 320
+    inked = """canvas => canvas.getContext("2d").getImageData(0, 0, 1, canvas.height).data.some((value) => value)"""
+    assert not page.eval_on_selector("#chart", inked), "no label is cut off"
     page.click("#shoot")
-    page.wait_for_selector("#camera-bar", state="hidden")
     seen.says(re.compile("^One face"))
+    assert page.inner_text("#shoot") == "Back to the camera"
+    page.click("#shoot")
+    sync_api.expect(page.locator("#shoot")).to_have_text("Take a picture")
+    page.click("#live")
+    sync_api.expect(page.locator("#pace")).to_have_text(re.compile("[1-9]"))
+    page.click("#off")
+    assert page.is_hidden("#camera-bar")
     assert page.evaluate("document.getElementById('video').srcObject") is None
+
+
+@needs_browser
+def test_live_without_a_face_says_so(visit, files):
+    page = visit().page
+    blank = (files / "nobody.png").read_bytes()
+    page.route("**/predict?*", lambda route: route.continue_(post_data=blank))
+    page.click("#camera")
+    page.click("#live")
+    sync_api.expect(page.locator("#status")).to_have_text(re.compile("^No face was found"))
+    assert page.locator("#status").bounding_box()["height"] > 10, "for eyes, too"
+    page.unroute("**/predict?*")
+    page.wait_for_selector("#face:not([hidden])")
+    sync_api.expect(page.locator("#status")).to_have_class(re.compile("quiet"))
 
 
 @needs_browser
@@ -342,7 +405,7 @@ def test_what_is_no_picture_is_told_in_words(visit, files):
     seen.read(files / "one.jpg")
     page.set_input_files("#file", files / "letter.jpg")
     page.wait_for_selector("#error:not([hidden])")
-    assert page.inner_text("#error").startswith("Picture: not a picture")
+    assert page.inner_text("#error").startswith("letter.jpg: not a picture")
     assert page.is_hidden("#face")
     # What the browser notes about every answer of 4xx is no error of the page.
     assert all("422" in complaint for complaint in seen.complaints)

@@ -2,6 +2,7 @@
 
 const paths = document.body.dataset;
 const TOKEN = "ferkit-token";
+const REFUSED_PICTURE = new Set(["body_too_large", "empty_body", "not_a_picture", "too_many_pixels", "no_such_face"]);
 
 export class ApiFailure extends Error {
   constructor(message, { code = "unreachable", status = 0, wait = 0 } = {}) {
@@ -48,12 +49,20 @@ function inWords(code, message) {
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
-function withPicture(path, blob, parameters, signal) {
+async function withPicture(path, blob, parameters, signal) {
   // The service looks at the bytes; browsers know no type for some pictures that it can read.
   const type = blob.type.startsWith("image/") ? blob.type : "image/unknown";
   const address = `${path}?${new URLSearchParams(parameters)}`;
-  return ask(address, { method: "POST", body: blob, headers: { "Content-Type": type }, signal });
+  try {
+    return await ask(address, { method: "POST", body: blob, headers: { "Content-Type": type }, signal });
+  } catch (error) {
+    // The service knows no name; a frame of the webcam has none.
+    if (REFUSED_PICTURE.has(error.code) && blob.name) error.message = `${blob.name}: ${afterName(error.message)}`;
+    throw error;
+  }
 }
+
+const afterName = (message) => message.replace(/^picture: /i, "");
 
 // What the service answers about one picture: {model, target, classes, picture: {width, height, faces}}.
 export async function predict(blob, settings, signal) {
@@ -63,6 +72,11 @@ export async function predict(blob, settings, signal) {
 
 export async function explain(blob, settings, face, emotion, signal) {
   return (await withPicture(paths.explain, blob, { ...settings, face, emotion }, signal)).json();
+}
+
+// What the browser cannot show itself, drawn by the service: a picture of at most 1,600 pixels a side.
+export async function preview(blob, signal) {
+  return (await withPicture(paths.preview, blob, {}, signal)).blob();
 }
 
 export async function model() {

@@ -8,7 +8,7 @@ const MINUTE = 60_000;
 // About two hours at five frames a second.
 const MOST_ROWS = 40_000;
 const GAP = 2_000;
-const MARGIN = { left: 38, right: 10, top: 8, bottom: 20 };
+const MARGIN = { left: 48, right: 10, top: 8, bottom: 20 };
 
 export class History {
   constructor(canvas, legend) {

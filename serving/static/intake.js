@@ -1,26 +1,25 @@
-// The ways in which a picture reaches the page: chosen, taken by a phone, dropped, pasted.
+// The ways in which pictures reach the page: chosen, taken by a phone, dropped, pasted.
 
 const at = (id) => document.getElementById(id);
 
-function pictureIn(items) {
-  for (const item of items ?? []) {
-    if (item.kind === "file") return item.getAsFile();
-  }
-  return null;
+function filesIn(items) {
+  // A folder is no file, and is given as none.
+  return [...(items ?? [])].filter((item) => item.kind === "file").map((item) => item.getAsFile()).filter(Boolean);
 }
 
-export function takePictures(onPicture) {
+// `onPictures` gets one or several files.
+export function takePictures(onPictures) {
   for (const id of ["file", "capture"]) {
     at(id).addEventListener("change", (event) => {
-      const [file] = event.target.files;
+      const files = [...event.target.files];
       // So that the same file can be chosen again.
       event.target.value = "";
-      if (file) onPicture(file);
+      if (files.length) onPictures(files);
     });
   }
   document.addEventListener("paste", (event) => {
-    const file = pictureIn(event.clipboardData?.items);
-    if (file) onPicture(file);
+    const files = filesIn(event.clipboardData?.items);
+    if (files.length) onPictures(files);
   });
   let inside = 0;
   const cover = (shown) => {
@@ -40,7 +39,7 @@ export function takePictures(onPicture) {
     event.preventDefault();
     inside = 0;
     cover(false);
-    const file = pictureIn(event.dataTransfer.items);
-    if (file) onPicture(file);
+    const files = filesIn(event.dataTransfer.items);
+    if (files.length) onPictures(files);
   });
 }

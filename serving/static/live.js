@@ -8,6 +8,8 @@ import { Smoother, Stream } from "./stream.js";
 const at = (id) => document.getElementById(id);
 // Between two sentences to those who listen to the page.
 const SENTENCE = 3_000;
+const SHOOT = "Take a picture";
+const BACK = "Back to the camera";
 
 export class LiveReading {
   constructor({ camera, stage, settings, onStart, onPicture, onAnswer, onFailure, onRecovery }) {
@@ -28,7 +30,7 @@ export class LiveReading {
     });
     const on = (id, action) => at(id).addEventListener("click", () => Promise.resolve(action()).catch(onFailure));
     on("camera", () => this.turnOn());
-    on("shoot", async () => onPicture(await camera.frame()));
+    on("shoot", () => this.shoot());
     on("live", () => (this.running ? this.pause() : this.read()));
     on("turn", () => this.turn());
     on("off", () => {
@@ -60,6 +62,19 @@ export class LiveReading {
     at("live").focus();
   }
 
+  // The camera stays on: one press back to it, or on to reading live.
+  async shoot() {
+    if (this.stage.source !== this.camera.video) {
+      this.onStart();
+      this.preview();
+      return;
+    }
+    const picture = await this.camera.frame();
+    this.pause();
+    at("shoot").textContent = BACK;
+    await this.onPicture(picture);
+  }
+
   async turn() {
     const wasRunning = this.running;
     this.pause();
@@ -71,6 +86,7 @@ export class LiveReading {
   preview() {
     const [width, height] = this.camera.size;
     this.stage.show(this.camera.video, width, height, { mirrored: this.camera.mirrored });
+    at("shoot").textContent = SHOOT;
     const { video } = this.camera;
     const draw = () => {
       if (!this.camera.on || this.stage.source !== video) return;
@@ -110,6 +126,7 @@ export class LiveReading {
     const { answer, blob } = this.last;
     this.stage.source = await createImageBitmap(blob);
     this.stage.mirrored = false;
+    at("shoot").textContent = BACK;
     this.onAnswer(answer, blob, answer.picture.faces);
     tell(summary(answer.picture.faces));
   }
@@ -130,7 +147,10 @@ export class LiveReading {
     this.history.add(now, faces, shown, answer.classes);
     this.pace = this.pace ? 0.8 * this.pace + 0.2 * seconds : seconds;
     at("pace").textContent = `${(1 / this.pace).toFixed(1)} pictures a second`;
-    if (now - this.told > SENTENCE) {
+    // Without a face there is nothing else to see: then the sentence is there for all.
+    const wasEmpty = !at("status").classList.contains("quiet");
+    at("status").classList.toggle("quiet", shown.length > 0);
+    if (!shown.length || wasEmpty || now - this.told > SENTENCE) {
       tell(summary(shown));
       this.told = now;
     }

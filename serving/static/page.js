@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { Camera } from "./camera.js";
 import { Explanation } from "./explanation.js";
+import { Gallery } from "./gallery.js";
 import { takePictures } from "./intake.js";
 import { LiveReading } from "./live.js";
 import { loadModel, nameModel, openable } from "./model.js";
@@ -58,14 +59,15 @@ async function readPicture() {
   forgetError();
   at("busy").hidden = false;
   try {
-    const answer = await api.predict(shown.picture, settings(), own.signal);
+    const answer = await predictOnceReady(shown.picture, own.signal);
     const { width, height, faces } = answer.picture;
-    // The browser may be unable to show what the service can read.
     if (!stage.source) stage.show(null, width, height);
     shown.answer = { faces, classes: answer.classes };
+    forgetError();
     nameModel(answer.model);
     render();
     tell(summary(faces));
+    if (!stage.source) await drawPreview(own.signal);
   } catch (error) {
     if (error.name !== "AbortError") {
       shown.answer = null;
@@ -79,8 +81,27 @@ async function readPicture() {
   }
 }
 
+// A service that has just been started is still reading its model: the picture waits for it.
+async function predictOnceReady(picture, signal) {
+  for (;;) {
+    try {
+      return await api.predict(picture, settings(), signal);
+    } catch (error) {
+      if (error.code !== "not_ready" || !error.wait) throw error;
+      fail(error);
+      await new Promise((resolve) => setTimeout(resolve, error.wait * 1000));
+      signal.throwIfAborted();
+    }
+  }
+}
+
+// The service can read pictures that the browser cannot show.
+async function drawPreview(signal) {
+  stage.source = await createImageBitmap(await api.preview(shown.picture, signal));
+  render();
+}
+
 async function showPicture(blob) {
-  live.turnOff();
   Object.assign(shown, { picture: blob, answer: null, selected: 0 });
   reading.clear();
   try {
@@ -114,6 +135,7 @@ const live = new LiveReading({
     forgetError();
     asking?.abort();
     explanation.hide();
+    gallery.clear();
     Object.assign(shown, { picture: null, answer: null, selected: 0 });
     reading.clear();
     tell("");
@@ -127,6 +149,8 @@ const live = new LiveReading({
   onFailure: fail,
   onRecovery: forgetError,
 });
+
+const gallery = new Gallery(showPicture);
 
 at("settings").addEventListener("change", () => {
   explanation.hide();
@@ -160,6 +184,9 @@ async function begin() {
   }
 }
 
-takePictures(showPicture);
+takePictures((files) => {
+  live.turnOff();
+  return gallery.show(files);
+});
 openable(fail);
 await begin();
