@@ -30,6 +30,8 @@ __all__ = ["create_app"]
 _LOG = logging.getLogger("ferkit.serving")
 # Bodies of this many largest requests are in memory at a time.
 _BODIES = 4
+# Of one client in a minute: enough for a person who mistypes it, too few to guess.
+_WRONG_TOKENS = 10
 # Codes of errors that Flask itself finds, by status.
 _CODES = {
     400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large",
@@ -99,6 +101,7 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
         rate_limit=RateLimit(settings.requests_a_minute),
         inspectors=Decoders(1, patience),
         decoders=Decoders(settings.decoders, patience, settings.detector),
+        wrong_tokens=RateLimit(_WRONG_TOKENS, "wrong tokens"),
         requests=Budget(settings.most_requests, "requests", 0.0),
         content=Budget(_BODIES * settings.most_bytes, "bytes", patience),
         pixels=Budget(settings.most_pixels, "pixels", patience),
@@ -152,6 +155,5 @@ def _measure(app: Flask) -> None:
     def _end(response: Response) -> Response:
         # The rule, not the path: a client can invent paths without end.
         endpoint = request.url_rule.rule if request.url_rule else "unknown"
-        metrics.requests.labels(endpoint, request.method, str(response.status_code)).inc()
-        metrics.seconds.labels(endpoint).observe(time.perf_counter() - g.started)
+        metrics.saw_request(endpoint, request.method, response.status_code, time.perf_counter() - g.started)
         return response

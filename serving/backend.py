@@ -25,6 +25,8 @@ class Backend:
 
     Attributes
     ----------
+    rate_limit, wrong_tokens
+        Requests that predict, and tokens that were not the right one, of each client.
     inspectors, decoders
         Processes that read heads of pictures, and that decode them and find their faces.
     requests, content, pixels, large_pictures, explanations
@@ -38,6 +40,7 @@ class Backend:
     detector: Detector
     metrics: Metrics
     rate_limit: RateLimit
+    wrong_tokens: RateLimit
     inspectors: Decoders
     decoders: Decoders
     requests: Budget

@@ -19,6 +19,8 @@ from prometheus_client import (
 __all__ = ["Metrics"]
 
 _SECONDS = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+# A client can invent words without end, and each would be a counter for ever.
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _FACES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -54,6 +56,11 @@ class Metrics:
         self.registry_up = Gauge(
             "ferkit_registry_up", "1 if the registry answered last, 0 if not, -1 if none is asked", registry=registry
         )
+
+    def saw_request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
+        """Count an answer; a method that HTTP does not have is ``other``."""
+        self.requests.labels(endpoint, method if method in _METHODS else "other", str(status)).inc()
+        self.seconds.labels(endpoint).observe(seconds)
 
     def saw_batch(self, faces: int, seconds: float) -> None:
         """Count a batch of the network."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from ferkit.detection import DetectorName
 from ferkit.errors import ConfigError
@@ -17,6 +18,7 @@ __all__ = ["PREFIX", "ServingSettings"]
 # FERKIT_SERVE_PORT is `port`, and so on.
 PREFIX = "FERKIT_SERVE_"
 
+_SHORTEST_TOKEN = 8
 # Requests a minute of one client where other machines can reach the service: a page that streams five pictures a second
 # uses a quarter of it.
 _RATE_LIMIT = 1200
@@ -49,12 +51,15 @@ class ServingSettings(Settings):
     rate_limit : requests a minute
         Of one client; 0: no limit; none: no limit if only this machine can reach the service, else 1,200.
     threads
-        Requests that are worked on at a time; all but four of them may predict, the rest stays free for
-        ``/healthz`` and its like.
+        Requests that are worked on at a time; all but four of them may predict, the rest stays free for the page and
+        ``/metrics``. ``/healthz`` and ``/readyz`` have threads of their own.
     most_batch : faces
         Faces that the network sees at once; fewer where it takes longer than half a second for them.
     most_waiting : faces
         Faces that may wait for the network; more are refused with 503.
+    head_seconds : s
+        How long a client may take to ask: for the lines before the body, from its connection on; one that takes longer
+        is disconnected.
     body_seconds : s
         The longest pause of a client within its body; one that pauses longer is refused with 408.
     patience_seconds : s
@@ -72,7 +77,7 @@ class ServingSettings(Settings):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
-    token: SecretStr | None = Field(None, min_length=8)
+    token: SecretStr | None = None
     hosts: str = ""
     proxies: int = Field(0, ge=0, le=10)
     most_bytes: int = Field(20_000_000, ge=10_000, le=200_000_000)
@@ -84,12 +89,29 @@ class ServingSettings(Settings):
     threads: int = Field(32, ge=5, le=500)
     most_batch: int = Field(64, ge=1, le=4096)
     most_waiting: int = Field(2000, ge=1)
+    head_seconds: float = Field(10.0, gt=0, le=300)
     body_seconds: float = Field(10.0, gt=0, le=300)
     patience_seconds: float = Field(10.0, gt=0, le=300)
     detector: DetectorName = "blazeface"
     bundle: Path | None = None
     cache: Path = Path(".ferkit/serving")
     reload_seconds: float = Field(30.0, ge=0.1)
+
+    @field_validator("token")
+    @classmethod
+    def _can_be_presented(cls, token: SecretStr | None) -> SecretStr | None:
+        """Refuse a token that no header ``Authorization`` carries whole."""
+        if token is None:
+            return None
+        text = token.get_secret_value()
+        if len(text) < _SHORTEST_TOKEN:
+            raise PydanticCustomError("token", f"{len(text)} characters, expected {_SHORTEST_TOKEN} or more")
+        if not text.isascii() or not text.isprintable() or text != text.strip():
+            raise PydanticCustomError("token", "expected letters, digits and signs of ASCII, no space at either end")
+        if "=" in text.rstrip("="):
+            # RFC 9110, 11.2: what follows would be the value of a parameter.
+            raise PydanticCustomError("token", "a = within the token, expected it at the end at most")
+        return token
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

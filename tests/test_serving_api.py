@@ -1,11 +1,14 @@
 """The API as a client meets it: a real server on toy networks, and whatever people may send to it."""
 
 import base64
+import json
 import re
 import socket
 import struct
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 
@@ -41,7 +44,7 @@ def bundle(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def server(bundle, tmp_path_factory):
     """Shared; `test_memory_stays_bounded` comes last and reads what all of them cost."""
-    with serving(tmp_path_factory.mktemp("server"), bundle=bundle, body_seconds=1.0) as started:
+    with serving(tmp_path_factory.mktemp("server"), bundle=bundle, body_seconds=1.0, head_seconds=1.0) as started:
         yield started
 
 
@@ -324,17 +327,88 @@ def test_more_faces_than_are_read_are_counted(guarded):
         ([("picture", None, b"text")], "no_picture"),
         ([("picture", "a.png", b"")], "empty_body"),
         ([("x" * 5000, None, b"y" * 50_000)], "body_too_large"),
+        ([(f"x{number}", None, b"y") for number in range(100)], "body_too_large"),
     ],
-    ids=["wrong name", "a field too many", "text", "empty file", "a long text"],
+    ids=["wrong name", "a field too many", "text", "empty file", "a long text", "many texts"],
 )
 def test_wrong_fields(server, parts, code):
     answer = server.predict_form(*parts)
     assert len(refused(answer, 413 if code == "body_too_large" else 400, code)) < 400
 
 
+def test_a_part_without_a_name_is_refused(server):
+    nameless = b"--B\r\nContent-Disposition: form-data\r\n\r\nx\r\n--B--\r\n"
+    message = refused(server.predict(nameless, kind="multipart/form-data; boundary=B"), 400, "unknown_field")
+    assert message == "a part without a name, expected 'picture' alone."
+
+
+def test_a_picture_may_come_without_a_type(server):
+    crop = drawn_faces()[0]
+    expected = server.predict(encoded(crop), "detect=false").json["pictures"]
+    untyped = server.ask("POST", "/api/v1/predict?detect=false", encoded(crop))
+    assert (untyped.status, untyped.json["pictures"]) == (200, expected)
+    assert server.predict(encoded(crop), "detect=false", kind="application/octet-stream").json["pictures"] == expected
+
+
+def test_pictures_may_come_as_json(server):
+    crops = drawn_faces()[:2]
+    expected = [server.predict(encoded(each), "detect=false").json["pictures"][0] for each in crops]
+    texts = [base64.encodebytes(encoded(crops[0])).decode(), f"data:image/png;base64,{_base64(encoded(crops[1]))}"]
+    for sent, names in ((texts[0], ["picture"]), (texts, ["picture 1", "picture 2"])):
+        body = json.dumps({"picture": sent})
+        valid("PicturesAsText", json.loads(body))
+        answer = server.predict(body, "detect=false", kind="application/json")
+        assert answer.status == 200, answer.body
+        assert answer.json["pictures"] == [each | {"name": name} for each, name in zip(expected, names, strict=False)]
+    explained = server.post("/api/v1/explain?detect=false", json.dumps({"picture": texts[0]}), "application/json")
+    assert explained.status == 200
+
+
+def _base64(content):
+    return base64.b64encode(content).decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ("{", 400, "bad_json"),
+        ("[" * 10, 400, "bad_json"),
+        ("[" * 100_000, 413, "too_many_pictures"),
+        ('"text"', 400, "bad_json"),
+        ("{}", 400, "bad_json"),
+        ('{"image": "eA=="}', 400, "bad_json"),
+        ('{"picture": "eA==", "target": "fer"}', 400, "bad_json"),
+        ('{"picture": 7}', 400, "bad_json"),
+        ('{"picture": []}', 400, "no_picture"),
+        ('{"picture": "no base64!"}', 400, "bad_json"),
+        ('{"picture": ""}', 400, "empty_body"),
+        ('{"picture": "eA=="}', 422, "not_a_picture"),
+        (json.dumps({"picture": ["eA=="] * 33}), 413, "too_many_pictures"),
+    ],
+)
+def test_wrong_json(server, body, status, code):
+    assert len(refused(server.predict(body, kind="application/json"), status, code)) < 300
+
+
+def test_a_body_that_ends_too_early_is_said_so(server):
+    for kind in ("image/png", "multipart/form-data; boundary=B"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 5000\r\n\r\n"
+            connection.sendall(head.encode() + b"--B\r\n" + bytes(95))
+            connection.shutdown(socket.SHUT_WR)
+            said = b"".join(iter(lambda: connection.recv(100_000), b""))
+        assert b" 400 " in said.splitlines()[0]
+        assert b"100 bytes came of the 5,000 that were announced" in said
+
+
+def test_no_header_says_where_the_application_begins(server):
+    """gunicorn would take it from this machine, and fail where the path does not begin with it."""
+    assert server.get("/healthz", SCRIPT_NAME="/elsewhere").status == 200
+
+
 def test_wrong_content_types(server):
     face = encoded(drawn_faces()[0])
-    for kind in ("application/x-www-form-urlencoded", "text/html", "application/json", ""):
+    for kind in ("application/x-www-form-urlencoded", "text/html"):
         assert "expected image/*" in refused(server.predict(face, kind=kind), 415, "wrong_content_type")
     refused(server.predict(face, kind="multipart/form-data"), 400, "no_picture")
     refused(server.predict(b"--x\r\nbroken", kind="multipart/form-data; boundary=y"), 400, "no_picture")
@@ -374,6 +448,58 @@ def test_a_client_that_stops_within_its_body_is_not_waited_for(server):
     assert b'"too_slow"' in said
 
 
+HEAD = b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n"
+SLOW = {
+    "nothing": b"",
+    "half a head": HEAD,
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)),
+    "a word": b"hello",
+}
+BROKEN = {"no HTTP": b"hello\r\n\r\n", "refused": b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}
+
+
+@pytest.mark.parametrize("sent", [SLOW, BROKEN, {"half a body": HEAD + b"\r\nx"}], ids=["slow", "broken", "busy"])
+def test_clients_that_say_nothing_of_use_delay_no_probe(server, sent):
+    """With gunicorn's own worker none was answered as long as they stayed, or each of them cost two seconds."""
+    with ExitStack() as stack:
+        clients = []
+        for content in sent.values():
+            for _ in range(40):
+                clients.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)))
+                clients[-1].sendall(content)
+        start = time.monotonic()
+        assert {server.get("/healthz").status for _ in range(20)} == {200}
+        assert {server.get("/readyz").status for _ in range(20)} == {200}
+        # A generous bound for a busy machine: 40 answers that take a millisecond each.
+        assert time.monotonic() - start < 6
+        if sent is SLOW:
+            # Who said nothing is told nothing; none is waited for longer than the settings say.
+            answers = [b"".join(iter(lambda client=client: client.recv(10_000), b"")) for client in clients]
+            assert [answer[:12] for answer in answers] == [b""] * 40 + [b"HTTP/1.1 408"] * 120
+
+
+def test_a_head_without_an_end_is_refused(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000)
+        assert client.recv(12) == b"HTTP/1.1 431"
+
+
+def test_requests_of_one_connection_are_answered_in_turn(server):
+    """The second comes with the first, the third byte by byte."""
+    ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.sendall(ask + ask)
+        for place in range(len(ask)):
+            client.sendall(ask[place : place + 1])
+        said = b""
+        while said.count(b'{"status":"ok"}') < 3:
+            came = client.recv(10_000)
+            assert came, said
+            said += came
+    assert said.count(b"HTTP/1.1 200 OK") == 3
+
+
 def test_the_token_guards_what_is_asked_and_counted(guarded):
     face = encoded(drawn_faces()[0])
     for wrong in (
@@ -397,7 +523,7 @@ def test_limits_are_settings(guarded):
     kind = "multipart/form-data; boundary=----ferkit"
     face = ("picture", "face.png", encoded(drawn_faces()[0]))
     refused(guarded.predict(form(*[face] * 4), kind=kind, **bearer), 413, "too_many_pictures")
-    refused(guarded.predict(form(*[face] * 40), kind=kind, **bearer), 413, "body_too_large")
+    refused(guarded.predict(form(*[face] * 40), kind=kind, **bearer), 413, "too_many_pictures")
     refused(guarded.predict(bytes(300_001), **bearer), 413, "body_too_large")
     refused(guarded.predict(encoded(Image.new("L", (1000, 501))), **bearer), 413, "too_many_pixels")
     refused(guarded.get("/healthz", Host="evil.example"), 400, "bad_request")
@@ -439,6 +565,7 @@ def test_no_other_page_may_ask(server):
 def test_what_is_counted(server):
     server.predict(encoded(drawn_faces()[0]), "detect=false")
     server.get("/invented/by/a/client")
+    server.ask("BREW", "/healthz")
     page = server.get("/metrics")
     assert page.headers["content-type"].startswith("text/plain")
     families = {family.name: family for family in text_string_to_metric_families(page.body.decode())}
@@ -447,6 +574,9 @@ def test_what_is_counted(server):
     }
     assert requests["/api/v1/predict", "POST", "200"] >= 1
     assert not any("invented" in endpoint for endpoint, _, _ in requests)
+    methods = {method for _, method, _ in requests}
+    assert "BREW" not in methods
+    assert "other" in methods
     [model] = families["ferkit_model"].samples
     assert (model.labels["name"], model.labels["version"], model.value) == ("toy", "local", 1)
     assert families["ferkit_registry_up"].samples[0].value == -1
@@ -476,6 +606,9 @@ def test_the_docs_page_needs_no_other_host(server):
         assert name in page
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert "<script" not in page
+    assert "`" not in page, "what is code in the description is code on the page"
+    assert "<code>Content-Type: image/*</code>" in page
+    assert 'href="/"' in page
     assert "style=" not in page
     sheet = re.search(r'href="(/static/[^"]+\.css)"', page)[1]
     assert server.get(sheet).headers["content-type"].startswith("text/css")
@@ -499,6 +632,28 @@ def test_settings_from_the_environment():
     for name, value in (("PORT", "x"), ("PROT", "1"), ("TOKEN", "short"), ("MOST_PIXELS", "1")):
         with pytest.raises(ConfigError, match=f"FERKIT_SERVE_{name}: "):
             ServingSettings.from_environment({f"FERKIT_SERVE_{name}": value})
+
+
+@pytest.mark.parametrize("token", ["twelve=twelve", "zwölf zwölf", " in spaces ", "two\nlines", "short"])
+def test_a_token_that_nobody_could_present_is_refused(token):
+    with pytest.raises(ConfigError, match=r"FERKIT_SERVE_TOKEN: .*expected"):
+        ServingSettings.from_environment({"FERKIT_SERVE_TOKEN": token})
+
+
+@pytest.mark.parametrize("token", ["padded==", "with, signs/~+._-", TOKEN])
+def test_every_token_that_is_taken_can_be_presented(toy, token):
+    service = InProcess(create_app(ServingSettings(token=token), toy))
+    assert service.get("/api/v1/model", Authorization=f"Bearer {token}").status == 200
+
+
+def test_wrong_tokens_are_counted(toy):
+    service = InProcess(create_app(ServingSettings(token=TOKEN), toy))
+    answers = [service.get("/api/v1/model", Authorization=f"Bearer guess {number}") for number in range(12)]
+    assert [answer.status for answer in answers] == [401] * 10 + [429] * 2
+    assert "wrong tokens" in refused(answers[-1], 429, "too_many_requests")
+    assert service.get("/api/v1/model", Authorization=f"Bearer {TOKEN}").status == 429, "no guess is answered"
+    assert service.get("/api/v1/model").status == 401, "no token is no guess"
+    assert service.get("/readyz").status == 200
 
 
 @pytest.mark.parametrize(
