@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ferkit.decoder import FoundFaces
 from ferkit.predictor import FacePrediction
-from serving.live_model import Served
+from serving.served import Served
 
 __all__ = ["model_of", "picture_answer", "rounded"]
 

@@ -14,10 +14,10 @@ from serving.backend import Backend, backend
 from serving.client import gone_of
 from serving.errors import ApiError
 from serving.explanation import explanation
-from serving.live_model import Served
 from serving.model_answer import about_model
 from serving.query import ExplainQuery, PredictQuery
 from serving.reading import find_faces
+from serving.served import Served
 from serving.uploads import Upload, uploads
 
 __all__ = ["api", "asked", "require_token"]

@@ -16,7 +16,7 @@ from serving.budget import Budget
 from serving.decoders import Decoders
 from serving.errors import ApiError
 from serving.health import health
-from serving.live_model import LiveModel, Served
+from serving.live_model import LiveModel
 from serving.metrics import Metrics
 from serving.openapi import openapi
 from serving.page import page
@@ -79,17 +79,12 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
     patience = settings.patience_seconds
     batcher = Batcher(settings.most_batch, settings.most_waiting, patience, on_batch=metrics.saw_batch)
     if model is None:
-
-        def prepare(served: Served) -> None:
-            for question in served.questions():
-                batcher.meet(question)
-
         model = LiveModel(
             settings.cache,
             settings.reload_seconds,
             fallback=settings.bundle,
             registry=settings.bundle is None and bool(os.environ.get("MLFLOW_TRACKING_URI")),
-            prepare=prepare,
+            prepare=batcher.meet,
         )
         model.start()
     return Backend(

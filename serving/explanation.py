@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ferkit.decoder import FoundFaces
     from ferkit.detection import Detector
     from ferkit.predictor import FacePrediction
-    from serving.live_model import Served
     from serving.query import ExplainQuery
+    from serving.served import Served
 
 __all__ = ["explanation"]
 

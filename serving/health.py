@@ -28,6 +28,7 @@ def readyz() -> tuple[Response, int]:
     model = backend().model
     try:
         served = model.current()
+        served.require_ready()
     except NotReadyError as error:
         return jsonify(status="not_ready", reason=str(error), registry=asdict(model.registry)), 503
     return jsonify(status="ready", model=model_of(served), registry=asdict(model.registry)), 200

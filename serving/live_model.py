@@ -9,105 +9,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ferkit.dataset import SIZE
 from ferkit.errors import FerkitError, WeightsError
-from ferkit.labels import Target
-from ferkit.reference_model import Reference, load_reference
-from serving.errors import ApiError, NotReadyError
+from ferkit.reference_model import Reference
+from serving.errors import NotReadyError
+from serving.served import Ask, Served, now, without_registry
 
-__all__ = ["Ask", "LiveModel", "RegistryState", "Served", "without_registry"]
+__all__ = ["LiveModel", "RegistryState"]
 
 _LOG = logging.getLogger("ferkit.serving")
 # In the cache: the champion that answered last, for a start while the registry is away.
 _LAST = "last_champion.json"
 _UNREADABLE = "no model can be read; the log of the service says why."
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@dataclass(frozen=True, eq=False)
-class Served:
-    """A model in use.
-
-    Attributes
-    ----------
-    name, version
-        What the registry calls it; ``shipped`` is the version of the reference that ferkit brings.
-    alias, run_id
-        None if it does not come from the registry.
-    reference
-        The networks.
-    loaded_at
-        Date and time, UTC, ISO 8601.
-    """
-
-    name: str
-    version: str
-    reference: Reference
-    alias: str | None = None
-    run_id: str | None = None
-    loaded_at: str = field(default_factory=_now)
-
-    def ask(self, target: Target, *, single: bool) -> "Ask":
-        """What answers for `target`.
-
-        Raises
-        ------
-        ApiError
-            If this model does not answer for it.
-        """
-        card = self.reference.card.targets.get(target)
-        if card is None:
-            raise ApiError(
-                422, "no_such_target", f"target {target}: {self.name} answers for {', '.join(self.reference.targets)}."
-            )
-        if card.vote(single=single) is None:
-            raise ApiError(422, "no_single_network", f"{self.name} has no single network for {target}: single=false.")
-        return Ask(self, target, single)
-
-    def warm_up(self) -> None:
-        """Have each network see pictures, so that no request pays for what is done once."""
-        # Several networks, each prepared for two sizes, look to TensorFlow like one that is traced again and again.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        for ask in self.questions():
-            # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.
-            for count in (1, 2):
-                ask(np.zeros((count, SIZE, SIZE), np.uint8))
-
-    def questions(self) -> "list[Ask]":
-        """As many as it takes to ask every network that has a say."""
-        asked: set[str] = set()
-        found = []
-        for target, card in self.reference.card.targets.items():
-            for single in (True, False):
-                vote = card.vote(single=single)
-                if vote is not None and not asked.issuperset(vote.weights):
-                    found.append(Ask(self, target, single))
-                    asked.update(vote.weights)
-        return found
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A question to a model: equal ones may be asked together."""
-
-    served: Served
-    target: Target
-    single: bool
-
-    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
-        """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
-        return self.served.reference.predict(images, self.target, single=self.single)
 
 
 @dataclass(frozen=True)
@@ -130,12 +46,6 @@ class RegistryState:
     checked_at: str | None = None
 
 
-def without_registry(folder: Path | None = None) -> Served:
-    """The reference that ferkit brings, or the one in `folder`."""
-    reference = load_reference(folder)
-    return Served(reference.card.name, "local" if folder else "shipped", reference)
-
-
 class LiveModel:
     """The champion of the registry, as long as there is one; else `fallback`.
 
@@ -150,12 +60,13 @@ class LiveModel:
     registry
         Whether there is a registry to ask.
     prepare
-        Called with a model that is ready, before it takes over.
+        Called with each question that a new model has been asked, before it takes over.
 
     Attributes
     ----------
     served
-        The model that answers now; None until one was read.
+        The model that answers now; None until one was read. The first one answers as soon as one of its questions was
+        asked; later ones take over when all were.
     registry
         What came of the last look.
     """
@@ -167,7 +78,7 @@ class LiveModel:
         *,
         fallback: Path | None = None,
         registry: bool = True,
-        prepare: Callable[[Served], None] = lambda _served: None,
+        prepare: Callable[[Ask], None] = lambda _question: None,
     ) -> None:
         self._cache = cache
         self._reload_seconds = reload_seconds
@@ -210,12 +121,12 @@ class LiveModel:
         except Exception as error:  # noqa: BLE001 - a registry fails in many ways, and the service outlives all.
             if self.registry.state != "away":
                 _LOG.warning("the registry is away, the model stays: %s", _one_line(error))
-            self.registry = RegistryState("away", _public(error), _now())
+            self.registry = RegistryState("away", _public(error), now())
         else:
             if self.registry.state == "away":
                 _LOG.info("the registry is back")
             if self.registry.state != "none":
-                self.registry = RegistryState("ok", None, _now())
+                self.registry = RegistryState("ok", None, now())
         if self.served is None:
             self._take_fallback()
 
@@ -246,9 +157,17 @@ class LiveModel:
         return served
 
     def _take(self, served: Served) -> None:
-        started = time.monotonic()
-        served.warm_up()
-        self._prepare(served)
+        started, before = time.monotonic(), self.served
+        try:
+            for question in served.questions():
+                question.warm_up()
+                self._prepare(question)
+                served.warm.update(question.networks)
+                if before is None:
+                    self.served = served
+        except Exception:
+            self.served = before
+            raise
         self.served = served
         _LOG.info("%s %s answers (ready after %.1f s)", served.name, served.version, time.monotonic() - started)
 

@@ -3,7 +3,7 @@
 import csv
 from typing import Any
 
-from serving.live_model import Served
+from serving.served import Served
 
 __all__ = ["about_model"]
 

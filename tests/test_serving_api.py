@@ -53,7 +53,7 @@ def toy(bundle, tmp_path_factory):
     """A model in this process, for services with other settings."""
     model = LiveModel(tmp_path_factory.mktemp("live"), fallback=bundle, registry=False)
     model.start()
-    wait_for(lambda: model.served is not None)
+    wait_for(lambda: model.served is not None and model.served.is_ready)
     return model
 
 
@@ -201,8 +201,8 @@ def test_the_model_and_its_card(server, bundle):
 
 def test_the_shipped_model_has_numbers(tmp_path):
     """Read, not asked: its networks take seconds."""
-    from serving.live_model import without_registry
     from serving.model_answer import about_model
+    from serving.served import without_registry
 
     said = about_model(without_registry())
     valid("Model", said)

@@ -1,13 +1,16 @@
 """A new champion takes over while clients ask, and a registry that goes away takes nothing with it."""
 
+import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,9 @@ from toy_registry import registry_at
 from toy_server import ROOT, serving
 from toy_services import free_port, served, wait_for
 
+from cli.ports import require_free
+from cli.serve import serve
+from ferkit.errors import ConfigError, FerkitError
 from ferkit.reference_model import Reference
 from registry.registered import BUNDLE, CHAMPION, REGISTERED_NAME
 from serving.errors import NotReadyError
@@ -80,6 +86,28 @@ def test_what_ferkit_brings_answers_until_something_is_promoted_and_again_after(
     client.delete_registered_model_alias(REGISTERED_NAME, CHAMPION)
     model.look()
     assert answers(model) == ("local", "ok")
+
+
+def test_what_can_answer_does_while_the_rest_is_read(tmp_path, fallback):
+    seen = []
+
+    def look_on(question):
+        served = model.served
+        if served is None:
+            seen.append((question.single, None))
+            return
+        ask = served.ask("ferplus", single=True)
+        assert ask(FACE[None]).shape == (1, 8)
+        for early in (lambda: served.ask("fer", single=False), served.require_ready):
+            with pytest.raises(NotReadyError, match="single=true"):
+                early()
+        seen.append((question.single, served.version))
+
+    model = LiveModel(tmp_path / "cache", fallback=fallback, registry=False, prepare=look_on)
+    model.look()
+    assert seen == [(True, None), (False, "local")]
+    model.current().require_ready()
+    assert model.current().ask("fer", single=False)(FACE[None]).shape == (1, 7)
 
 
 def test_another_model_under_the_same_number_takes_over(model, tmp_path):
@@ -262,13 +290,6 @@ def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
         "PYTHONPATH": os.pathsep.join(sys.path),
         "FERKIT_HOME": str(tmp_path / "home"),
     }
-
-    def command(*more):
-        return subprocess.run(
-            [sys.executable, "-c", program, *options, *more],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
     process = subprocess.Popen(
         [sys.executable, "-c", program, *options], cwd=tmp_path, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -277,19 +298,46 @@ def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
         assert f"http://127.0.0.1:{port}/ " in process.stdout.readline()
         lines = iter(process.stdout.readline, "")
         assert next(line for line in lines if " answers " in line).split()[1:3] == ["toy", "local"]
-        taken = command()
+        taken = subprocess.run(
+            [sys.executable, "-c", program, *options],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert f"try ferkit serve --port {port + 1}" in taken.stderr
-        # The later option counts.
-        for wrong, reason in (
-            (("--host", "nonsense"), "no address and no name of this machine"),
-            (("--host", "203.0.113.7"), "this machine has no such address"),
-            (("--bundle", "nowhere"), "nowhere/reference.json: no reference models there"),
-            (("--token", "short"), "token: 5 characters, expected 8 or more."),
-        ):
-            refused = command(*wrong)
-            assert refused.returncode != 0
-            assert reason in refused.stderr
     finally:
         process.terminate()
         process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"host": "nonsense.invalid"}, "host nonsense.invalid: no address and no name of this machine"),
+        ({"host": "203.0.113.7"}, "host 203.0.113.7: this machine has no such address"),
+        ({"bundle": Path("nowhere")}, "nowhere/reference.json: no reference models there"),
+        ({"token": "short"}, "^token: 5 characters, expected 8 or more.$"),
+    ],
+    ids=["no host", "another machine", "no bundle", "short token"],
+)
+def test_what_cannot_be_served_ends_the_command_at_once(wrong, reason):
+    names = ("host", "port", "token", "bundle", "detector", "reload_seconds", "rate_limit", "threads")
+    with pytest.raises(FerkitError, match=reason):
+        serve(**{**dict.fromkeys(names), "port": free_port(), **wrong})
+
+
+@pytest.mark.parametrize(("port", "other"), [(1, 8000), (65535, 65534)])
+def test_the_port_that_is_suggested_can_be_used(monkeypatch, port, other):
+    def refuse(*_):
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(ConfigError, match=f"try ferkit serve --port {other}"):
+        require_free("127.0.0.1", port, "serve")
+
+
+def test_an_address_of_ipv6_can_be_listened_on():
+    require_free("::1", free_port(), "serve")
