@@ -174,11 +174,7 @@ class Decoder:
             If nobody waits.
         """
         task = {
-            "task": "find",
-            "name": name,
-            "most_pixels": head.pixels,
-            "memory": _MEMORY + _MEMORY_OF_PIXEL * head.pixels,
-            "seconds": _SECONDS + _SECONDS_OF_PIXEL * head.pixels,
+            **_task("find", name, head),
             "detector_seconds": _SECONDS_OF_DETECTOR,
             "detect": detect,
             "most_faces": most_faces,
@@ -187,6 +183,22 @@ class Decoder:
         faces = tuple(Face(tuple(box), score, roll) for box, score, roll in answer["faces"])
         images = np.frombuffer(data, np.uint8).reshape(len(faces), SIZE, SIZE)
         return FoundFaces(name, answer["width"], answer["height"], Crops(faces, images), answer["left_out"])
+
+    def preview(
+        self, content: bytes, name: str, head: PictureHead, *, side: int, gone: Callable[[], bool] = lambda: False
+    ) -> bytes:
+        """A picture that was inspected, as JPEG, upright and at most `side` pixels wide and high.
+
+        Raises
+        ------
+        TooCostlyError
+            If decoding it takes more memory or time than a picture of its size needs.
+        DataError
+            If it is no whole picture.
+        CancelledError
+            If nobody waits.
+        """
+        return self._ask({**_task("preview", name, head), "side": side}, content, gone)[1]
 
     def _ask(self, task: dict[str, Any], content: bytes, gone: Callable[[], bool]) -> tuple[dict[str, Any], bytes]:
         process, connection = self._running()
@@ -207,6 +219,17 @@ class Decoder:
         if "error" in answer:
             raise _ERRORS.get(answer["kind"], RuntimeError)(answer["error"])
         return answer, data
+
+
+def _task(kind: str, name: str, head: PictureHead) -> dict[str, Any]:
+    """A task with the limits of a picture's size."""
+    return {
+        "task": kind,
+        "name": name,
+        "most_pixels": head.pixels,
+        "memory": _MEMORY + _MEMORY_OF_PIXEL * head.pixels,
+        "seconds": _SECONDS + _SECONDS_OF_PIXEL * head.pixels,
+    }
 
 
 def _wait(connection: Connection, gone: Callable[[], bool]) -> None:

@@ -75,7 +75,10 @@ def _answer(
             if task["task"] == "inspect":
                 head = inspect_picture(content, name, task["most_pixels"])
                 return {"width": head.width, "height": head.height}, b""
-            return _faces(task, decode_picture(content, name, task["most_pixels"]), detector)
+            picture = decode_picture(content, name, task["most_pixels"])
+            return (
+                ({}, _preview(picture, task["side"])) if task["task"] == "preview" else _faces(task, picture, detector)
+            )
     except DataError as error:
         return {"error": str(error), "kind": type(error).__name__}, b""
     except Exception as error:  # noqa: BLE001 - what it means is for the process that asked to say.
@@ -102,6 +105,17 @@ def _faces(
         "left_out": max(0, len(crops.faces) - most),
     }
     return answer, crops.images[:most].tobytes()
+
+
+def _preview(picture: "NDArray[np.uint8]", side: int) -> bytes:
+    """JPEG of a picture (H, W, 3) uint8 RGB, made smaller where it is wider or higher than `side`."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return bytes(cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1])
 
 
 @contextmanager

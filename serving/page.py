@@ -1,14 +1,13 @@
 """The page: one document, its scripts and styles from this service, and the card of the model as HTML."""
 
-import numpy as np
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
 from markdown_it import MarkdownIt
-from numpy.typing import NDArray
 
 from serving.api import asked, require_token
 from serving.backend import backend
+from serving.client import gone_of
 from serving.model_answer import about_model
-from serving.reading import decoded
+from serving.reading import draw_preview
 
 __all__ = ["page"]
 
@@ -32,18 +31,9 @@ def index() -> str:
 def preview() -> Response:
     """A picture as JPEG, upright and not too large, for browsers that cannot show what the service can read."""
     require_token()
-    with asked() as (service, _, pictures), decoded(pictures[0], service) as picture:
-        return Response(_jpeg(picture), content_type="image/jpeg")
-
-
-def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    import cv2
-
-    height, width = picture.shape[:2]
-    scale = min(1.0, _PREVIEW_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return bytes(cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1])
+    with asked() as (service, _, pictures):
+        drawn = draw_preview(pictures[0], service, gone_of(request), side=_PREVIEW_SIDE)
+    return Response(drawn, content_type="image/jpeg")
 
 
 @page.get("/card")

@@ -137,3 +137,18 @@ def test_it_ends_with_the_one_who_started_it(decoder):
     other._connection.close()
     assert process.wait(20) == 0
     other.close()
+
+
+def test_a_preview_is_upright_and_no_larger_than_asked(decoder):
+    left_half = np.zeros((300, 400), np.uint8)
+    left_half[:, :200] = 255
+    # "Turn it by 90 degrees": what lies left is shown above.
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    content = encoded(left_half, "TIFF", exif=turned)
+    drawn = decoder.preview(content, "x", decoder.inspect(content, "x", MOST), side=200)
+    with Image.open(BytesIO(drawn)) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (150, 200))
+        shades = np.asarray(picture.convert("L"))
+    assert shades[:90].min() > 240
+    assert shades[110:].max() < 15

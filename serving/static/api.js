@@ -2,7 +2,7 @@
 
 const paths = document.body.dataset;
 const TOKEN = "ferkit-token";
-const REFUSED_PICTURE = new Set(["body_too_large", "empty_body", "not_a_picture", "too_many_pixels", "no_such_face"]);
+const REFUSED_PICTURE = new Set(["body_too_large", "empty_body", "not_a_picture", "too_many_pixels", "no_such_face", "too_costly"]);
 
 export class ApiFailure extends Error {
   constructor(message, { code = "unreachable", status = 0, wait = 0 } = {}) {
