@@ -47,6 +47,9 @@ def draw_preview(upload: Upload, service: Backend, gone: Gone, *, side: int) -> 
 @contextmanager
 def _decoder(upload: Upload, service: Backend, gone: Gone) -> Iterator[tuple[Decoder, PictureHead]]:
     """A process that may decode a picture, and what the picture's head says."""
+    # Where no process has to be waited for, nobody else looks before the last picture was read.
+    if gone():
+        raise GoneError
     try:
         with service.inspectors.one(gone) as inspector:
             head = inspector.inspect(upload.content, upload.name, service.settings.most_pixels, gone)
