@@ -82,8 +82,20 @@ def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster):
     status, said = cluster.run("broken", notes=notes)
     assert status != 0, said
     assert "1 is not enough" in said
+    # An error of ferkit's comes whole, is begun once, and is that of its step.
+    assert "UnfitDataError: anger: 0 pictures\nfear: 1 picture\nThe data is not fit to train on" in said
+    assert "Step unfit failed." in said
+    assert "lost" not in said
+    assert said.endswith(("failure in step(s): explode, unfit\n", "failure in step(s): unfit, explode\n"))
+    assert len(cluster.noted("unfit")) == 1
+    # Another may pass, and can be told although no other process can read it.
+    assert len(cluster.noted("flaky")) == 2
+    assert "epoch 1 of 2" in said, "what a step logs is seen where the run was submitted"
     state, steps = cluster.statuses()
     assert state == "failed"
+    assert steps.pop("flaky") == ["retried", "completed"]
+    # ZenML lets no step have failed that has a retry left.
+    assert steps.pop("unfit") == ["stopped"]
     assert steps == {"kept": ["completed"], "explode": ["failed"], "independent": ["completed"]}
     _, again = cluster.run("broken", notes=notes)
     assert cluster.statuses()[1]["kept"] == ["cached"], again
@@ -161,6 +173,7 @@ def test_a_run_comes_to_its_end_without_whoever_submitted_it(cluster):
     os.killpg(process.pid, signal.SIGKILL)
     wait_for(lambda: cluster.statuses()[0] == "completed", what=f"{cluster.statuses()}")
     assert cluster.noted("after")
+    wait_for(lambda: not supervisors(cluster), what="the supervisor outlives its run")
 
 
 def test_an_interruption_stops_the_steps(cluster):
@@ -202,6 +215,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
             said.append("lost")
             cluster.without_tracking(30)
     assert process.wait(timeout=300) == 0, "".join(said)
+    assert re.search(r"fernet network epoch \d+/12: loss", "".join(said)), "".join(said)
     assert results("".join(said)) == results(here.communicate(timeout=300)[0])
     status, steps = cluster.statuses()
     assert (status, steps["fine_tune_fer_fernet"]) == ("completed", ["retried", "completed"])
@@ -209,6 +223,23 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     [run] = client.search_runs(["1"], "attributes.run_name = 'fer/fernet'")
     losses = {point.step for point in client.get_metric_history(run.info.run_id, "val_loss")}
     assert losses == set(range(SMALL["training"]["epochs"])), "the curve has no gap"
+
+
+ACTORS = """
+import sys
+import ray
+ray.init(sys.argv[1], namespace="ferkit", logging_level="ERROR", log_to_driver=False)
+print(*ray.util.list_named_actors())
+"""
+
+
+def supervisors(cluster) -> list[str]:
+    """The runs whose supervisors are there."""
+    asked = subprocess.run(
+        [sys.executable, "-c", ACTORS, cluster.nodes.address], env=cluster.environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return asked.stdout.split()
 
 
 def results(said: str) -> list[str]:

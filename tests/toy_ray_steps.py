@@ -1,6 +1,7 @@
 """Steps that sleep, fail, and tell where they ran: what an orchestrator has to do with, and nothing else."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -39,6 +40,32 @@ def kept(notes: str) -> Annotated[int, "kept_done"]:
 def explode(before: int) -> Annotated[int, "exploded"]:
     """Never succeed."""
     raise ValueError(f"{before} is not enough")
+
+
+@step(enable_cache=False)
+def unfit(notes: str) -> Annotated[int, "unfit_done"]:
+    """Fail with an error of ferkit's whose constructor takes no message."""
+    from ferkit.validation import UnfitDataError
+
+    _note(notes, {"label": "unfit", "what": "begin", "time": time.time()})
+    logging.getLogger("ferkit.toy").info("epoch 1 of %d", 2)
+    raise UnfitDataError(["anger: 0 pictures", "fear: 1 picture"], "<html>")
+
+
+class AwkwardError(Exception):
+    """Nothing of ferkit's; another process cannot read it."""
+
+    def __init__(self, code: int, where: str) -> None:
+        super().__init__(f"code {code} at {where}")
+
+
+@step(enable_cache=False)
+def flaky(notes: str) -> Annotated[int, "flaky_done"]:
+    """Succeed the second time."""
+    _note(notes, {"label": "flaky", "what": "begin", "time": time.time()})
+    if Path(notes).read_text().count('"flaky"') % 2:
+        raise AwkwardError(7, "the network")
+    return 1
 
 
 @step(enable_cache=False)
@@ -104,8 +131,12 @@ def greedy(notes: str) -> None:
 
 @pipeline(dynamic=False)
 def broken(notes: str) -> None:
-    """A step that fails, one after it, and one that has nothing to do with them."""
+    """Steps that fail, one after them, one that fails once, and one that has nothing to do with them."""
     explode(before=kept(notes=notes))
+    again = StepRetryConfig(max_retries=2)
+    unfit.with_options(retry=again)(notes=notes)
+    kept(notes=notes, id="after_unfit", after=["unfit"])
+    flaky.with_options(retry=again)(notes=notes)
     kept(notes=notes, id="after_it", after=["explode"])
     _work("independent", 3, notes)
 

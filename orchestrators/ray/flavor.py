@@ -21,6 +21,8 @@ class RayOrchestratorConfig(BaseOrchestratorConfig):
         Files of the checkout that no step needs, as in a .gitignore.
     forwarded
         Beginnings of the names of the environment variables that steps get from whoever submits.
+    loggers
+        Names of the loggers whose lines come from the steps to whoever submits.
     """
 
     address: str = "auto"
@@ -28,6 +30,7 @@ class RayOrchestratorConfig(BaseOrchestratorConfig):
     elastic: bool = False
     excludes: list[str] = Field([".venv", ".git", ".ferkit", "data", "docs", "tests", "benchmarks"])
     forwarded: list[str] = Field(["FERKIT_", "MLFLOW_", "KERAS_", "TF_", "GX_", "AWS_"])
+    loggers: list[str] = Field(["ferkit"])
 
     @property
     def is_synchronous(self) -> bool:

@@ -1,5 +1,6 @@
 """Hands the steps of a static pipeline to Ray, which schedules them."""
 
+import logging
 import os
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from zenml.utils.source_utils import get_source_root
 from orchestrators.ray.final_states import finish
 from orchestrators.ray.requests import options, request, unmet
 from orchestrators.ray.supervisor import PlannedStep, Supervisor
-from orchestrators.ray.worker import RUN_ID
+from orchestrators.ray.worker import RUN_ID, PassingError
 
 __all__ = ["RayOrchestrator"]
 
@@ -51,7 +52,7 @@ class RayOrchestrator(BaseOrchestrator):
         # It outlives this process, and lies on the head: if that is lost, so is the cluster.
         place = {"lifetime": "detached", "resources": {"node:__internal_head__": 0.001}}
         actor = Supervisor.options(name=str(run.id), namespace="ferkit", **place)  # type: ignore[attr-defined]
-        supervisor = actor.remote(run.id, str(snapshot.id), plan, fail_fast=fail_fast)
+        supervisor = actor.remote(run.id, str(snapshot.id), plan, self.config.loggers, fail_fast=fail_fast)
         work = supervisor.run.remote()
         return SubmissionResult(lambda: _wait(supervisor, work, run.id))
 
@@ -81,7 +82,10 @@ class RayOrchestrator(BaseOrchestrator):
         for name, step in steps.items():
             # ZenML counts how often a step is begun and refuses more, so that Ray must not try more often.
             retry = step.config.retry
-            retries = {"max_retries": retry.max_retries if retry else 0, "retry_exceptions": retry is not None}
+            retries = {
+                "max_retries": retry.max_retries if retry else 0,
+                "retry_exceptions": [PassingError] if retry else False,
+            }
             environment = {**forwarded, **environments[name], RUN_ID: run_id}
             plan[name] = PlannedStep(options(asked[name]) | retries, environment, tuple(step.spec.upstream_steps))
         return plan
@@ -95,7 +99,8 @@ def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:
             done = bool(ray.wait([work], timeout=0.5)[0])
             for event in ray.get(supervisor.events.remote(told)):
                 told += 1
-                _LOG.log(event.level, event.says, exc_info=event.error)
+                log = logging.getLogger(event.logger) if event.logger else _LOG
+                log.log(event.level, "%s", event.says, exc_info=event.error)
         failed = ray.get(work)
     except KeyboardInterrupt:
         ray.get(supervisor.stop.remote())

@@ -1,8 +1,9 @@
 """The actor that sees a run through, also when whoever submitted it is gone."""
 
 import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -10,9 +11,12 @@ from uuid import UUID
 import ray
 from ray.exceptions import RayTaskError
 
-from orchestrators.ray.worker import HaltedError, run_step, take_environment
+from orchestrators.ray.worker import HaltedError, PassingError, run_step, take_environment
 
 __all__ = ["Event", "PlannedStep", "Supervisor"]
+
+# Whoever submitted the run asks twice a second, and is gone after so long a silence.
+_SILENCE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -36,21 +40,44 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Event:
-    """What became of a step, in the words of ZenML's local orchestrator; `error` is why it failed."""
+    """What became of a step, in the words of ZenML's local orchestrator, or what it logged.
+
+    Attributes
+    ----------
+    level
+        Of `logging`.
+    says
+        The line.
+    error
+        Why the step failed.
+    logger
+        Name of the step's logger; none if the line is about the step.
+    """
 
     level: int
     says: str
     error: BaseException | None = None
+    logger: str | None = None
 
 
 @ray.remote(num_cpus=0, max_concurrency=8)
 class Supervisor:
     """Owns the tasks of one run, since Ray keeps tasks no longer than their owner."""
 
-    def __init__(self, run_id: UUID, snapshot_id: str, plan: Mapping[str, PlannedStep], *, fail_fast: bool) -> None:
+    def __init__(
+        self,
+        run_id: UUID,
+        snapshot_id: str,
+        plan: Mapping[str, PlannedStep],
+        loggers: Sequence[str],
+        *,
+        fail_fast: bool,
+    ) -> None:
         take_environment(next(iter(plan.values())).environment)
         self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
+        self._loggers = loggers
         self._events: list[Event] = []
+        self._asked = time.monotonic()
         self._begun: dict[str, float] = {}
         # What became of each step that has no result.
         self._lost: dict[str, str] = {}
@@ -63,12 +90,12 @@ class Supervisor:
         for step, planned in self._plan.items():
             upstream = [tasks[each] for each in planned.upstream if each in tasks]
             task = run_step.options(name=step, **planned.options)
-            tasks[step] = task.remote(step, self._snapshot_id, planned.environment, me, *upstream)
+            tasks[step] = task.remote(step, self._snapshot_id, planned.environment, self._loggers, me, *upstream)
         waiting = {task: step for step, task in tasks.items()}
         while waiting:
             done, _ = ray.wait(list(waiting), timeout=0.5)
             for task in done:
-                self._events.append(self._outcome(waiting.pop(task), task))
+                self._settle(waiting[task], tasks, waiting)
             if self._stopped or (self._fail_fast and self._that("failed")):
                 for task in waiting:
                     ray.cancel(task, force=True)
@@ -77,6 +104,7 @@ class Supervisor:
             from orchestrators.ray.final_states import finish
 
             finish(self._run_id, stopped=self._stopped or not self._that("failed"))
+        threading.Thread(target=self._leave, args=(me,), daemon=True).start()
         return self._that("failed") or self._that("halted")
 
     def started(self, step: str, node: str) -> None:
@@ -84,13 +112,35 @@ class Supervisor:
         self._begun[step] = time.monotonic()
         self._events.append(Event(logging.INFO, f"Step `{step}` has started on {node}."))
 
+    def tell(self, level: int, logger: str, says: str) -> None:
+        """Called by a step with a line that it logs."""
+        self._events.append(Event(level, says, logger=logger))
+
     def events(self, since: int) -> list[Event]:
         """What became of the steps, from the event number `since` on."""
+        self._asked = time.monotonic()
         return self._events[since:]
 
     def stop(self) -> None:
         """Stop every step."""
         self._stopped = True
+
+    def _settle(self, step: str, tasks: Mapping[str, Any], waiting: dict[Any, str]) -> None:
+        """Take note of what became of `step`, and first of what it waited for: the error of that is the step's, too."""
+        for upstream in self._plan[step].upstream:
+            task = tasks.get(upstream)
+            if task in waiting and ray.wait([task], timeout=0)[0]:
+                self._settle(upstream, tasks, waiting)
+        task = tasks[step]
+        # Settled already, as one that another waited for.
+        if waiting.pop(task, None):
+            self._events.append(self._outcome(step, task))
+
+    def _leave(self, me: Any) -> None:
+        """End with the run, also if whoever submitted it is gone and fetches no result."""
+        while time.monotonic() - self._asked < _SILENCE_S:
+            time.sleep(1)
+        ray.kill(me)
 
     def _outcome(self, step: str, task: Any) -> Event:
         try:
@@ -116,4 +166,6 @@ class Supervisor:
 def _cause(error: BaseException) -> BaseException:
     """What the step itself raised, or in one line what Ray says of a step that was lost."""
     lost = RuntimeError(f"the step was lost: {(str(error) or type(error).__name__).splitlines()[0]}")
-    return cast("BaseException", error.cause) if isinstance(error, RayTaskError) else lost
+    if not isinstance(error, RayTaskError):
+        return lost
+    return error.cause.error if isinstance(error.cause, PassingError) else cast("BaseException", error.cause)
