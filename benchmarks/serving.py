@@ -180,13 +180,13 @@ def checked(address: str, load: Load, content: bytes) -> None:
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process and its children have used so far."""
-    ticks = 0
-    for process in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
-        # After the name, which may have spaces in it: user and system time are the 14th and 15th field.
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    """What a process and all that it started, those that decode included, have used so far."""
+    # After the name, which may have spaces in it: user and system time are the 14th and 15th field.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    # Each thread has the children that it started.
+    started = [each for file in Path(f"/proc/{pid}/task").glob("*/children") for each in file.read_text().split()]
+    return own + sum(processor_seconds(int(each)) for each in started)
 
 
 def measured(
