@@ -207,10 +207,12 @@ def _show_plan(settings: RunConfig, files: NamedFiles, no_cache: Sequence[str], 
     from cli.console import hush_zenml
     from cli.lost_registrations import forget_lost_registrations
     from cli.plan import plan, plan_table
-    from pipelines.train import train
 
     hush_zenml()
     activate(Workspace.open(), stack)
+    # ZenML asks for the root of the sources, which is told with the stack.
+    from pipelines.train import train
+
     arguments = {"config": settings, "files": files, "adoption": None}
     if settings.registry.register_:
         forget_lost_registrations()
