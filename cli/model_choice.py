@@ -1,7 +1,7 @@
 """The model that `--model` names: the reference models, a bundle like them, a model of the registry, or one network."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from cli.workspace import Workspace
@@ -12,6 +12,8 @@ from ferkit.predictor import Classify
 __all__ = ["CHAMPION", "ModelChoice", "bundle_folder", "choose_model"]
 
 CHAMPION = "models:/ferkit@champion"
+
+_HDF5 = (".h5", ".hdf5")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +54,28 @@ def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoi
     if name and name.endswith(".keras"):
         if single:
             raise ConfigError("--single is one of the reference models, --model names another: give one of them.")
-        from ferkit.model import FaceModel
-
-        network = FaceModel(Path(name).stem, target, Path(name))
-        return ModelChoice(network.predict, network.classes, network.content_hash())
+        return _of_file(Path(name), target)
     from ferkit.profile import bundle_sha256
     from ferkit.reference_model import load_reference
 
     reference = load_reference(bundle_folder(name) if name else None)
     classify = partial(reference.predict, target=target, single=single)
     return ModelChoice(classify, reference.classes(target), bundle_sha256(reference.folder))
+
+
+def _of_file(file: Path, target: Target) -> ModelChoice:
+    from ferkit.model import FaceModel
+    from ferkit.network_shape import require_classifier
+
+    model = FaceModel(file.stem, target, file)
+
+    # Once, when it is first asked: reading a network takes seconds.
+    @cache
+    def checked() -> FaceModel:
+        require_classifier(model.network, file, target)
+        return model
+
+    return ModelChoice(lambda images: checked().predict(images), model.classes, model.content_hash())
 
 
 def bundle_folder(name: str) -> Path:
@@ -79,8 +93,14 @@ def bundle_folder(name: str) -> Path:
         workspace.require_mlflow(writable=False)
         return address.load(workspace.root / "models").folder
     if name.startswith("models:") or not Path(name).is_dir():
+        if Path(name).suffix.lower() in _HDF5 and Path(name).is_file():
+            raise ConfigError(
+                f"{name}: a network in HDF5, expected .keras. Save it anew, with Keras: "
+                f"keras.models.load_model({name!r}).save({str(Path(name).with_suffix('.keras'))!r})."
+            )
+        problem = "not a model that is read" if Path(name).exists() else "no such model"
         raise ConfigError(
-            f"{name}: no such model, expected FILE.keras, a folder with reference.json, models:/NAME@ALIAS such as "
+            f"{name}: {problem}, expected FILE.keras, a folder with reference.json, models:/NAME@ALIAS such as "
             f"{CHAMPION}, or models:/NAME/VERSION such as models:/ferkit/3."
         )
     return Path(name)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from ferkit.dataset import FaceDataset
 from ferkit.errors import DataError
 from ferkit.keras_input import array_input
 from ferkit.labels import Split, Target, class_names
+from ferkit.network_file import load_network
 from ferkit.picture_blocks import blocks
 from ferkit.predictions import Predictions
 from ferkit.stored_pictures import Images, with_channels
@@ -73,12 +75,7 @@ class FaceModel:
     @cached_property
     def network(self) -> "keras.Model":
         """The network, loaded in Keras' safe mode."""
-        import keras
-
-        # Registers the layers that a saved network may contain.
-        import ferkit.backbones.layers  # noqa: F401
-
-        return keras.models.load_model(self.file, compile=False, safe_mode=True)
+        return load_network(self.file)
 
     def predict(self, images: Images, views: TestTimeAugmentation = NO_VIEWS) -> NDArray[np.float32]:
         """Probabilities (N, classes) float32 of pictures, averaged over `views` of each."""
@@ -105,9 +102,12 @@ class FaceModel:
     def content_hash(self) -> str:
         """sha256 of the configuration and the weights; the archive's dates do not enter."""
         digest = hashlib.sha256(f"{self.name} {self.target}".encode())
-        with zipfile.ZipFile(self.file) as archive:
-            for part in ("config.json", "model.weights.h5"):
-                digest.update(archive.read(part))
+        try:
+            with zipfile.ZipFile(self.file) as archive:
+                for part in ("config.json", "model.weights.h5"):
+                    digest.update(archive.read(part))
+        except (OSError, LookupError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{self.file} is no .keras archive, or was damaged ({error}).") from error
         return digest.hexdigest()
 
 

@@ -13,6 +13,9 @@ from ferkit.face_crop import crop_face, grey, whole_as_face
 
 __all__ = ["Classify", "Crops", "FacePrediction", "Predictor", "find_faces"]
 
+# Half precision in the last layer makes sums of 0.99.
+_TOLERANCE = 0.02
+
 # Pictures (N, 48, 48) uint8 to probabilities (N, classes).
 Classify = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
@@ -123,6 +126,15 @@ class Predictor:
             raise DataError(
                 f"the model returned {said.shape} for {len(images)} faces, expected one column for each of "
                 f"{', '.join(self.classes)}: is it trained for another target?"
+            )
+        sums = said.sum(axis=1)
+        # Not "any is more", which is false of nan.
+        if not (np.abs(sums - 1) <= _TOLERANCE).all() or said.min() < -_TOLERANCE:
+            wrong = said[int(np.argmax(~(np.abs(sums - 1) <= _TOLERANCE) | (said.min(axis=1) < -_TOLERANCE)))]
+            raise DataError(
+                f"the model said {', '.join(f'{value:.3g}' for value in wrong)} of a face, which sums to "
+                f"{wrong.sum():.3g}: expected probabilities, which sum to 1. If these are logits, add "
+                "keras.layers.Softmax() as its last layer and save it anew."
             )
         rows = iter(said)
         return [[self._prediction(face, next(rows)) for face in each.faces] for each in crops]

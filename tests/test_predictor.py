@@ -167,3 +167,24 @@ def test_a_label_stays_within_the_picture(box):
     # An opened mask keeps only the label's ground, not the outline.
     label = cv2.morphologyEx(filled.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 12), np.uint8))
     assert label.any(axis=0).sum() > 60
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((0.3, -1.5), "said 0.3, -1.5 of a face, which sums to -1.2"),
+        ((0.9, 0.8), "sums to 1.7"),
+        ((1.4, -0.4), "said 1.4, -0.4"),
+        ((np.nan, 0.5), "sums to nan"),
+        ((np.inf, 0.5), "sums to inf"),
+    ],
+)
+def test_what_is_no_probability_is_never_told(answer, said):
+    predictor = Predictor(
+        lambda images: np.array([(0.5, 0.5), answer] if len(images) == 2 else [answer]), NAMES, detector=None
+    )
+    pictures = [np.zeros((60, 60, 3), np.uint8)] * 2
+    with pytest.raises(DataError) as caught:
+        predictor.predict_many(pictures)
+    assert said in str(caught.value)
+    assert "keras.layers.Softmax()" in str(caught.value)

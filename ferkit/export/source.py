@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.errors import DataError
 from ferkit.export.graph import answering, vote_network
 from ferkit.labels import Protocol, Target
 from ferkit.model import Answers, FaceModel, forward
@@ -65,9 +64,6 @@ class ExportSource:
         """
         # Its target is told by its outputs.
         stored = FaceModel(file.stem, "fer", file)
-        try:
-            network = answering(stored.network)
-        except (ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{file}: Keras cannot read it ({' '.join(str(error).split())}).") from error
+        network = answering(stored.network)
         protocols: dict[Target, Protocol] = dict.fromkeys(network.output, "majority")
         return cls(file.stem, network, lambda images: forward(network, images), protocols)
