@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.av1_size import coded_sizes
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.folder_search import find_files
 from ferkit.jpeg_scans import count_scans
@@ -49,6 +50,8 @@ MOST_PIXELS = 120_000_000
 _MOST_SIDE = 65_535
 # Of a JPEG; encoders write ten or so. Each of them decodes all pixels again.
 _MOST_SCANS = 100
+# Pixels by which an encoder of AV1 may round each side up: it codes them in blocks of 64.
+_AV1_PADDING = 63
 # Bytes of all texts of a PNG, which are read with its head; compressed, they are a thousandth of that.
 _MOST_TEXT = 8_000_000
 
@@ -131,7 +134,7 @@ def inspect_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -
     TooLargeError
         If it has more pixels, or longer sides, than allowed.
     TooCostlyError
-        If it is a JPEG of more scans than any picture needs.
+        If it is a JPEG of more scans than any picture needs, or an AVIF of which more is decoded than it says.
     DataError
         If it is no picture.
     """
@@ -164,7 +167,7 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     TooLargeError
         If it has more pixels, or longer sides, than allowed.
     TooCostlyError
-        If it is a JPEG of more scans than any picture needs.
+        If it is a JPEG of more scans than any picture needs, or an AVIF of which more is decoded than it says.
     DataError
         If it is no picture, or is cut short.
     """
@@ -203,6 +206,13 @@ def _require_within(opened: "Image.Image", content: bytes, name: str, most_pixel
         raise TooLargeError(f"{name}: {size}, expected at most {_MOST_SIDE:,} on a side; cut it.")
     if opened.format in ("JPEG", "MPO") and count_scans(content, _MOST_SCANS) > _MOST_SCANS:
         raise TooCostlyError(f"{name}: a JPEG of more than {_MOST_SCANS} scans, expected ten or so; save it anew.")
+    if opened.format == "AVIF":
+        for width, height in coded_sizes(content):
+            if max(0, width - _AV1_PADDING) * max(0, height - _AV1_PADDING) > most_pixels:
+                raise TooCostlyError(
+                    f"{name}: {width:,} x {height:,} pixels are decoded, though the AVIF says {size}; expected at most "
+                    f"{most_pixels:,} in all: save it anew."
+                )
 
 
 @cache

@@ -12,7 +12,7 @@ from PIL import Image
 from test_detection import drawn_faces, scene
 
 from ferkit import decoder as decoding
-from ferkit.decoder import Decoder
+from ferkit.decoder import Decoder, _task
 from ferkit.detection import load_detector
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.pictures import PictureHead, decode_picture
@@ -74,11 +74,15 @@ def test_it_knows_nothing_of_tensorflow(decoder):
 
 def test_a_picture_that_lies_about_its_size_has_the_memory_of_what_it_says(decoder, cases):
     content = (cases / "serving" / "avif_lie_16000_444.avif").read_bytes()
-    head = decoder.inspect(content, "x", MOST)
+    with pytest.raises(TooCostlyError, match=r"x: 16,000 x 16,000 pixels are decoded, though the AVIF says 100 x 100"):
+        decoder.inspect(content, "x", MOST)
+    # So many that the head alone would let it pass: what the process may take is by what the picture says.
+    head = decoder.inspect(content, "x", 16_000**2)
     assert (head.width, head.height) == (100, 100)
     before = most_memory(decoder)
+    task = {**_task("find", "x", head), "most_pixels": 16_000**2, "detector_seconds": 5}
     with pytest.raises(DataError, match=r"^x: "):
-        decoder.find(content, "x", head, most_faces=1)
+        decoder._ask({**task, "detect": False, "most_faces": 1}, content, lambda: False)
     assert most_memory(decoder) - before < 70_000_000
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pillow_heif import register_heif_opener
 
+from ferkit.av1_size import coded_sizes
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.jpeg_scans import count_scans
 from ferkit.pictures import FORMATS, SUFFIXES, PictureHead, decode_picture, find_pictures, inspect_picture, read_picture
@@ -291,6 +292,34 @@ def test_scans_of_a_jpeg_are_counted():
 def test_a_jpeg_that_repeats_its_scans_is_refused(cases):
     with pytest.raises(TooCostlyError, match="more than 100 scans"):
         inspect_picture((cases / "serving" / "sos.jpg").read_bytes(), "x")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (101, 37), (320, 200)])
+def test_an_avif_says_its_size_twice(size):
+    assert coded_sizes(encoded(Image.new("RGB", size, "red"), "AVIF", speed=10)) == [size]
+    clear = Image.new("RGBA", size, (9, 90, 200, 50))
+    assert coded_sizes(encoded(clear, "AVIF", speed=10, subsampling="4:4:4")) == [size, size], "opacity has its own"
+    moving = encoded(clear, "AVIF", speed=10, save_all=True, append_images=[Image.new("RGBA", size, "blue")])
+    assert set(coded_sizes(moving)) == {size}
+
+
+def test_an_avif_of_which_more_is_decoded_than_it_says_is_refused():
+    honest = encoded(Image.new("RGB", (700, 500), "red"), "AVIF", speed=10)
+    at = honest.index(b"ispe") + 8
+    lie = honest[:at] + (20).to_bytes(4) + (10).to_bytes(4) + honest[at + 8 :]
+    for read in (inspect_picture, decode_picture):
+        with pytest.raises(
+            TooCostlyError, match=r"x: 700 x 500 pixels are decoded, though the AVIF says 20 x 10 pixels"
+        ):
+            read(lie, "x", most_pixels=200_000)
+    assert inspect_picture(lie, "x", most_pixels=350_000) == PictureHead(20, 10)
+    # An encoder codes whole blocks.
+    assert inspect_picture(honest, "x", most_pixels=350_000) == PictureHead(700, 500)
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        broken = bytearray(honest)
+        broken[int(rng.integers(len(broken)))] = int(rng.integers(256))
+        coded_sizes(bytes(broken[: int(rng.integers(len(broken)))]))
 
 
 def test_texts_of_a_png_are_bounded():
