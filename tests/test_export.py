@@ -296,6 +296,11 @@ def test_what_cannot_be_exported_is_one_line(reference, faces, tmp_path):
     other = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7, name="age")])
     with pytest.raises(DataError, match="outputs age, expected fer or ferplus"):
         answering(other)
+    eight = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(8, name="fer")])
+    with pytest.raises(DataError, match=r"output fer is \(8,\), expected 7 classes"):
+        answering(eight)
+    with pytest.raises(DataError, match="its input is of no known shape, expected"):
+        answering(keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(7, name="fer")]))
     without = reference.card.model_copy(
         update={"targets": {n: t.model_copy(update={"student": None}) for n, t in reference.card.targets.items()}}
     )

@@ -12,7 +12,7 @@ import numpy as np
 from ferkit.backbones.network import PROBABILITIES
 from ferkit.dataset import SIZE
 from ferkit.errors import DataError
-from ferkit.labels import Target
+from ferkit.labels import Target, class_names
 from ferkit.reference_card import Vote
 from ferkit.reference_model import Reference
 from ferkit.temperature import TINY
@@ -43,8 +43,10 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     """
     import keras
 
-    if len(network.inputs) != 1 or tuple(network.inputs[0].shape) != (None, SIZE, SIZE, 1):
-        shapes = ", ".join(str(tuple(each.shape)) for each in network.inputs)
+    # A Sequential may be saved without.
+    inputs = getattr(network, "inputs", None) or []
+    if len(inputs) != 1 or tuple(inputs[0].shape) != (None, SIZE, SIZE, 1):
+        shapes = ", ".join(str(tuple(each.shape)) for each in inputs) or "of no known shape"
         raise DataError(f"network {network.name}: its input is {shapes}, expected one of (None, {SIZE}, {SIZE}, 1).")
     network = _in_float32(network)
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
@@ -52,6 +54,10 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     outputs = said if isinstance(said, dict) else {_target_of(network): said}
     if unknown := outputs.keys() - set(get_args(Target)):
         raise DataError(f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected fer or ferplus.")
+    for target in (each for each in get_args(Target) if each in outputs):
+        shape, classes = tuple(outputs[target].shape[1:]), class_names(target)
+        if shape != (len(classes),):
+            raise DataError(f"network {network.name}: output {target} is {shape}, expected {len(classes)} classes.")
     return keras.Model(picture, outputs, name=name or network.name)
 
 
