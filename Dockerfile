@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The image that a pipeline's steps run in on Kubernetes or Kubeflow. docs/cluster.md goes through it.
+# The image that a pipeline's steps run in on Kubernetes or Kubeflow. docs/guides/cluster.md goes through it.
 #
 #     docker build --tag REGISTRY/ferkit:cpu .
 #     docker build --tag REGISTRY/ferkit:gpu --build-arg ACCELERATOR=gpu .

@@ -16,21 +16,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.config import RunConfig, Training
-from ferkit.config_file import load_config
+from ferkit.bundles.bundle import load_reference
+from ferkit.config.loading import load_config
+from ferkit.config.run_config import RunConfig, Training
+from ferkit.data.labels import Target
+from ferkit.data.targets import TargetSettings
+from ferkit.data.training_set import TrainingSet
+from ferkit.environment import this_environment
 from ferkit.errors import ConfigError
-from ferkit.labels import Target
-from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
-from ferkit.provenance import this_environment
-from ferkit.reference_model import load_reference
-from ferkit.run_folder import RunFolder
-from ferkit.selection import selection_predictions
-from ferkit.targets import TargetSettings
+from ferkit.models.face_model import FaceModel
+from ferkit.models.predictions import Predictions
+from ferkit.models.selection import selection_predictions
+from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.members import RunData, RunMembers, read_data
 from ferkit.training.distillation import distil
-from ferkit.training.run_members import RunData, RunMembers, read_data
-from ferkit.training_set import TrainingSet
-from ferkit.views import NO_VIEWS, TestTimeAugmentation
 
 DRAWS = 2000
 SHIPPED = "shipped"

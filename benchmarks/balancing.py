@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from ferkit.balancing import BalancingSettings, oversample
-from ferkit.labels import class_names
+from ferkit.data.labels import class_names
+from ferkit.data.targets import TargetSettings
+from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
-from ferkit.targets import TargetSettings
 
 METHODS = get_args(BalancingSettings.model_fields["method"].annotation)
 

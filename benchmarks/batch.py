@@ -19,13 +19,13 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from cli.looking import look
-from cli.shots import shots_of_sources
-from ferkit.detection import load_detector
-from ferkit.picture_list import Source, list_sources
-from ferkit.predictor import Predictor
-from ferkit.reference_model import load_reference
-from ferkit.sources.synthetic import SyntheticSettings, generate
+from ferkit.bundles.bundle import load_reference
+from ferkit.detection.loading import load_detector
+from ferkit.inference.batches import look
+from ferkit.inference.inputs import Source, list_sources
+from ferkit.inference.predictor import Predictor
+from ferkit.inference.stream import pictures_of_sources
+from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 
 SIZES = ((640, 480), (2560, 1920))
 # Name, whether pictures are read ahead, pictures of which the network sees the faces at once.
@@ -50,7 +50,7 @@ def draw_pictures(folder: Path, count: int) -> Iterator[tuple[str, list[Source]]
 
 def pictures_a_second(sources: list[Source], predictor: Predictor, *, ahead: bool, batch: int) -> float:
     start = time.perf_counter()
-    count = sum(map(len, look(shots_of_sources(sources, 1), predictor, ahead=ahead, batch=batch)))
+    count = sum(map(len, look(pictures_of_sources(sources, 1), predictor, ahead=ahead, batch=batch)))
     return count / (time.perf_counter() - start)
 
 

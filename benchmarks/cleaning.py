@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ferkit.cleaning import CleaningSettings, drop_non_faces
-from ferkit.dataset import FaceDataset
-from ferkit.labels import SPLITS
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import SPLITS
+from ferkit.preparation.cleaning import CleaningSettings, drop_non_faces
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
-from ferkit.sources.synthetic import SyntheticSettings, generate
+from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 
 HERE = Path(__file__).resolve().parent
 Mask = NDArray[np.bool_]

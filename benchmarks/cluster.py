@@ -17,9 +17,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from toy_ray import ToyCluster, toy_cluster
+from tests.toys.ray import ToyCluster, toy_cluster
 
 
 @dataclass

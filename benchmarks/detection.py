@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_images
 
-from ferkit.detection import DETECTORS, Box, Detector, Framing, load_detector
-from ferkit.face_crop import crop_face, grey
-from ferkit.labels import FERPLUS_VOTES
-from ferkit.pictures import find_pictures, read_picture
-from ferkit.reference_model import load_reference
+from ferkit.bundles.bundle import load_reference
+from ferkit.data.labels import FERPLUS_VOTES
+from ferkit.data.picture_files import find_pictures, read_picture
+from ferkit.detection.base import Box, Detector, Framing
+from ferkit.detection.crop import crop_face, grey
+from ferkit.detection.loading import DETECTORS, load_detector
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 
 Picture = NDArray[np.uint8]

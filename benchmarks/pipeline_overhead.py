@@ -19,16 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 DIRECT = """
 import sys, tempfile
 from pathlib import Path
-from ferkit.balancing import oversample
-from ferkit.cleaning import drop_non_faces
-from ferkit.config_file import load_config
-from ferkit.ensemble import combine, selection_ensemble
-from ferkit.evaluation import evaluate
+from ferkit.preparation.balancing import oversample
+from ferkit.preparation.cleaning import drop_non_faces
+from ferkit.config.loading import load_config
+from ferkit.models.ensemble import combine, selection_ensemble
+from ferkit.evaluation.evaluate import evaluate
 from ferkit.sources import load
 from ferkit.training.distillation import distil
 from ferkit.training.member import train_member
 from ferkit.training.teacher import teach
-from ferkit.validation import validate
+from ferkit.preparation.validation import validate
 
 config = load_config(Path(sys.argv[1]), sys.argv[2:])
 views = config.prediction
@@ -89,7 +89,14 @@ def main() -> None:
     pairs = []
     for _ in range(args.runs):
         with tempfile.TemporaryDirectory() as home:
-            pipeline = [sys.executable, "-c", "from cli.app import main; main()", "run", args.config, *through_flags]
+            pipeline = [
+                sys.executable,
+                "-c",
+                "from ferkit.cli.app import main; main()",
+                "run",
+                args.config,
+                *through_flags,
+            ]
             through = seconds(pipeline, home)
             direct = seconds([sys.executable, "-c", DIRECT, args.config, *args.overrides], home)
         pairs.append((through, direct))

@@ -9,9 +9,10 @@ answer: what is left of a measurement on a machine that does other things, too. 
 `synthetic`: a crop of 48x48 pixels, and the same face in a picture of 640x480, as JPEG. Goals on two cores: 60 ms for
 the picture, 8 ms for a crop by the single network, 100 crops a second with 16 clients.
 
-A peer runs in an environment of its own below `--cache` (see benchmarks/peers.py), behind the standard library's HTTP
-server: what it does with the same pictures is its own code, its own way of finding the face included. One that cannot
-be installed with its weights is a line that says why. The table is Markdown, as in docs/serving.md.
+A peer runs in an environment of its own below `--cache` (see benchmarks/peers/compare.py), behind the standard
+library's HTTP server: what it does with the same pictures is its own code, its own way of finding the face included.
+One that cannot be installed with its weights is a line that says why. The table is Markdown, as in
+docs/guides/serving.md.
 """
 
 import argparse
@@ -38,8 +39,8 @@ from numpy.typing import NDArray
 from peers import ROOT, RUNNERS, Peer, PeerError, command
 from PIL import Image
 
-from ferkit.sources.action_units import ACTION_UNITS, draw_intensities
-from ferkit.sources.drawing import draw_face
+from ferkit.sources.synthetic.action_units import ACTION_UNITS, draw_intensities
+from ferkit.sources.synthetic.drawing import draw_face
 
 # Seconds of each measurement that are not counted: caches, and threads that start.
 WARM = 2.0
@@ -256,7 +257,14 @@ def started(line: list[str], address: str, path: str, environment: dict[str, str
 def ours(bundle: Path | None, seconds: float, rounds: int) -> list[Seen]:
     """`ferkit serve`, as gunicorn runs it."""
     port = free_port()
-    line = [sys.executable, "-m", "gunicorn", "--config", "python:serving.gunicorn_config", "serving.wsgi:app"]
+    line = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:ferkit.serving.server.gunicorn_config",
+        "ferkit.serving.server.wsgi:app",
+    ]
     with tempfile.TemporaryDirectory() as place:
         environment = own() | {
             "FERKIT_SERVE_PORT": str(port),

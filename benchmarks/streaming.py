@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ferkit.tensorflow_environment import TENSORFLOW
+from ferkit.environment import TENSORFLOW
 
 ROOT = Path(__file__).resolve().parents[1]
 # Different pictures, and the fewest that the generator draws.
@@ -66,7 +66,7 @@ def drawn_files(count: int, side: int, colour: str) -> list[tuple[bytes, int]]:
     """JPEG files and labels of drawn faces."""
     from PIL import Image
 
-    from ferkit.sources.synthetic import SyntheticSettings, generate
+    from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 
     faces = generate(SyntheticSettings(count=count)).faces
     files = []
@@ -110,11 +110,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
     import keras  # noqa: F401
 
     from ferkit.backbones import BackboneSettings
-    from ferkit.balancing import BalancingSettings, oversample
+    from ferkit.data.targets import TargetSettings
+    from ferkit.preparation.balancing import BalancingSettings, oversample
     from ferkit.sources import ShardSettings, load
-    from ferkit.targets import TargetSettings
     from ferkit.training.examples import Examples, Validation, join
-    from ferkit.training.fine_tuning import fine_tune
+    from ferkit.training.fine_tune import fine_tune
     from ferkit.training.settings import TrainingSettings
     from ferkit.training.streamed_batches import StreamedBatches
 

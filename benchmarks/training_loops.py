@@ -69,7 +69,7 @@ def examples(loop: Loop) -> tuple[Any, Any]:
 def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], float], Any]:
     """Seconds of an epoch, seconds of predicting as many pictures, and the network."""
     from ferkit.backbones import build_network, set_trainable
-    from ferkit.model import predict
+    from ferkit.models.face_model import predict
     from ferkit.training.checkpoint import Progress
     from ferkit.training.epochs import Epochs
     from ferkit.training.examples import Examples, Validation

@@ -28,7 +28,7 @@ from typing import Any, Self
 from training_loops import Loop
 
 from ferkit.backbones import names
-from ferkit.tensorflow_environment import TENSORFLOW
+from ferkit.environment import TENSORFLOW
 from ferkit.training.execution import ExecutionSettings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,8 @@ class Settings(BaseModel):
     """Strict and immutable: an unknown key, a misspelt choice or a string where a number belongs is an error.
 
     A path may begin with ``~``, the home folder, since no shell reads it here. Each module of ``ferkit`` declares the
-    settings it reads beside the code that reads them; ``ferkit.config`` composes them into a run configuration.
+    settings it reads beside the code that reads them; ``ferkit.config.run_config`` composes them into a run
+    configuration.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.metadata.metadata_types import MetadataType
 
-from ferkit import plots
-from ferkit.ensemble import Ensemble
-from ferkit.evaluation import Evaluation
-from ferkit.labels import class_names
-from ferkit.predictions import Predictions
-from ferkit.scores import Scores
+from ferkit.data.labels import class_names
+from ferkit.evaluation.evaluate import Evaluation
+from ferkit.evaluation.metrics import Scores
+from ferkit.models.ensemble import Ensemble
+from ferkit.models.predictions import Predictions
+from ferkit.reporting import plots
 from materializers.store import StoreMaterializer
 
 __all__ = ["EnsembleMaterializer", "EvaluationMaterializer"]

@@ -6,10 +6,10 @@ import numpy as np
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.metadata.metadata_types import MetadataType
 
-from ferkit.contact_sheet import contact_sheet, to_png
-from ferkit.dataset import FaceDataset, as_faces
-from ferkit.labels import FER_EMOTIONS, SPLITS
-from ferkit.training_set import TrainingSet
+from ferkit.data.dataset import FaceDataset, as_faces
+from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.training_set import TrainingSet
+from ferkit.reporting.contact_sheet import contact_sheet, to_png
 from materializers.pictures import placed_hash, with_images, without_images
 from materializers.store import StoreMaterializer
 

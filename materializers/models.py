@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
-from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
+from ferkit.models.face_model import FaceModel
+from ferkit.models.predictions import Predictions
 from materializers.store import StoreMaterializer
 
 __all__ = ["FaceModelMaterializer", "PredictionsMaterializer"]

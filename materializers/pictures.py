@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ferkit.dataset import FaceDataset
-from ferkit.stored_pictures import PictureFiles, StoredPictures
-from ferkit.training_set import TrainingSet
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.stored_pictures import PictureFiles, StoredPictures
+from ferkit.data.training_set import TrainingSet
 
 __all__ = ["placed_hash", "with_images", "without_images"]
 

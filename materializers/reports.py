@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType, VisualizationType
 
-from ferkit.report import Report
+from ferkit.reporting.report import Report
 from materializers.store import StoreMaterializer
 
 __all__ = ["ReportMaterializer"]

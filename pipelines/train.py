@@ -6,16 +6,16 @@ from typing import Any
 from zenml import pipeline
 from zenml.config import ResourceSettings
 
-from ferkit.config import ResourceRequest, RunConfig, Training
-from ferkit.named_files import NamedFiles
-from ferkit.run_folder import Adoption
-from ferkit.targets import TargetSettings
-from registry.store import registry_key
-from steps.adopt_member import adopt_member
+from ferkit.config.named_files import NamedFiles
+from ferkit.config.run_config import ResourceRequest, RunConfig, Training
+from ferkit.data.targets import TargetSettings
+from ferkit.registry.client import registry_key
+from ferkit.standalone.folder import MemberImport
 from steps.drop_non_faces import drop_non_faces
 from steps.ensemble import ensemble
 from steps.evaluate import evaluate, evaluate_ensemble
 from steps.fine_tune import fine_tune
+from steps.import_member import import_member
 from steps.ingest import ingest
 from steps.oversample import oversample
 from steps.predict_public import predict_public
@@ -28,7 +28,7 @@ __all__ = ["train"]
 
 
 @pipeline(dynamic=False)
-def train(config: RunConfig, files: NamedFiles, adoption: Adoption | None = None) -> None:
+def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = None) -> None:
     """Data to judged models; `files` stands for what the files hold that `config` names.
 
     With `adoption` the networks are read from a run folder in place of being trained.
@@ -103,7 +103,7 @@ def _network(
     faces: Any,
     training_sets: dict[Any, Any],
     files: NamedFiles,
-    adoption: Adoption | None,
+    adoption: MemberImport | None,
 ) -> Any:
     """Network and history of one training, made here or adopted."""
     member = _member(training.names, training.label)
@@ -118,7 +118,7 @@ def _network(
     }
     if adoption:
         place = adoption.place(training.name)
-        return _with(adopt_member, config.resources.ingest, member=member)(**inputs, **place, id=f"adopt_{member}")
+        return _with(import_member, config.resources.ingest, member=member)(**inputs, **place, id=f"adopt_{member}")
     need = training.entry.resources or config.resources.fine_tune
     weights_hash = files.weights[training.label]
     return _with(fine_tune, need, member=member)(**inputs, weights_hash=weights_hash, id=f"fine_tune_{member}")

@@ -5,8 +5,8 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from ferkit import cleaning
-from ferkit.dataset import FaceDataset
+from ferkit.data.dataset import FaceDataset
+from ferkit.preparation import cleaning
 from materializers.faces import FaceDatasetMaterializer
 from materializers.tables import TableMaterializer
 from steps.caching import code_of

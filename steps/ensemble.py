@@ -4,11 +4,11 @@ from typing import Annotated
 
 from zenml import step
 
-from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble, EnsembleSettings, selection_ensemble
-from ferkit.predictions import Predictions
-from ferkit.selection import SelectionSettings
-from ferkit.targets import TargetSettings
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings
+from ferkit.models.ensemble import Ensemble, EnsembleSettings, selection_ensemble
+from ferkit.models.predictions import Predictions
+from ferkit.models.selection import SelectionSettings
 from materializers.evaluations import EnsembleMaterializer
 from steps import tracking
 from steps.caching import code_of

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from zenml import step
 
-from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble, combine
-from ferkit.evaluation import Evaluation, EvaluationSettings
-from ferkit.evaluation import evaluate as judge
-from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
-from ferkit.targets import TargetSettings
-from ferkit.views import TestTimeAugmentation
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings
+from ferkit.evaluation.evaluate import Evaluation, EvaluationSettings
+from ferkit.evaluation.evaluate import evaluate as judge
+from ferkit.models.ensemble import Ensemble, combine
+from ferkit.models.face_model import FaceModel
+from ferkit.models.predictions import Predictions
+from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from materializers.evaluations import EvaluationMaterializer
 from steps import tracking
 from steps.caching import code_of

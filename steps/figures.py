@@ -2,15 +2,15 @@
 
 import pandas as pd
 
-from ferkit import plots
-from ferkit.calibration import reliability
-from ferkit.contact_sheet import contact_sheet, to_png
-from ferkit.dataset import FaceDataset, as_faces
-from ferkit.evaluation import Evaluation
-from ferkit.grids import made_faces, prediction_grid
-from ferkit.labels import Target, class_names
-from ferkit.scores import EvaluationSettings
-from ferkit.training_set import TrainingSet
+from ferkit.data.dataset import FaceDataset, as_faces
+from ferkit.data.labels import Target, class_names
+from ferkit.data.training_set import TrainingSet
+from ferkit.evaluation.evaluate import Evaluation
+from ferkit.evaluation.metrics import EvaluationSettings
+from ferkit.evaluation.reliability import reliability
+from ferkit.reporting import plots
+from ferkit.reporting.contact_sheet import contact_sheet, to_png
+from ferkit.reporting.grids import made_faces, prediction_grid
 
 __all__ = ["balancing_figures", "cleaning_figures", "evaluation_figures"]
 

@@ -8,14 +8,14 @@ import pandas as pd
 from zenml import get_step_context, step
 
 from ferkit.backbones import BackboneSettings
-from ferkit.dataset import FaceDataset
-from ferkit.model import FaceModel
-from ferkit.selection import SelectionSettings
-from ferkit.targets import TargetSettings
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings
+from ferkit.data.training_set import TrainingSet
+from ferkit.models.face_model import FaceModel
+from ferkit.models.selection import SelectionSettings
 from ferkit.training.checkpoint import mark_finished
 from ferkit.training.member import train_member
 from ferkit.training.settings import TrainingSettings
-from ferkit.training_set import TrainingSet
 from materializers.models import FaceModelMaterializer
 from materializers.tables import TableMaterializer
 from steps import tracking

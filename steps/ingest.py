@@ -4,7 +4,7 @@ from typing import Annotated
 
 from zenml import step
 
-from ferkit.dataset import FaceDataset
+from ferkit.data.dataset import FaceDataset
 from ferkit.sources import SourceSettings, read
 from materializers.faces import FaceDatasetMaterializer
 from steps.caching import code_of

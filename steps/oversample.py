@@ -4,11 +4,11 @@ from typing import Annotated
 
 from zenml import step
 
-from ferkit import balancing
-from ferkit.dataset import FaceDataset
-from ferkit.labels import class_names
-from ferkit.targets import TargetSettings
-from ferkit.training_set import TrainingSet
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import class_names
+from ferkit.data.targets import TargetSettings
+from ferkit.data.training_set import TrainingSet
+from ferkit.preparation import balancing
 from materializers.faces import TrainingSetMaterializer
 from steps.caching import code_of
 from steps.figures import balancing_figures

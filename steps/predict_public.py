@@ -5,11 +5,11 @@ from typing import Annotated
 
 from zenml import step
 
-from ferkit.dataset import FaceDataset
-from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
-from ferkit.targets import TargetSettings
-from ferkit.views import TestTimeAugmentation
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings
+from ferkit.models.face_model import FaceModel
+from ferkit.models.predictions import Predictions
+from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from materializers.models import PredictionsMaterializer
 from steps.caching import code_of
 

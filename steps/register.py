@@ -5,15 +5,15 @@ from typing import Annotated
 import pandas as pd
 from zenml import get_step_context, step
 
-from ferkit.config import RunConfig
-from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble
-from ferkit.evaluation import Evaluation
-from ferkit.model import FaceModel
-from ferkit.run_bundle import TrainedRun
+from ferkit.config.run_config import RunConfig
+from ferkit.data.dataset import FaceDataset
+from ferkit.evaluation.evaluate import Evaluation
+from ferkit.models.ensemble import Ensemble
+from ferkit.models.face_model import FaceModel
+from ferkit.registry.promote import promote_run
+from ferkit.registry.register import Lineage, register_run
+from ferkit.release.run_bundle import TrainedRun
 from materializers.tables import TableMaterializer
-from registry.registration import Lineage, register_run
-from registry.run_promotion import promote_run
 from steps import tracking
 from steps.caching import code_of
 

@@ -5,13 +5,13 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from ferkit.config import RunConfig
-from ferkit.dataset import FaceDataset
-from ferkit.ensemble import Ensemble
-from ferkit.evaluation import Evaluation
-from ferkit.report import Report, build_report
-from ferkit.report_content import ReportContent
-from ferkit.training_set import TrainingSet
+from ferkit.config.run_config import RunConfig
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.training_set import TrainingSet
+from ferkit.evaluation.evaluate import Evaluation
+from ferkit.models.ensemble import Ensemble
+from ferkit.reporting.content import ReportContent
+from ferkit.reporting.report import Report, build_report
 from materializers.reports import ReportMaterializer
 from materializers.tables import TableMaterializer
 from steps import tracking

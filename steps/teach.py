@@ -4,13 +4,13 @@ from typing import Annotated
 
 from zenml import step
 
-from ferkit.ensemble import Ensemble
-from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
+from ferkit.data.training_set import TrainingSet
+from ferkit.models.ensemble import Ensemble
+from ferkit.models.face_model import FaceModel
+from ferkit.models.predictions import Predictions
+from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.training import distillation
 from ferkit.training.teacher import teach as ask
-from ferkit.training_set import TrainingSet
-from ferkit.views import TestTimeAugmentation
 from materializers.faces import TrainingSetMaterializer
 from materializers.models import PredictionsMaterializer
 from steps.caching import code_of

@@ -15,10 +15,10 @@ from typing import Any
 import mlflow
 
 from ferkit.backbones import BackboneSettings
-from ferkit.config import RunConfig
-from ferkit.ensemble import Ensemble
-from ferkit.evaluation import Evaluation, metrics_of
-from ferkit.report import Report
+from ferkit.config.run_config import RunConfig
+from ferkit.evaluation.evaluate import Evaluation, metrics_of
+from ferkit.models.ensemble import Ensemble
+from ferkit.reporting.report import Report
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.settings import TrainingSettings
 

@@ -6,9 +6,10 @@ import pandas as pd
 from zenml import step
 from zenml.types import HTMLString
 
-from ferkit.dataset import FaceDataset
-from ferkit.validation import UnfitDataError, ValidationSettings
-from ferkit.validation import validate as check
+from ferkit.data.dataset import FaceDataset
+from ferkit.preparation.validation import UnfitDataError
+from ferkit.preparation.validation import validate as check
+from ferkit.preparation.validation_settings import ValidationSettings
 from materializers.faces import FaceDatasetMaterializer
 from materializers.tables import TableMaterializer
 from steps.caching import code_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.workspace import Workspace
+from ferkit.cli.state.workspace import Workspace
 
 # Before anything imports ZenML or MLflow, which read the environment once.
 _HOME = Path(tempfile.mkdtemp(prefix="ferkit-tests-"))
@@ -40,7 +40,7 @@ def pytest_unconfigure():
 
 
 # They take minutes and begin first, so that no process still has one when the others are done; Ray's mostly wait.
-_LONG = ("test_ray.py", "test_pipeline.py", "test_standalone.py", "test_serving_live.py", "test_execution.py")
+_LONG = ("test_ray.py", "test_train.py", "test_run.py", "test_live_model.py", "test_execution.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ferkit.errors import FerkitError
-from ferkit.validation import UnfitDataError
-from serving.client import GoneError
-from serving.errors import ApiError
+from ferkit.preparation.validation import UnfitDataError
+from ferkit.serving.client import GoneError
+from ferkit.serving.errors import ApiError
 
 ROOT = Path(__file__).parents[1]
 # What the constructors take that take more than a message.

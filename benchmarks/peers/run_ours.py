@@ -5,7 +5,7 @@ from typing import Any
 
 from measure import measure
 
-from ferkit.reference_model import load_reference
+from ferkit.bundles.bundle import load_reference
 
 single = sys.argv[3] == "single"
 reference = load_reference()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.backbones.network import BACKBONE, PREPROCESSED
-from ferkit.stored_pictures import with_channels
+from ferkit.data.stored_pictures import with_channels
 
 if TYPE_CHECKING:
     import keras

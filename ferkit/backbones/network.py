@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ferkit.backbones.settings import BackboneSettings
 from ferkit.backbones.weight_files import load_weight_file
 from ferkit.backbones.weights import find_or_download, is_published
-from ferkit.dataset import SIZE
-from ferkit.labels import Target
+from ferkit.data.dataset import SIZE
+from ferkit.data.labels import Target
 
 if TYPE_CHECKING:
     import keras

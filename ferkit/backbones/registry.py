@@ -8,12 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ferkit.errors import ConfigError
-
-if TYPE_CHECKING:
-    from ferkit.backbones.settings import BackboneSettings
 
 __all__ = [
     "Backbone",
@@ -28,8 +25,8 @@ __all__ = [
     "register",
 ]
 
-# Input side in pixels, the settings -> a keras.Model that takes (side, side, channels) preprocessed pictures.
-Build = Callable[[int, "BackboneSettings"], Any]
+# Input side in pixels, the `BackboneSettings` -> a keras.Model that takes (side, side, channels) preprocessed pictures.
+Build = Callable[[int, Any], Any]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ferkit.backbones.registry import PackagedWeights, Weights
 from ferkit.backbones.settings import BackboneSettings
 from ferkit.errors import WeightsError
 from ferkit.file_hashes import Sha256, file_sha256
-from ferkit.whole_file import written_whole
+from ferkit.files import written_whole
 
 __all__ = ["cache_folder", "content_of", "find", "find_or_download", "find_package", "is_published", "require"]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ferkit.backbones.network import PROBABILITIES
-from ferkit.dataset import SIZE
+from ferkit.bundles.bundle import Reference
+from ferkit.bundles.card import Vote
+from ferkit.data.dataset import SIZE
+from ferkit.data.labels import Target, class_names
 from ferkit.errors import DataError
-from ferkit.labels import Target, class_names
-from ferkit.reference_card import Vote
-from ferkit.reference_model import Reference
-from ferkit.temperature import TINY
-from ferkit.views import TestTimeAugmentation, five_crops
+from ferkit.models.temperature import TINY
+from ferkit.models.test_time_augmentation import TestTimeAugmentation, five_crops
 
 if TYPE_CHECKING:
     import keras

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.data.labels import Target
 from ferkit.errors import FerkitError
 from ferkit.export.formats import Precision
-from ferkit.labels import Target
-from ferkit.model import Answers
+from ferkit.models.face_model import Answers
 
 __all__ = ["LIMITS", "Agreement", "Limits", "ParityError", "compare", "violations"]
 
@@ -39,7 +39,7 @@ class Limits:
     accuracy: float
 
 
-# On the reference models and 1,000 pictures of PublicTest the worst were: docs/export.md.
+# On the reference models and 1,000 pictures of PublicTest the worst were: docs/guides/export.md.
 LIMITS: dict[Precision, Limits] = {
     "float32": Limits(largest=1e-3, mean=1e-5, agreement=0.998, accuracy=0.002),
     "float16": Limits(largest=0.05, mean=2e-3, agreement=0.99, accuracy=0.005),

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.dataset import FaceDataset, as_faces
+from ferkit.data.dataset import FaceDataset, as_faces
+from ferkit.data.labels import Protocol, Split, Target, votes_to_labels
 from ferkit.errors import DataError
-from ferkit.labels import Protocol, Split, Target, votes_to_labels
 
 __all__ = ["ExportPictures"]
 

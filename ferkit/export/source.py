@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.bundles.bundle import Reference
+from ferkit.data.labels import Protocol, Target
 from ferkit.export.graph import answering, vote_network
-from ferkit.labels import Protocol, Target
-from ferkit.model import Answers, FaceModel, forward
-from ferkit.reference_model import Reference
+from ferkit.models.face_model import Answers, FaceModel, forward
 
 if TYPE_CHECKING:
     import keras

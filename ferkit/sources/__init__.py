@@ -6,13 +6,13 @@ from typing import Annotated
 import pandas as pd
 from pydantic import Field
 
-from ferkit.dataset import FaceDataset
+from ferkit.data.dataset import FaceDataset
 from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
 from ferkit.sources.shards import ShardSettings, load_shards, shard_fingerprint
-from ferkit.sources.synthetic import SyntheticSettings, generate
+from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 
 __all__ = [
     "Fer2013Settings",

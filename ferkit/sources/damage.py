@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ferkit.data.file_names import readable
 from ferkit.errors import DamagedPictureError, DataError
-from ferkit.file_names import readable
 
 __all__ = ["Damage"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
 
+from ferkit.data.labels import FERPLUS_VOTES
 from ferkit.errors import DataError
-from ferkit.labels import FERPLUS_VOTES
 from ferkit.sources.fer2013 import FERPLUS_FILE
 
 __all__ = ["FERPLUS_URL", "download"]

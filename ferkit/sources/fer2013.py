@@ -14,9 +14,9 @@ from typing import IO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.dataset import SIZE, FaceDataset
+from ferkit.data.dataset import SIZE, FaceDataset
+from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.errors import DataError
-from ferkit.labels import FER_EMOTIONS, SPLITS
 from ferkit.settings import Settings
 from ferkit.sources.fer2013_location import CHALLENGE, find_table
 from ferkit.sources.ferplus import read_votes

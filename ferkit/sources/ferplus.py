@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ferkit.data.labels import FERPLUS_VOTES, SPLITS
 from ferkit.errors import DataError
-from ferkit.labels import FERPLUS_VOTES, SPLITS
 from ferkit.sources.pixels import excerpt
 
 __all__ = ["read_votes"]
@@ -26,7 +26,7 @@ def read_votes(path: Path, split: NDArray[np.int8]) -> NDArray[np.uint8]:
     Returns
     -------
     (N, 10) uint8
-        Votes in the order of `ferkit.labels.FERPLUS_VOTES`, also those of rows without an image name.
+        Votes in the order of `ferkit.data.labels.FERPLUS_VOTES`, also those of rows without an image name.
 
     Raises
     ------

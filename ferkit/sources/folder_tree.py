@@ -4,11 +4,11 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from ferkit.data.folder_search import FolderFiles, find_files
+from ferkit.data.labels import SPLITS
+from ferkit.data.picture_files import SUFFIXES
 from ferkit.errors import DataError
-from ferkit.folder_search import FolderFiles, find_files
-from ferkit.labels import SPLITS
-from ferkit.pictures import SUFFIXES
-from ferkit.sources.naming import PARTS
+from ferkit.sources.emotion_names import PARTS
 
 __all__ = ["file_content", "file_status", "labelled_files", "split_of", "unreadable"]
 
@@ -59,7 +59,7 @@ def _of_part(part: Path) -> FolderFiles:
 
 
 def split_of(path: Path, root: Path) -> int:
-    """Index in `ferkit.labels.SPLITS` of a picture's split, as its name says or else its folder."""
+    """Index in `ferkit.data.labels.SPLITS` of a picture's split, as its name says or else its folder."""
     for split in ("PublicTest", "PrivateTest"):
         if path.name.lower().startswith(split.lower()):
             return SPLITS.index(split)

@@ -14,19 +14,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from ferkit.dataset import SIZE, FaceDataset
-from ferkit.duplicates import duplicate_groups
+from ferkit.data.dataset import SIZE, FaceDataset
+from ferkit.data.duplicates import duplicate_groups
+from ferkit.data.folder_search import reasons
+from ferkit.data.labels import SPLITS
+from ferkit.data.picture_blocks import examined
+from ferkit.data.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
 from ferkit.errors import DamagedPictureError, DataError
 from ferkit.file_hashes import Sha256, file_sha256
-from ferkit.folder_search import reasons
-from ferkit.labels import SPLITS
-from ferkit.picture_blocks import examined
 from ferkit.settings import Settings
 from ferkit.sources.damage import Damage
+from ferkit.sources.emotion_names import emotion_index
 from ferkit.sources.folder_tree import file_content, file_status, labelled_files, split_of, unreadable
 from ferkit.sources.hold_out import hold_out, kept_together
-from ferkit.sources.naming import emotion_index
-from ferkit.stored_pictures import Colour, Images, PictureFiles, StoredPictures, face_pixels
 
 __all__ = ["FolderList", "FolderSettings", "folder_fingerprint", "list_folder", "load_folder", "read_folder"]
 
@@ -107,8 +107,8 @@ def read_folder(settings: FolderSettings) -> tuple[FaceDataset, pd.DataFrame]:
     -------
     FaceDataset
         Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, or what
-        `settings` say of streamed ones; read as `ferkit.pictures.decode_picture` does. ``row`` is the index in the
-        sorted list of relative paths.
+        `settings` say of streamed ones; read as `ferkit.data.picture_files.decode_picture` does. ``row`` is the index
+        in the sorted list of relative paths.
     DataFrame
         The damaged pictures, which are left out: row, file and reason.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.labels import SPLITS
+from ferkit.data.labels import SPLITS
 
 __all__ = ["hold_out", "kept_together"]
 

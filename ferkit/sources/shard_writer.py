@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.picture_files import decode_picture, picture_bytes
 from ferkit.errors import DataError
-from ferkit.labels import FER_EMOTIONS, SPLITS
-from ferkit.pictures import decode_picture, picture_bytes
+from ferkit.files import written_whole
 from ferkit.sources.folder_tree import file_status
 from ferkit.sources.folders import FolderList, FolderSettings, list_folder
 from ferkit.sources.shards import PLAN
-from ferkit.whole_file import written_whole
 
 __all__ = ["ShardPlan", "plan_shards", "write_shards"]
 

@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from ferkit.dataset import SIZE, FaceDataset
+from ferkit.data.dataset import SIZE, FaceDataset
+from ferkit.data.picture_blocks import examined
+from ferkit.data.stored_pictures import Colour, PictureFiles, StoredPictures
 from ferkit.errors import DataError
 from ferkit.file_hashes import Sha256, file_sha256
-from ferkit.picture_blocks import examined
 from ferkit.settings import Settings
 from ferkit.sources.tar_samples import TarSample, tar_samples
-from ferkit.stored_pictures import Colour, PictureFiles, StoredPictures
 
 __all__ = ["PLAN", "ShardSettings", "load_shards", "shard_fingerprint"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ferkit.data.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS
+from ferkit.data.picture_files import SUFFIXES
 from ferkit.errors import DataError
-from ferkit.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS
-from ferkit.pictures import SUFFIXES
-from ferkit.sources.naming import PARTS, emotion_index
+from ferkit.sources.emotion_names import PARTS, emotion_index
 
 __all__ = ["TarSample", "tar_samples"]
 
@@ -29,7 +29,7 @@ class TarSample:
     offset, length
         Where its encoded bytes lie in the shard.
     label, split
-        As in `ferkit.dataset.FaceDataset`.
+        As in `ferkit.data.dataset.FaceDataset`.
     row
         What the annotation calls its row, None if it does not.
     votes

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
+from ferkit.data.training_set import TrainingSet, equal_shares
 from ferkit.errors import DataError
-from ferkit.predictions import Predictions
+from ferkit.models.predictions import Predictions
+from ferkit.models.temperature import apply_temperature
 from ferkit.settings import Settings
-from ferkit.temperature import apply_temperature
-from ferkit.training_set import TrainingSet, equal_shares
 
 __all__ = ["DistillationSettings", "distil"]
 

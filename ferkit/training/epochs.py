@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.data.stored_pictures import StoredPictures, with_channels
 from ferkit.errors import TrainingError
-from ferkit.keras_input import array_input, batch_input
-from ferkit.model import ask
-from ferkit.stored_pictures import StoredPictures, with_channels
+from ferkit.models.face_model import ask
+from ferkit.models.keras_input import array_input, batch_input
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples, Validation
 from ferkit.training.execution import compile_arguments, copies_of, require_even_batches, sharing_devices
@@ -21,7 +21,7 @@ from ferkit.training.settings import PhaseSettings, TrainingSettings
 if TYPE_CHECKING:
     import keras
 
-    from ferkit.training.rate import Rate
+    from ferkit.training.learning_rate import Rate
 
 __all__ = ["EpochRecord", "Epochs"]
 
@@ -78,7 +78,7 @@ class Epochs:
 
         from ferkit.training.averaging import averaging
         from ferkit.training.batch_norm_statistics import BatchNormStatistics
-        from ferkit.training.rate import Rate
+        from ferkit.training.learning_rate import Rate
 
         settings = self.settings
         self._rate = Rate(phase, self._steps)

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.dataset import FaceDataset
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
+from ferkit.data.stored_pictures import Images, StoredPictures, add_to_hash
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.data.training_set import TrainingSet, equal_shares
 from ferkit.errors import ConfigError, DataError
-from ferkit.labels import Target
-from ferkit.stored_pictures import Images, StoredPictures, add_to_hash
-from ferkit.targets import TargetSettings, labelled
-from ferkit.training_set import TrainingSet, equal_shares
 
 __all__ = ["Examples", "join"]
 

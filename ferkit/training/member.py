@@ -7,16 +7,16 @@ from pathlib import Path
 import pandas as pd
 
 from ferkit.backbones import BackboneSettings
-from ferkit.dataset import FaceDataset
-from ferkit.labels import Target
-from ferkit.model import FaceModel
-from ferkit.selection import NO_DUPLICATES, SelectionSettings, selection_pictures
-from ferkit.targets import TargetSettings
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
+from ferkit.data.targets import TargetSettings
+from ferkit.data.training_set import TrainingSet
+from ferkit.models.face_model import FaceModel
+from ferkit.models.selection import NO_DUPLICATES, SelectionSettings, selection_pictures
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.examples import Validation, join
-from ferkit.training.fine_tuning import fine_tune
+from ferkit.training.fine_tune import fine_tune
 from ferkit.training.settings import TrainingSettings
-from ferkit.training_set import TrainingSet
 
 __all__ = ["Member", "train_member"]
 
@@ -30,7 +30,7 @@ class Member:
     models
         The network of the best epoch, for each target. All are the same file.
     history
-        One line an epoch, see `ferkit.training.fine_tuning.Trained`.
+        One line an epoch, see `ferkit.training.fine_tune.Trained`.
     numbers
         best_epoch, pictures_per_second, and ``trainable_parameters/<phase>``.
     """
@@ -67,8 +67,8 @@ def train_member(
     Raises
     ------
     TrainingError, WeightsError, DataError, ConfigError
-        As `ferkit.training.fine_tuning.fine_tune`, `ferkit.backbones.build_network`, `ferkit.targets.labelled`,
-        `ferkit.selection.selection_pictures` and `ferkit.training.examples.join` do.
+        As `ferkit.training.fine_tune.fine_tune`, `ferkit.backbones.build_network`, `ferkit.data.targets.labelled`,
+        `ferkit.models.selection.selection_pictures` and `ferkit.training.examples.join` do.
     """
     names = [each.name for each in targets]
     trained = fine_tune(

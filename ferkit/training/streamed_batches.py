@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.picture_blocks import decoding_threads
-from ferkit.stored_pictures import StoredPictures, picture_shape, with_channels
+from ferkit.data.picture_blocks import decoding_threads
+from ferkit.data.stored_pictures import StoredPictures, picture_shape, with_channels
 
 __all__ = ["StreamedBatches"]
 

@@ -8,18 +8,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.ensemble import Ensemble, combine
-from ferkit.model import FaceModel
-from ferkit.predictions import Predictions
-from ferkit.training_set import TrainingSet
-from ferkit.views import NO_VIEWS, TestTimeAugmentation
+from ferkit.data.training_set import TrainingSet
+from ferkit.models.ensemble import Ensemble, combine
+from ferkit.models.face_model import FaceModel
+from ferkit.models.predictions import Predictions
+from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
 
 __all__ = ["teach", "vote"]
 
 _LOG = logging.getLogger(__name__)
 
 # Probabilities (K, classes) of the pictures in K rows of the data.
-Opinion = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+TeacherPredict = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
 def teach(
@@ -51,7 +51,7 @@ def teach(
     return vote({model.name: partial(asked, model) for model in models}, ensemble, training_set)
 
 
-def vote(voters: Mapping[str, Opinion], ensemble: Ensemble, training_set: TrainingSet) -> Predictions:
+def vote(voters: Mapping[str, TeacherPredict], ensemble: Ensemble, training_set: TrainingSet) -> Predictions:
     """As `teach`, from the opinions of `voters` on the rows of those pictures; who has no weight is not asked."""
     voting = _without_idle(ensemble)
     row = training_set.row[~training_set.made]

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ferkit.stored_pictures import StoredPictures, picture_shape, with_channels
+from ferkit.data.stored_pictures import StoredPictures, picture_shape, with_channels
 from ferkit.training.augmentation import build_augmentation
 from ferkit.training.examples import Examples
 from ferkit.training.mixing_layer import Mixing

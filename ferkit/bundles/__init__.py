@@ -1,0 +1,1 @@
+"""The one form in which models are kept: card, weights, vote, temperature."""

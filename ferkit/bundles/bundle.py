@@ -1,0 +1,235 @@
+"""The reference models that ferkit ships: an ensemble, and one network that was taught by it."""
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.backbones.network import build_network
+from ferkit.bundles.card import ReferenceCard, Vote
+from ferkit.bundles.weights import read_half
+from ferkit.data.dataset import FaceDataset, require_faces
+from ferkit.data.labels import Split, Target, class_names
+from ferkit.data.stored_pictures import Images
+from ferkit.data.targets import labelled
+from ferkit.errors import DataError, WeightsError
+from ferkit.models.face_model import Answers, ask
+from ferkit.models.predictions import Predictions
+from ferkit.models.temperature import apply_temperature
+from ferkit.models.test_time_augmentation import TestTimeAugmentation
+
+if TYPE_CHECKING:
+    import keras
+
+    from ferkit.models.litert import LiteRTNetwork
+
+__all__ = ["REFERENCE", "NetworkProgress", "Reference", "load_reference"]
+
+REFERENCE = Path(__file__).with_name("reference")
+
+# Pictures between two signs of life.
+_CHUNK = 512
+
+
+class Reference:
+    """Networks on disk that answer together; reading one, and importing Keras, waits until it has to predict.
+
+    Parameters
+    ----------
+    folder
+        With ``reference.json`` and the files of weights that it names.
+    quick
+        Ask a network that has a LiteRT file by that, not by Keras.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or is not the one that was exported.
+    """
+
+    def __init__(self, folder: Path, *, quick: bool = True) -> None:
+        self.folder = folder
+        self._is_quick = quick and importlib.util.find_spec("ai_edge_litert") is not None
+        self.card = ReferenceCard.read(folder)
+        self._networks: dict[str, keras.Model] = {}
+        self._quick: dict[str, LiteRTNetwork] = {}
+        for network in self.card.networks.values():
+            _check(folder / network.file, network.sha256)
+            if network.litert:
+                _check(folder / network.litert.file, network.litert.sha256)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What can be asked for."""
+        return tuple(self.card.targets)
+
+    def classes(self, target: Target) -> tuple[str, ...]:
+        """Names of the columns of what `predict` returns."""
+        self._vote_for(target, single=False)
+        return class_names(target)
+
+    @cached_property
+    def has_student(self) -> bool:
+        """Whether ``single=True`` can be asked for, for at least one target."""
+        return bool(self.card.students)
+
+    def network(self, name: str) -> "keras.Model":
+        """The network `name`, built and filled when it is first asked for."""
+        if name not in self._networks:
+            card = self.card.networks[name]
+            network = build_network(card.backbone, card.heads, seed=0)
+            read_half(network, self.folder / card.file)
+            self._networks[name] = network
+        return self._networks[name]
+
+    def ask(
+        self,
+        name: str,
+        images: Images,
+        views: TestTimeAugmentation,
+        on_pictures: Callable[[int], None] = lambda _count: None,
+    ) -> Answers:
+        """What each head of one network says about pictures, averaged over `views`; every view is seen once.
+
+        Parameters
+        ----------
+        images : (N, 48, 48) uint8
+            The pictures.
+        on_pictures
+            Called with the number of pictures that have been answered since the last call.
+        """
+        heads = self.card.networks[name].heads
+        answers: Answers = {target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()}
+        for start in range(0, len(images), _CHUNK):
+            chunk = np.asarray(images[start : start + _CHUNK])
+            for target, said in self._said(name, chunk, views).items():
+                answers[target][start : start + len(chunk)] = said
+            on_pictures(len(chunk))
+        return answers
+
+    def _said(self, name: str, images: NDArray[np.uint8], views: TestTimeAugmentation) -> Answers:
+        """What a network says: by its LiteRT file, which neither Keras nor TensorFlow is needed for, or by Keras."""
+        card = self.card.networks[name]
+        if card.litert is None or not self._is_quick:
+            return ask(self.network(name), images, card.heads, views)
+        if name not in self._quick:
+            from ferkit.models.litert import LiteRTNetwork
+
+            self._quick[name] = LiteRTNetwork(self.folder / card.litert.file)
+        seen = [self._quick[name](view) for view in views.of(images)]
+        return {target: np.mean([said[target] for said in seen], axis=0) for target in card.heads}
+
+    def vote(
+        self, said: Mapping[str, Answers], target: Target, *, single: bool = False, calibrated: bool = True
+    ) -> NDArray[np.float32]:
+        """What the ensemble, or the student, makes of what its networks said: (N, classes) float32.
+
+        With its temperature, or without if not `calibrated`.
+        """
+        vote = self._vote_for(target, single=single)
+        mixture = sum(weight * said[name][target].astype(np.float64) for name, weight in vote.weights.items())
+        said_together = np.asarray(mixture, dtype=np.float32)
+        return apply_temperature(said_together, vote.temperature) if calibrated else said_together
+
+    def predict(
+        self,
+        images: Images,
+        target: Target = "fer",
+        *,
+        single: bool = False,
+        on_pictures: Callable[[int], None] = lambda _count: None,
+    ) -> NDArray[np.float32]:
+        """Calibrated probabilities of pictures.
+
+        Parameters
+        ----------
+        images : (N, 48, 48) uint8
+            Grey faces, cut as FER-2013's are: the face fills the picture.
+        target
+            ``fer`` or ``ferplus``.
+        single
+            Ask the student alone, which is many times faster.
+        on_pictures
+            Called with the number of pictures that one network has answered since the last call.
+
+        Returns
+        -------
+        (N, classes) float32
+            Rows sum to one.
+
+        Raises
+        ------
+        DataError
+            If the pictures are of another shape or type, or nothing here answers for the target.
+        """
+        return self.predict_targets(images, [target], single=single, on_pictures=on_pictures)[target]
+
+    def predict_targets(
+        self,
+        images: Images,
+        targets: Iterable[Target],
+        *,
+        single: bool = False,
+        on_pictures: Callable[[int], None] = lambda _count: None,
+    ) -> Answers:
+        """What `predict` says for each of several targets; a network with a head for each is asked once."""
+        require_faces(images)
+        views = self.card.student_views if single else self.card.views
+        votes = {target: self._vote_for(target, single=single) for target in targets}
+        names = dict.fromkeys(name for vote in votes.values() for name in vote.weights)
+        said = {name: self.ask(name, images, views, on_pictures) for name in names}
+        return {target: self.vote(said, target, single=single) for target in votes}
+
+    def predict_split(self, faces: FaceDataset, target: Target, split: Split, *, single: bool = False) -> Predictions:
+        """What `predict` says about the pictures of `split` that have a label for `target` under its protocol."""
+        self._vote_for(target, single=single)
+        pictures, _ = labelled(faces.of_split(split), target, self.card.targets[target].settings.protocol)
+        return Predictions(target, split, pictures.row, self.predict(pictures.images, target, single=single))
+
+    def _vote_for(self, target: Target, *, single: bool) -> Vote:
+        if target not in self.card.targets:
+            raise DataError(f"target {target!r}: the reference answers for {', '.join(self.targets)}.")
+        vote = self.card.targets[target].vote(single=single)
+        if vote is None:
+            raise DataError(f"target {target!r}: this reference has no student; ask the ensemble (single=False).")
+        return vote
+
+
+def load_reference(folder: Path | None = None) -> Reference:
+    """The reference models in `folder`, those that ferkit ships if empty.
+
+    Raises
+    ------
+    WeightsError
+        If there are none, or a file is not the one that was exported.
+    """
+    return Reference(folder or REFERENCE)
+
+
+def _check(file: Path, sha256: str) -> None:
+    try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{file}: {error.strerror}; the reference names it. Install ferkit again.") from error
+    if found != sha256:
+        raise WeightsError(
+            f"{file}: sha256 {found}, expected {sha256}: the file was changed or cut short. Install ferkit again."
+        )
+
+
+class NetworkProgress:
+    """Counts what one network has answered."""
+
+    def __init__(self, network: str, total: int, tell: Callable[[str, int, int], None]) -> None:
+        self._network, self._total, self._tell, self._done = network, total, tell, 0
+
+    def __call__(self, pictures: int) -> None:
+        """Take note of further pictures."""
+        self._done += pictures
+        self._tell(self._network, self._done, self._total)

@@ -1,0 +1,129 @@
+"""Grad-CAM: which parts of a face speak for an emotion (Selvaraju et al., ICCV 2017, arXiv:1610.02391)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.data.dataset import SIZE, require_faces
+from ferkit.data.labels import Target, class_names
+from ferkit.errors import DataError
+from ferkit.models.opened_network import OpenedNetwork
+
+if TYPE_CHECKING:
+    import keras
+
+    from ferkit.bundles.bundle import Reference
+
+__all__ = ["explain", "grad_cam"]
+
+
+def grad_cam(
+    network: "keras.Model", images: NDArray[np.uint8], target: Target, class_index: int | NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Where in each picture `network` sees something that speaks for a class.
+
+    The mean gradient of the class's score before the softmax weighs the channels of a feature map; what is positive in
+    their sum is the heat (equations 1 and 2 of the paper). The map is the last one that still has 6 x 6 cells.
+
+    Parameters
+    ----------
+    network
+        As `ferkit.backbones.network.build_network` makes them; its weights are not changed.
+    images : (N, 48, 48) uint8
+        Grey faces, as the network was trained on.
+    target
+        Whose classes: it chooses the head.
+    class_index
+        Column of the network's output, one for all pictures or (N,) one for each.
+
+    Returns
+    -------
+    (N, 48, 48) float32
+        From 0 to 1, the largest value of each picture 1; all 0 where nothing speaks for the class.
+
+    Raises
+    ------
+    DataError
+        If the pictures, the target or the class are not the network's, or the network has no feature map.
+    """
+    indices = _checked(images, target, class_index)
+    if not len(images):
+        return np.zeros((0, SIZE, SIZE), dtype=np.float32)
+    features, slopes = OpenedNetwork.of(network).features_and_slopes(images, target, indices)
+    weights = slopes.mean(axis=(1, 2), keepdims=True)
+    return _scaled(_enlarged(np.maximum((weights * features).sum(axis=-1), 0)))
+
+
+def explain(
+    reference: "Reference",
+    images: NDArray[np.uint8],
+    target: Target,
+    *,
+    single: bool,
+    class_index: int | NDArray[np.integer],
+) -> NDArray[np.float32]:
+    """Where in each picture the networks of `reference` see something that speaks for a class.
+
+    The mean of their maps, each scaled to 1, with the weights of their vote; where their answers are averaged over a
+    picture and its mirror image, so are the maps.
+
+    Parameters
+    ----------
+    images : (N, 48, 48) uint8
+        As for `Reference.predict`.
+    single
+        Explain the student's answer instead of the ensemble's.
+    class_index
+        One class for all pictures or (N,) one for each.
+
+    Returns
+    -------
+    (N, 48, 48) float32
+        As `grad_cam`.
+
+    Raises
+    ------
+    DataError
+        If nothing here answers for the target, or as `grad_cam`.
+    """
+    vote = reference.card.targets[target].vote(single=single) if target in reference.targets else None
+    if vote is None:
+        raise DataError(f"target {target!r}: this reference has no {'student' if single else 'ensemble'} for it.")
+    _checked(images, target, class_index)
+    views = reference.card.student_views if single else reference.card.views
+    heat = np.zeros((len(images), SIZE, SIZE), dtype=np.float32)
+    for name, weight in vote.weights.items():
+        # Reading a network that has no say would cost memory and time.
+        if weight == 0:
+            continue
+        network = reference.network(name)
+        heat += weight * grad_cam(network, images, target, class_index)
+        if views.flip:
+            heat += weight * grad_cam(network, images[:, :, ::-1], target, class_index)[:, :, ::-1]
+    return _scaled(heat)
+
+
+def _checked(images: NDArray[np.uint8], target: Target, class_index: int | NDArray[np.integer]) -> NDArray[np.integer]:
+    """The class of each picture, (N,)."""
+    require_faces(images)
+    indices, classes = np.asarray(class_index), class_names(target)
+    if indices.shape not in {(), (len(images),)} or not np.issubdtype(indices.dtype, np.integer):
+        raise DataError(f"classes are {indices.dtype} {indices.shape}, expected one whole number, or ({len(images)},).")
+    if indices.size and not 0 <= indices.min() <= indices.max() < len(classes):
+        raise DataError(f"class {class_index}: {target} has 0 ({classes[0]}) to {len(classes) - 1} ({classes[-1]}).")
+    return np.broadcast_to(indices, len(images))
+
+
+def _enlarged(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Maps (N, h, w) as (N, 48, 48), bicubic: bilinear shows the cells as crosses."""
+    import cv2
+
+    return np.stack([cv2.resize(each, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC) for each in heat])
+
+
+def _scaled(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Maps (N, 48, 48) without what is negative, the largest value of each 1 unless all are 0."""
+    positive = np.maximum(heat, 0)
+    largest = positive.max(axis=(1, 2), keepdims=True, initial=0)
+    return np.asarray(np.divide(positive, largest, out=np.zeros_like(positive), where=largest > 0), dtype=np.float32)

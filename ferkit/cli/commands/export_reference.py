@@ -1,0 +1,68 @@
+"""`ferkit export-reference`: trainings become the reference models that ferkit ships."""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from ferkit.cli.progress import network_progress
+from ferkit.cli.state.workspace import Workspace
+
+__all__ = ["register"]
+
+# As `ferkit.release.choice.Seen`, without importing it for the sake of --help.
+Seen = Literal["run", "once", "flip", "ten_crop"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("export-reference")(export_reference)
+
+
+def export_reference(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders that `python -m ferkit.standalone` wrote, such as one a seed.")
+    ],
+    data: Annotated[Path, typer.Option(help="Folder of fer2013.csv and fer2013new.csv.")] = Path("data"),
+    members: Annotated[
+        str, typer.Option(help="Labels of the networks that may vote, with commas; all that were not taught if empty.")
+    ] = "",
+    student: Annotated[
+        str | None, typer.Option(help="Label of the network that the ensemble taught; the runs' only one if empty.")
+    ] = None,
+    views: Annotated[
+        Seen, typer.Option(help="Of each picture, for the ensemble; run: as the first run predicts.")
+    ] = "run",
+    student_views: Annotated[Seen, typer.Option(help="The same for the student.")] = "once",
+    to: Annotated[Path, typer.Option(help="Folder to write; older reference models there are replaced.")] = Path(
+        "ferkit/reference"
+    ),
+) -> None:
+    """Make the reference models: small weights, votes chosen on PublicTest, the published table, the model card.
+
+    Example: `ferkit export-reference runs/gpu --data data --members fernet_a,fernet_b --student fernet_small`
+    """
+    from ferkit.cli.console import quiet_native_libraries
+    from ferkit.release.choice import Choice
+    from ferkit.release.export_reference import export_reference as export
+    from ferkit.release.scores_table import published_table, read_scores
+    from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
+
+    quiet_native_libraries(Workspace.named().native_log)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("ferkit").setLevel(logging.INFO)
+    choice = Choice(
+        members=tuple(each.strip() for each in members.split(",") if each.strip()),
+        student=student,
+        views=views,
+        student_views=student_views,
+    )
+    faces = load_fer2013(Fer2013Settings(path=data))
+    with network_progress() as on_pictures:
+        made = export(runs, to, faces, choice, on_pictures=on_pictures)
+    console = Console(highlight=False)
+    console.print(published_table(read_scores(made.folder)), soft_wrap=True, markup=False)
+    size = sum(each.stat().st_size for each in to.iterdir())
+    console.print(f"reference  {to}, {size / 1e6:.1f} MB")

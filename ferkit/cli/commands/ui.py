@@ -1,0 +1,46 @@
+"""`ferkit ui`: MLflow's own page on the runs of this checkout."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ferkit.cli.ports import require_free
+from ferkit.cli.state.open_runs import close_abandoned
+from ferkit.cli.state.workspace import Workspace
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("ui")(ui)
+
+
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
+) -> None:
+    """Open the MLflow UI: every run, its curves, figures, report and models.
+
+    Example: `ferkit ui --port 5001`
+    """
+    workspace = Workspace.open()
+    uri = workspace.tracking_uri
+    if uri.startswith("http"):
+        Console().print(f"MLFLOW_TRACKING_URI names a server, its page is {uri}")
+        return
+    workspace.require_mlflow()
+    close_abandoned(workspace)
+    require_free(host, port, "ui")
+    # Without this MLflow opens on its pages for language models.
+    address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
+    Console().print(f"MLflow's page: {address}  (Ctrl-C stops it)", soft_wrap=True)
+    sys.stdout.flush()
+    # One person looks at it, and nothing of ours runs MLflow's jobs: without this eight processes start.
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    where = ["--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "ui", *where]
+    os.execv(sys.executable, command)  # noqa: S606

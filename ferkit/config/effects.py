@@ -1,0 +1,154 @@
+"""Settings that would change nothing where they stand: a run configuration that has one is refused.
+
+A value that is the default is never held against anybody: configurations are written out with every default.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from ferkit.training.settings import PhaseSettings, TrainingSettings
+
+__all__ = ["settings_without_effect"]
+
+
+def settings_without_effect(config: Any) -> list[str]:
+    """One line for each setting that differs from its default and that nothing in this run reads.
+
+    Parameters
+    ----------
+    config
+        A `RunConfig`, which calls this when everything else about it is valid.
+    """
+    return [*_of_data(config), *_of_training(config), *_of_vote(config), *_of_registry(config)]
+
+
+def _changed(settings: BaseModel, *names: str) -> list[str]:
+    """Those of `names`, or of all settings, that differ from their defaults."""
+    fields = type(settings).model_fields
+    return [
+        fields[name].alias or name
+        for name in names or fields
+        if getattr(settings, name) != fields[name].get_default(call_default_factory=True)
+    ]
+
+
+def _told(section: str, names: list[str], why: str) -> Iterator[str]:
+    for name in names:
+        yield f"{section}.{name} has no effect: {why}"
+
+
+def _of_data(config: Any) -> Iterator[str]:
+    cleaning, balancing = config.cleaning, config.balancing
+    if not cleaning.pixels:
+        yield from _told("cleaning", _changed(cleaning, "threshold"), "cleaning.pixels is false; leave it out.")
+    if not cleaning.ferplus_votes:
+        yield from _told("cleaning", _changed(cleaning, "nf_votes"), "it needs cleaning.ferplus_votes: true.")
+    if cleaning.exclude is not None:
+        why = "the manifest of cleaning.exclude says which pictures are dropped; leave one of the two out."
+        yield from _told("cleaning", _changed(cleaning, "splits"), why)
+    method = balancing.method
+    read_by = {
+        "ratio": ("random_over_sampler", "weighted_sampling", "smote", "adasyn"),
+        "neighbours": ("smote", "adasyn"),
+        "disgust_factor": ("augment_disgust",),
+    }
+    for name, methods in read_by.items():
+        if method not in methods:
+            why = f"balancing.method {method} does not read it, {', '.join(methods)} would."
+            yield from _told("balancing", _changed(balancing, name), why)
+    for target in config.targets:
+        if target.name == "fer":
+            why = "fer has one label a picture; it is for the target ferplus."
+            yield from _told("targets.fer", _changed(target, "train_on", "protocol"), why)
+
+
+def _of_training(config: Any) -> Iterator[str]:
+    # What all share may be for one of them; what a backbone says for itself has to be for itself.
+    useless = [dict(_useless(config.training_of(entry), entry.starts_trained)) for entry in config.backbones]
+    default = dict(_flat(type(config.training)().model_dump()))
+    shared = dict(_flat(config.training.model_dump()))
+    for name, why in useless[0].items():
+        if all(name in each for each in useless) and shared[name] != default[name]:
+            yield f"training.{name} has no effect: {why}"
+    for entry, own in zip(config.backbones, useless, strict=True):
+        said = dict(_flat(entry.training))
+        for name, why in own.items():
+            if name in said and said[name] != shared[name]:
+                yield f"backbones.{entry.label}.training.{name} has no effect: {why}"
+        yield from _endless_warm_up(entry.label, config.training_of(entry), entry.starts_trained)
+
+
+def _useless(training: "TrainingSettings", starts_trained: bool) -> Iterator[tuple[str, str]]:
+    """Dotted names of the settings that a training does not read, and why."""
+    if training.optimizer != "sgd":
+        yield "momentum", f"optimizer {training.optimizer} has none, sgd does."
+    if not training.mixing.mixup and not training.mixing.cutmix:
+        yield "mixing.probability", "it needs mixing.mixup or mixing.cutmix."
+    if not training.augmentation.erasing:
+        yield "augmentation.erasing_area", "augmentation.erasing is 0."
+    yield from _useless_in_phase(training, "")
+    if not starts_trained:
+        scratch = "a network with random weights is trained whole, in one phase."
+        yield "unfreeze", scratch
+        yield from ((f"head.{name}", scratch) for name in type(training.head).model_fields)
+    else:
+        yield from _useless_in_phase(training.head, "head.")
+
+
+def _useless_in_phase(phase: "PhaseSettings", prefix: str) -> Iterator[tuple[str, str]]:
+    of_plateau = [f"{prefix}plateau_factor", f"{prefix}plateau_patience"]
+    if not phase.epochs:
+        others = [f"{prefix}{name}" for name in ("learning_rate", "schedule", "warmup_epochs")]
+        yield from ((name, f"training.{prefix}epochs is 0.") for name in others + of_plateau)
+    elif phase.schedule != "plateau":
+        yield from ((name, f"training.{prefix}schedule is {phase.schedule}, not plateau.") for name in of_plateau)
+
+
+def _endless_warm_up(label: str, training: "TrainingSettings", starts_trained: bool) -> Iterator[str]:
+    """Phases in which the rate would rise to their end, so that their schedule never begins."""
+    phases = [("", training), *([("head.", training.head)] if starts_trained else [])]
+    for prefix, phase in phases:
+        # One epoch that warms up is what the defaults make of a single epoch.
+        if phase.warmup_epochs >= phase.epochs > 0 and _changed(phase, "warmup_epochs"):
+            yield (
+                f"backbone {label}: training.{prefix}warmup_epochs {phase.warmup_epochs:g} leaves schedule "
+                f"{phase.schedule} nothing of {phase.epochs} epochs; make it less."
+            )
+
+
+def _of_vote(config: Any) -> Iterator[str]:
+    if config.ensemble.method == "mean":
+        why = "ensemble.method mean weighs all members the same, weighted reads it."
+        yield from _told("ensemble", _changed(config.ensemble, "objective"), why)
+    if not any(entry.teacher for entry in config.backbones):
+        why = "no backbone has a teacher; give one teacher: ensemble."
+        yield from _told("distillation", _changed(config.distillation), why)
+        yield from _told("resources", _changed(config.resources, "teach", "distil"), why)
+
+
+def _of_registry(config: Any) -> Iterator[str]:
+    registry, change = config.registry, config.registry.gate.change
+    if not registry.register_:
+        why = "registry.register is false, so that no model gets there."
+        yield from _told("registry", _changed(registry, "singles", "promote", "gate"), why)
+        yield from _told("resources", _changed(config.resources, "register_"), why)
+    if not registry.promote:
+        why = "registry.promote is false, so that the run has no such step."
+        yield from _told("resources", _changed(config.resources, "promote"), why)
+    if change.require != "better":
+        why = f"require is {change.require}, better reads it."
+        yield from _told("registry.gate.change", _changed(change, "least"), why)
+    if change.require != "not_worse":
+        why = f"require is {change.require}, not_worse reads it."
+        yield from _told("registry.gate.change", _changed(change, "margin"), why)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

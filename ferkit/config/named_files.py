@@ -1,0 +1,60 @@
+"""What the files hold that a run configuration names: another content is another run, whatever the names say."""
+
+from ferkit.backbones.weights import content_of
+from ferkit.config.run_config import RunConfig
+from ferkit.errors import DataError
+from ferkit.file_hashes import Sha256, file_sha256
+from ferkit.settings import Settings
+from ferkit.sources import fingerprint
+
+__all__ = ["NamedFiles"]
+
+
+class NamedFiles(Settings):
+    """Hashes of the files that a configuration names; inputs of the pipeline, beside the configuration.
+
+    Attributes
+    ----------
+    data
+        Of everything that the source reads, see `ferkit.sources.fingerprint`.
+    exclude
+        Of the manifest that ``cleaning.exclude`` names, nothing if it names none.
+    weights
+        Of the weights file of each backbone by its label, see `ferkit.backbones.weights.content_of`.
+    """
+
+    data: str
+    exclude: str
+    weights: dict[str, str]
+
+    @classmethod
+    def of(cls, config: RunConfig, sha256: Sha256 = file_sha256, *, trained_here: bool = True) -> "NamedFiles":
+        """Look at every file that `config` names.
+
+        Parameters
+        ----------
+        sha256
+            Hashes a file; a `ferkit.file_hashes.FileHashes` reads none twice.
+        trained_here
+            Whether the networks start from their weights files on this machine; else nobody reads those.
+
+        Raises
+        ------
+        DataError, WeightsError
+            If one is missing or cannot be read.
+        """
+        return cls(
+            data=fingerprint(config.data, sha256),
+            exclude=_exclude(config, sha256),
+            weights={entry.label: content_of(entry, sha256) for entry in config.backbones if trained_here},
+        )
+
+
+def _exclude(config: RunConfig, sha256: Sha256) -> str:
+    path = config.cleaning.exclude
+    if path is None:
+        return ""
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise DataError(f"cleaning.exclude {path}: cannot be read ({error.strerror}).") from error

@@ -1,0 +1,300 @@
+"""The run configuration: one YAML file, checked whole before anything starts."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from ferkit.backbones import BackboneSettings
+from ferkit.config.effects import settings_without_effect
+from ferkit.config.problems import problems
+from ferkit.config.yaml_text import write_yaml
+from ferkit.data.dataset import SIZE
+from ferkit.data.labels import Target
+from ferkit.data.targets import TargetSettings
+from ferkit.evaluation.evaluate import EvaluationSettings
+from ferkit.models.ensemble import EnsembleSettings
+from ferkit.models.selection import SelectionSettings
+from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.preparation.balancing import MAKES_PICTURES, BalancingSettings
+from ferkit.preparation.cleaning import CleaningSettings
+from ferkit.preparation.validation_settings import ValidationSettings
+from ferkit.promotion.settings import RegistrySettings
+from ferkit.settings import Settings
+from ferkit.sources import SourceSettings, streamed
+from ferkit.training.distillation import DistillationSettings
+from ferkit.training.settings import TrainingSettings
+
+__all__ = ["BackboneEntry", "ResourceRequest", "RunConfig", "Training"]
+
+
+class ResourceRequest(Settings):
+    """What a step needs to run; handed to the orchestrator as ZenML `ResourceSettings`.
+
+    Attributes
+    ----------
+    cpu_count, gpu_count
+        Cores and GPUs, none asked for if empty.
+    memory
+        Such as ``8GB`` or ``512MiB``.
+    """
+
+    cpu_count: float | None = Field(None, gt=0)
+    gpu_count: int | None = Field(None, ge=0)
+    memory: str | None = Field(None, pattern=r"^[0-9]+(KB|KiB|MB|MiB|GB|GiB|TB|TiB|PB|PiB)$")
+
+
+class Resources(Settings):
+    """The request of each step; a step that is not named asks for nothing."""
+
+    # ZenML writes parameters down by field and not by alias.
+    model_config = ConfigDict(populate_by_name=True)
+
+    ingest: ResourceRequest = ResourceRequest()
+    validate_: ResourceRequest = Field(ResourceRequest(), alias="validate")
+    drop_non_faces: ResourceRequest = ResourceRequest()
+    oversample: ResourceRequest = ResourceRequest()
+    fine_tune: ResourceRequest = ResourceRequest()
+    predict_public: ResourceRequest = ResourceRequest()
+    ensemble: ResourceRequest = ResourceRequest()
+    teach: ResourceRequest = ResourceRequest()
+    distil: ResourceRequest = ResourceRequest()
+    evaluate: ResourceRequest = ResourceRequest()
+    report: ResourceRequest = ResourceRequest()
+    register_: ResourceRequest = Field(ResourceRequest(), alias="register")
+    promote: ResourceRequest = ResourceRequest()
+
+
+class BackboneEntry(BackboneSettings):
+    """A backbone of a run.
+
+    Attributes
+    ----------
+    training
+        What this backbone does otherwise than the run's `training` section, with the same keys.
+    resources
+        What its fine-tuning needs, in place of ``resources.fine_tune``.
+    targets
+        Names of the targets it is trained for; all of the run's if empty.
+    seed
+        Backbones of one `seed` draw the same random numbers in one run, and others in a run of another seed. If empty,
+        each training has numbers of its own.
+    joint
+        One training with a head for each of its targets, in place of one training a target. It follows the balancing
+        of the first. FER+ labels are further annotation for FER: say so beside a number that they helped to reach.
+    teacher
+        ``ensemble``: a student, trained after the ensemble on what that says about Training, see `distillation`. It has
+        no vote.
+    """
+
+    training: dict[str, Any] = Field(default_factory=dict)
+    resources: ResourceRequest | None = None
+    targets: tuple[str, ...] | None = None
+    seed: int | None = Field(None, ge=0)
+    joint: bool = False
+    teacher: Literal["ensemble"] | None = None
+
+    @property
+    def backbone(self) -> BackboneSettings:
+        """The network alone."""
+        return BackboneSettings(**{name: getattr(self, name) for name in BackboneSettings.model_fields})
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run: a backbone, and the targets that it has heads for."""
+
+    entry: BackboneEntry
+    targets: tuple[TargetSettings, ...]
+
+    @property
+    def label(self) -> str:
+        """What the run calls the network."""
+        return self.entry.label
+
+    @property
+    def names(self) -> tuple[Target, ...]:
+        """Names of the targets."""
+        return tuple(target.name for target in self.targets)
+
+    @property
+    def name(self) -> str:
+        """What artifacts, folders and MLflow's runs are called after: ``fer+ferplus-fernet``."""
+        return f"{'+'.join(self.names)}-{self.label}"
+
+
+class RunConfig(Settings):
+    """Everything that one run does.
+
+    Attributes
+    ----------
+    name
+        Name of the run.
+    experiment
+        Name of the MLflow experiment that the run belongs to.
+    seed
+        Of everything random; the same seed and the same data give the same run.
+    data, validation, cleaning, balancing, targets, backbones, training, selection, distillation, ensemble, prediction,
+    evaluation, registry, resources
+        The sections; each is described where it is read, in ``ferkit``.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    experiment: str = "ferkit"
+    seed: int = Field(0, ge=0)
+    data: SourceSettings
+    validation: ValidationSettings = ValidationSettings()
+    cleaning: CleaningSettings = CleaningSettings()
+    balancing: BalancingSettings = BalancingSettings()
+    targets: tuple[TargetSettings, ...] = Field((TargetSettings(),), min_length=1)
+    backbones: tuple[BackboneEntry, ...] = Field(min_length=1)
+    training: TrainingSettings = TrainingSettings()
+    selection: SelectionSettings = SelectionSettings()
+    distillation: DistillationSettings = DistillationSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
+    prediction: TestTimeAugmentation = NO_VIEWS
+    evaluation: EvaluationSettings = EvaluationSettings()
+    registry: RegistrySettings = RegistrySettings()
+    resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [target.name for target in self.targets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"targets {names}: each may occur once.")
+        labels = [entry.label for entry in self.backbones]
+        if twice := {label for label in labels if labels.count(label) > 1}:
+            raise ValueError(f"backbones {sorted(twice)} occur twice: give each an alias of its own.")
+        if "ensemble" in labels:
+            raise ValueError("a backbone cannot be called 'ensemble': the report calls the combination so.")
+        for entry in self.backbones:
+            if unknown := set(entry.targets or ()) - set(names):
+                raise ValueError(f"backbone {entry.label}: targets {sorted(unknown)} are not among this run's {names}.")
+            if entry.joint:
+                self._can_be_joint(entry)
+            self.training_of(entry)
+        self._batch_norm_has_effect()
+        self._can_be_streamed()
+        for name in names:
+            self._has_members(name)
+        # The pipeline writes underscores for what joins targets and label.
+        steps = ["_".join((*training.names, training.label)) for training in self.trained()]
+        if twice := {step for step in steps if steps.count(step) > 1}:
+            raise ValueError(f"two trainings would be called {sorted(twice)}: give one backbone another alias.")
+        if useless := settings_without_effect(self):
+            raise ValueError(" ".join(useless))
+        return self
+
+    def _batch_norm_has_effect(self) -> None:
+        """Whether what is said about BatchNorm reaches a network that starts with statistics of its own."""
+        setting = self.training.batch_norm
+        if setting != TrainingSettings().batch_norm and not any(entry.starts_trained for entry in self.backbones):
+            raise ValueError(
+                f"training.batch_norm {setting}: every backbone starts with random weights, whose BatchNorm always "
+                "learns; drop the setting."
+            )
+        for entry in self.backbones:
+            if "batch_norm" in entry.training and not entry.starts_trained:
+                raise ValueError(
+                    f"backbones.{entry.label}.training.batch_norm {entry.training['batch_norm']}: {entry.label} starts "
+                    "with random weights, whose BatchNorm always learns; drop the setting."
+                )
+
+    def _can_be_joint(self, entry: BackboneEntry) -> None:
+        targets = [target.name for target in self.targets_of(entry)]
+        if len(targets) < 2:
+            raise ValueError(f"backbone {entry.label}: joint training needs two targets, it has {targets}.")
+        if self.balancing.method in MAKES_PICTURES:
+            raise ValueError(
+                f"backbone {entry.label}: balancing.method {self.balancing.method} makes pictures, which have a label "
+                f"for one target alone; joint training of {targets} needs none, "
+                "random_over_sampler or weighted_sampling."
+            )
+
+    def _can_be_streamed(self) -> None:
+        """Whether nothing needs the pictures of a streamed source in memory, or at another size."""
+        data = streamed(self.data)
+        if data is None:
+            return
+        if self.balancing.method in MAKES_PICTURES:
+            raise ValueError(
+                f"balancing.method {self.balancing.method} makes pictures in memory, data.source {data.source} streams "
+                "them: use weighted_sampling, random_over_sampler or none."
+            )
+        if self.registry.register_ and (data.side, data.colour) != (SIZE, "grey"):
+            raise ValueError(
+                f"registry.register: what ferkit serves reads faces of {SIZE}x{SIZE} grey pixels, data has pictures "
+                f"of {data.side}x{data.side} {data.colour}: set registry.register to false."
+            )
+
+    def _has_members(self, target: str) -> None:
+        """Whether there is somebody to vote, and nobody else is named."""
+        members, students = ([entry.label for entry in each(target)] for each in (self.members, self.students))
+        if students and not members:
+            raise ValueError(f"target {target}: {students} learn from its ensemble, but no other backbone is in it.")
+        if not members:
+            raise ValueError(f"target {target}: no backbone is trained for it.")
+        voting = set(self.ensemble.members or ())
+        if taught := voting & set(students):
+            raise ValueError(f"ensemble.members {sorted(taught)} learn from the ensemble and have no vote in it.")
+        if missing := voting - set(members):
+            raise ValueError(f"ensemble.members {sorted(missing)} are not among the backbones of {target}: {members}.")
+
+    def members(self, target: str) -> tuple[BackboneEntry, ...]:
+        """The backbones that are trained for `target` and vote on it."""
+        return tuple(entry for entry in self._for(target) if entry.teacher is None)
+
+    def students(self, target: str) -> tuple[BackboneEntry, ...]:
+        """The backbones that learn `target` from its ensemble."""
+        return tuple(entry for entry in self._for(target) if entry.teacher is not None)
+
+    def targets_of(self, entry: BackboneEntry) -> tuple[TargetSettings, ...]:
+        """The targets that `entry` is trained for."""
+        return tuple(each for each in self.targets if entry.targets is None or each.name in entry.targets)
+
+    def trained(self) -> list[Training]:
+        """Each training, members before students, in the order in which they run."""
+        found: dict[tuple[str, ...], Training] = {}
+        for pick in (self.members, self.students):
+            for target in self.targets:
+                for entry in pick(target.name):
+                    training = Training(entry, self.targets_of(entry) if entry.joint else (target,))
+                    found.setdefault((entry.label, *training.names), training)
+        return list(found.values())
+
+    def _for(self, target: str) -> tuple[BackboneEntry, ...]:
+        return tuple(entry for entry in self.backbones if entry.targets is None or target in entry.targets)
+
+    def training_of(self, entry: BackboneEntry) -> TrainingSettings:
+        """The run's training settings with what `entry` does otherwise."""
+        try:
+            return TrainingSettings.model_validate(_merge(self.training.model_dump(), entry.training))
+        except ValidationError as error:
+            raise ValueError(
+                "; ".join(problems(error, TrainingSettings, f"backbones.{entry.label}.training."))
+            ) from error
+
+    def seed_of(self, training: Training) -> int:
+        """The seed of `training`, below 2^31: a hash, so that no two runs of neighbouring seeds share a network.
+
+        Of the run's seed and the backbone's, if that has one, or else the name of the training.
+        """
+        own = training.entry.seed
+        words = [1, own] if own is not None else [0, *hashlib.sha256(training.name.encode()).digest()]
+        # One bit less than the word has, so that what is counted up from it is a seed, too.
+        return int(np.random.SeedSequence([self.seed, *words]).generate_state(1)[0] >> 1)
+
+    def to_yaml(self) -> str:
+        """The configuration with every default written out."""
+        return write_yaml(self.model_dump(mode="json", by_alias=True))
+
+
+def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,1 @@
+"""Faces in memory and in files: labels, targets, `FaceDataset`, training sets, duplicates."""

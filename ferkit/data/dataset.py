@@ -1,0 +1,106 @@
+"""`FaceDataset`, the one type that flows through everything."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ferkit.errors import DataError
+from ferkit.data.arrays import freeze_arrays
+from ferkit.data.labels import FERPLUS_VOTES, SPLITS, Split
+from ferkit.data.stored_pictures import Images, StoredPictures, add_to_hash
+
+__all__ = ["SIZE", "FaceDataset", "as_faces", "images_shape", "require_faces"]
+
+SIZE = 48
+
+
+@dataclass(frozen=True, eq=False)
+class FaceDataset:
+    """Face pictures with their labels; immutable, each picture traceable to a row of its source.
+
+    Attributes
+    ----------
+    images : (N, 48, 48) uint8
+        Grey values, 0 is black. Of a streamed source `StoredPictures` of any side, grey or RGB.
+    label : (N,) int8
+        Index into `ferkit.data.labels.FER_EMOTIONS`.
+    split : (N,) int8
+        Index into `ferkit.data.labels.SPLITS`: 0 Training, 1 PublicTest, 2 PrivateTest.
+    row : (N,) int64
+        0-based data row of the source file (header not counted), or index of the source's file list. Unique.
+    votes : (N, 10) uint8, optional
+        FER+ votes in the order of `ferkit.data.labels.FERPLUS_VOTES`; all zero for a row that FER+ does not name.
+    """
+
+    images: Images
+    label: NDArray[np.int8]
+    split: NDArray[np.int8]
+    row: NDArray[np.int64]
+    votes: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.images)
+        expected: dict[str, tuple[tuple[int, ...], type]] = {
+            "images": (images_shape(self.images), np.uint8),
+            "label": ((count,), np.int8),
+            "split": ((count,), np.int8),
+            "row": ((count,), np.int64),
+            "votes": ((count, len(FERPLUS_VOTES)), np.uint8),
+        }
+        freeze_arrays(self, expected, optional=("votes",))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: ArrayLike) -> Self:
+        """The pictures at `indices` (integers or a boolean mask), in that order."""
+        at = np.asarray(indices)
+        if not at.size:
+            # An empty list is an array of floats.
+            at = at.astype(np.int64)
+        votes = None if self.votes is None else self.votes[at]
+        return type(self)(self.images[at], self.label[at], self.split[at], self.row[at], votes)
+
+    def in_split(self, split: Split) -> NDArray[np.bool_]:
+        """(N,) bool: which pictures belong to `split`."""
+        return np.asarray(self.split == SPLITS.index(split))
+
+    def of_split(self, split: Split) -> Self:
+        """The pictures of `split`."""
+        return self.take(self.in_split(split))
+
+    def picture_hashes(self) -> NDArray[np.str_]:
+        """(N,) str: sha256 of each picture's pixels, in hexadecimal. Equal hashes are exact duplicates."""
+        if isinstance(self.images, StoredPictures):
+            return self.images.hashes()
+        flat = np.ascontiguousarray(self.images).reshape(len(self), SIZE * SIZE)
+        return np.array([hashlib.sha256(picture.tobytes()).hexdigest() for picture in flat], dtype="U64")
+
+    def content_hash(self) -> str:
+        """sha256 over every array, in hexadecimal: the same for equal data, whatever made it."""
+        digest = hashlib.sha256()
+        for name in ("images", "label", "split", "row", "votes"):
+            array = getattr(self, name)
+            digest.update(f"{name} {None if array is None else array.shape}".encode())
+            if array is not None:
+                add_to_hash(digest, array)
+        return digest.hexdigest()
+
+
+def as_faces(images: Images) -> Images:
+    """The same pictures at 48x48 and grey, as FER-2013's are; those in files are reduced when they are read."""
+    return replace(images, side=SIZE, colour="grey") if isinstance(images, StoredPictures) else images
+
+
+def images_shape(images: Images) -> tuple[int, ...]:
+    """The shape that `images` must have: as they are if they lie in files, else (N, 48, 48)."""
+    return images.shape if isinstance(images, StoredPictures) else (len(images), SIZE, SIZE)
+
+
+def require_faces(images: Images) -> None:
+    """Raise a `DataError` unless `images` are (N, 48, 48) uint8."""
+    if len(images.shape) != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
+        raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")

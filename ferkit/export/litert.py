@@ -1,0 +1,98 @@
+"""Keras to LiteRT, the format and runtime that was TensorFlow Lite."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.data.dataset import SIZE
+from ferkit.export.formats import Precision, require_representative, require_tensorflow
+from ferkit.export.graph import INPUT, answering
+from ferkit.files import written_whole
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["SIGNATURE", "write_litert"]
+
+SIGNATURE = "serving_default"
+# What a vote does with the probabilities of its networks. Quantised, they would be multiples of 1/256, and the
+# logarithm of a small one nothing.
+_FLOAT_OPS = ["SOFTMAX", "RESHAPE", "CONCATENATION", "MUL", "SUM", "MAXIMUM", "LOG"]
+
+
+def write_litert(
+    network: "keras.Model",
+    file: Path,
+    precision: Precision = "float32",
+    representative: NDArray[np.uint8] | None = None,
+) -> None:
+    """Write `network` as a .tflite file that `LiteRTNetwork` and every other LiteRT runtime can run.
+
+    Parameters
+    ----------
+    network
+        Pictures (N, 48, 48, 1) uint8 to probabilities, see `ferkit.export.graph`.
+    file
+        Ends with ``.tflite``; its folder is made if missing.
+    precision
+        ``float16`` halves the weights, which the runtime enlarges to float32 again when it loads them. ``int8``
+        quantises weights a channel and activations a tensor (Jacob et al., CVPR 2018, arXiv:1712.05877).
+    representative : (N, 48, 48) uint8
+        Pictures that show which values the activations take; ``int8`` needs some hundred of the kind that will come.
+
+    Raises
+    ------
+    ConfigError
+        If Keras does not run on TensorFlow.
+    DataError
+        If ``int8`` has no representative pictures.
+    """
+    require_tensorflow()
+    require_representative(precision, representative)
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
+        # That the interpreter within TensorFlow will move to ai-edge-litert, which is the one that ferkit uses.
+        warnings.simplefilter("ignore")
+        _save(answering(network), scratch)
+        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=[SIGNATURE])
+        if precision != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        content = converter.convert() if precision != "int8" else _quantised(converter, representative)
+    with written_whole(file) as part:
+        part.write_bytes(content)
+
+
+def _save(network: "keras.Model", folder: str) -> None:
+    import keras
+    import tensorflow as tf
+
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    # No fixed number of pictures; without `training=False` dropout would be part of the graph.
+    specification = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name=INPUT)]
+    archive.add_endpoint("serve", lambda picture: network(picture, training=False), input_signature=specification)
+    archive.write_out(folder, verbose=False)
+
+
+def _quantised(converter: Any, representative: Any) -> bytes:
+    import tensorflow as tf
+
+    def pictures() -> Iterator[list[NDArray[np.uint8]]]:
+        for picture in representative:
+            yield [picture[None, ..., None]]
+
+    converter.representative_dataset = pictures
+    lite = tf.lite.experimental
+    # Of all of the converter, only what finds bad layers lets some stay float32:
+    # https://ai.google.dev/edge/litert/models/quantization_debugger#selective_quantization
+    options = lite.QuantizationDebugOptions(denylisted_ops=_FLOAT_OPS)
+    debugger = lite.QuantizationDebugger(converter=converter, debug_dataset=pictures, debug_options=options)
+    return bytes(debugger.get_nondebug_quantized_model())

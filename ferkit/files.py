@@ -1,0 +1,36 @@
+"""A file that is there only once it is whole."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["written_whole"]
+
+
+@contextmanager
+def written_whole(file: Path) -> Iterator[Path]:
+    """A path to write to, beside `file` and of the same suffix; it becomes `file` at the end, unless there is an error.
+
+    Intermediate files may be left beside the path.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as scratch:
+        part = Path(scratch) / file.name
+        yield part
+        part.replace(file)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, even after the power went."""
+    part = path.with_name(path.name + ".new")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

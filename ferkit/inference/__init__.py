@@ -1,0 +1,1 @@
+"""Faces of pictures, videos and streams: find, predict, write down, draw."""

@@ -1,0 +1,143 @@
+"""From a picture to its faces, and from each face to its emotion."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.data.dataset import SIZE
+from ferkit.detection.base import Box, Detector, Face
+from ferkit.detection.crop import crop_face, grey, whole_as_face
+from ferkit.errors import DataError
+
+__all__ = ["Classify", "Crops", "FacePrediction", "Predictor", "find_faces"]
+
+# Half precision in the last layer makes sums of 0.99.
+_TOLERANCE = 0.02
+
+# Pictures (N, 48, 48) uint8 to probabilities (N, classes).
+Classify = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+
+
+@dataclass(frozen=True, eq=False)
+class FacePrediction:
+    """What a face shows.
+
+    Attributes
+    ----------
+    box
+        x, y, width, height in pixels of the picture.
+    score
+        How sure the detector is that it is a face; 1 where none was asked.
+    emotion
+        The most probable class.
+    probabilities : (classes,) float32
+        They sum to one.
+    """
+
+    box: Box
+    score: float
+    emotion: str
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """The faces of one picture, cut for the network.
+
+    Attributes
+    ----------
+    faces
+        Largest first.
+    images : (faces, 48, 48) uint8
+    """
+
+    faces: tuple[Face, ...]
+    images: NDArray[np.uint8]
+
+
+def find_faces(picture: NDArray[np.uint8], detector: Detector | None) -> Crops:
+    """The faces of a picture (H, W, 3) uint8 RGB, cut for the network; without a detector, the whole is one."""
+    luma = grey(picture)
+    if detector is None:
+        height, width = luma.shape
+        return Crops((Face((0, 0, width, height), 1.0),), whole_as_face(luma)[None])
+    faces = tuple(detector.detect(picture))
+    images = [crop_face(luma, face, detector.framing) for face in faces]
+    return Crops(faces, np.stack(images) if images else np.zeros((0, SIZE, SIZE), dtype=np.uint8))
+
+
+class Predictor:
+    """Finds faces and says what they show.
+
+    Parameters
+    ----------
+    classify
+        Any model's ``predict``: (N, 48, 48) uint8 to (N, classes) probabilities.
+    classes
+        Names of the columns of what it returns.
+    detector
+        None for pictures that are a face and nothing else.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from pathlib import Path
+    >>> from ferkit.detection.loading import load_detector
+    >>> from ferkit.data.picture_files import read_picture
+    >>> from ferkit.bundles.bundle import load_reference
+    >>> reference = load_reference()  # doctest: +SKIP
+    >>> predictor = Predictor(reference.predict, reference.classes("fer"), load_detector("blazeface"))  # doctest: +SKIP
+    >>> predictor.predict(read_picture(Path("holiday.jpg")))[0].emotion  # doctest: +SKIP
+    'happy'
+    """
+
+    def __init__(self, classify: Classify, classes: Sequence[str], detector: Detector | None) -> None:
+        self._classify = classify
+        self.classes = tuple(classes)
+        self._detector = detector
+
+    def predict(self, picture: NDArray[np.uint8]) -> list[FacePrediction]:
+        """The faces of a picture (H, W, 3) uint8 RGB, largest first; none is an empty list."""
+        return self.predict_many([picture])[0]
+
+    def predict_many(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[FacePrediction]]:
+        """The faces of each picture; the network sees all of them at once."""
+        return self.classify([self.find(picture) for picture in pictures])
+
+    def find(self, picture: NDArray[np.uint8]) -> Crops:
+        """The faces of a picture (H, W, 3) uint8 RGB, cut but not yet read."""
+        return find_faces(picture, self._detector)
+
+    def classify(self, crops: Sequence[Crops]) -> list[list[FacePrediction]]:
+        """What each face of each picture shows.
+
+        Raises
+        ------
+        DataError
+            If the model returns anything but one probability for each class and face.
+        """
+        images = np.concatenate([each.images for each in crops]) if crops else np.zeros((0, SIZE, SIZE), np.uint8)
+        if not len(images):
+            return [[] for _ in crops]
+        said = np.asarray(self._classify(images), dtype=np.float32)
+        if said.shape != (len(images), len(self.classes)):
+            raise DataError(
+                f"the model returned {said.shape} for {len(images)} faces, expected one column for each of "
+                f"{', '.join(self.classes)}: is it trained for another target?"
+            )
+        sums = said.sum(axis=1)
+        # Not "any is more", which is false of nan.
+        if not (np.abs(sums - 1) <= _TOLERANCE).all() or said.min() < -_TOLERANCE:
+            wrong = said[int(np.argmax(~(np.abs(sums - 1) <= _TOLERANCE) | (said.min(axis=1) < -_TOLERANCE)))]
+            raise DataError(
+                f"the model said {', '.join(f'{value:.3g}' for value in wrong)} of a face, which sums to "
+                f"{wrong.sum():.3g}: expected probabilities, which sum to 1. If these are logits, add "
+                "keras.layers.Softmax() as its last layer and save it anew."
+            )
+        rows = iter(said)
+        return [[self._prediction(face, next(rows)) for face in each.faces] for each in crops]
+
+    def _prediction(self, face: Face, probabilities: NDArray[np.float32]) -> FacePrediction:
+        return FacePrediction(face.box, face.score, self.classes[int(probabilities.argmax())], probabilities)

@@ -1,0 +1,179 @@
+"""The table that `ferkit predict --to FILE.parquet` makes, which goes on where it was stopped."""
+
+import hashlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ferkit.errors import ConfigError
+from ferkit.inference.inputs import Source
+from ferkit.inference.part_files import PartFiles, TableProgress
+from ferkit.inference.results import Finding, MadeWith, table_of, table_schema
+from ferkit.inference.stream import PictureResult
+
+__all__ = ["Batch", "batch_table"]
+
+# A part is written after this many pictures or seconds, whichever comes first: so much is done again at most.
+_PART_PICTURES = 128
+_PART_SECONDS = 10.0
+
+_Group = tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Where the work stands, and the groups that are not yet in a part."""
+
+    stand: TableProgress
+    groups: tuple[_Group, ...] = ()
+
+
+class Batch:
+    """Takes what was found, group by group, and writes it in parts.
+
+    Every group is taken whole or not at all, so that the work may be interrupted anywhere; `flush` then keeps what was
+    taken.
+
+    Parameters
+    ----------
+    parts
+        Opened.
+    sources
+        Those of the whole table.
+
+    Raises
+    ------
+    ConfigError
+        If parts are there, and the sources that they tell of are others than the first ones of `sources`.
+    """
+
+    def __init__(self, parts: PartFiles, sources: Sequence[Source]) -> None:
+        self._parts = parts
+        self._digest = _Digest(sources)
+        stand = parts.stand
+        if stand.parts and self._digest.up_to(stand.source, stand.frame) != stand.checked:
+            raise ConfigError(
+                f"{parts.target}: {stand.pictures + stand.problems:,} pictures are done, and they are not the first "
+                "ones of those named now: some came, went or changed since. Give the same pictures again to go on, "
+                "--restart to begin anew, or name another file."
+            )
+        self._held = _Held(stand)
+        self._written = time.monotonic()
+
+    @property
+    def stand(self) -> TableProgress:
+        """Where the work stands, with what is not written yet."""
+        return self._held.stand
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Index of the source where the work goes on, and of the frame in it."""
+        return self.stand.source, self.stand.frame
+
+    def add(self, group: Sequence[PictureResult]) -> None:
+        """Take what was found in some pictures that follow one another."""
+        source, frame = group[-1].shot.next
+        findings = tuple(look.finding for look in group)
+        problems = sum(finding.problem is not None for finding in findings)
+        before = self._held.stand
+        stand = replace(
+            before,
+            source=source,
+            frame=frame,
+            pictures=before.pictures + len(findings) - problems,
+            faces=before.faces + sum(len(finding.faces) for finding in findings),
+            problems=before.problems + problems,
+        )
+        # One assignment: an interruption comes before it or after it.
+        self._held = _Held(stand, (*self._held.groups, findings))
+        if sum(map(len, self._held.groups)) >= _PART_PICTURES or time.monotonic() >= self._written + _PART_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken since the last part."""
+        if not self._held.groups:
+            return
+        stand = self._held.stand
+        stand = replace(stand, parts=stand.parts + 1, checked=self._digest.up_to(stand.source, stand.frame))
+        findings = [finding for group in self._held.groups for finding in group]
+        # If it is interrupted after the part is there and before that is known, the same part is written again.
+        self._parts.write(table_of(findings, self._parts.schema), stand)
+        self._held = _Held(stand)
+        self._written = time.monotonic()
+
+
+class _Digest:
+    """sha256 of the names, sizes and dates of the first sources."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self._done = (0, hashlib.sha256())
+
+    def up_to(self, source: int, frame: int) -> str:
+        """Of the sources before this one, and of this one, too, if some of its frames are done; never of fewer."""
+        count, digest = self._done
+        digest = digest.copy()
+        for each in self._sources[count:source]:
+            digest.update(_identity(each))
+        self._done = (source, digest)
+        if frame:
+            digest = digest.copy()
+            # Its name is not enough: the frames that are left have to be of the same video.
+            digest.update(_identity(self._sources[source]))
+        return digest.hexdigest()
+
+
+def _identity(source: Source) -> bytes:
+    try:
+        found = source.path.stat()
+    except OSError:
+        return f"{source.name}\0missing\n".encode(errors="surrogateescape")
+    return f"{source.name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(errors="surrogateescape")
+
+
+@contextmanager
+def batch_table(
+    target: Path, classes: Sequence[str], made_with: MadeWith, sources: Sequence[Source], *, restart: bool
+) -> Iterator[Batch]:
+    """A table that is there when the block ends, or whose parts are there if it is interrupted.
+
+    Parameters
+    ----------
+    target
+        Ends with .parquet or .csv.
+    classes
+        Of the model.
+    made_with
+        What decides about the rows, besides the pictures.
+    restart
+        Forget the parts that are there.
+    """
+    with PartFiles(target, table_schema(classes, made_with), made_with, restart=restart) as parts:
+        if made_with.get("webcam") and parts.stand.parts:
+            raise ConfigError(f"{parts.folder}: what a webcam saw before; keep that folder, or --restart removes it.")
+        batch = Batch(parts, sources)
+        if parts.stand.parts:
+            _say(f"{target}: goes on after {_told(batch.stand)}")
+        try:
+            yield batch
+        except KeyboardInterrupt:
+            batch.flush()
+            _say(f"stopped; {target} has {_told(batch.stand)} so far, the same command goes on.")
+            raise
+        except BaseException:
+            batch.flush()
+            raise
+        batch.flush()
+        parts.finish()
+
+
+def _told(stand: TableProgress) -> str:
+    broken = f" and {stand.problems:,} that cannot be read" if stand.problems else ""
+    return f"{stand.pictures:,} pictures{broken}"
+
+
+def _say(text: str) -> None:
+    print(f"ferkit: {text}", file=sys.stderr)  # noqa: T201

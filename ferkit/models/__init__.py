@@ -1,0 +1,1 @@
+"""Trained networks in use: prediction, ensemble, temperature, test-time augmentation, Grad-CAM."""

@@ -1,0 +1,184 @@
+"""`FaceModel`: a trained network with what is needed to use it."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Split, Target, class_names
+from ferkit.data.picture_blocks import blocks
+from ferkit.data.stored_pictures import Images, with_channels
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.errors import DataError
+from ferkit.models.keras_input import array_input
+from ferkit.models.network_file import load_network
+from ferkit.models.predictions import Predictions
+from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["Answers", "FaceModel", "ask", "forward", "predict"]
+
+# What the heads of one network say about pictures, by target: (N, classes) float32.
+Answers = dict[Target, NDArray[np.float32]]
+
+_BATCH = 256
+# Of several devices, asked in one go.
+_DEVICE_BATCHES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """A network on disk; reading its weights, and importing Keras, waits until it has to predict.
+
+    Attributes
+    ----------
+    name
+        What the run calls it, such as ``vggface``.
+    target
+        Which classes it tells apart.
+    file
+        The network as .keras: (B, 48, 48, 1) uint8, or whatever the pictures were that it was trained on, to
+        (B, classes) float32 that sum to one, or to a dictionary of them by target.
+    """
+
+    name: str
+    target: Target
+    file: Path
+
+    def __post_init__(self) -> None:
+        if not zipfile.is_zipfile(self.file):
+            raise DataError(f"{self.file} is no .keras archive: the model {self.name} is missing or was cut short.")
+
+    @classmethod
+    def save(cls, network: "keras.Model", name: str, target: Target, file: Path) -> Self:
+        """Write `network` to `file` and return the model that it is."""
+        network.save(file)
+        return cls(name, target, file)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the network's outputs."""
+        return class_names(self.target)
+
+    @cached_property
+    def network(self) -> "keras.Model":
+        """The network, loaded in Keras' safe mode."""
+        return load_network(self.file)
+
+    def predict(self, images: Images, views: TestTimeAugmentation = NO_VIEWS) -> NDArray[np.float32]:
+        """Probabilities (N, classes) float32 of pictures, averaged over `views` of each."""
+        return predict(self.network, images, self.target, views)
+
+    def predict_split(
+        self, faces: FaceDataset, target: TargetSettings, split: Split, views: TestTimeAugmentation = NO_VIEWS
+    ) -> Predictions:
+        """What it says about the pictures of `split` that have a label for `target`."""
+        pictures, _ = labelled(faces.of_split(split), target.name, target.protocol)
+        return Predictions(target.name, split, pictures.row, self.predict(pictures.images, views))
+
+    def copy_to(self, folder: Path) -> None:
+        """Write the network and its description into `folder`, where `read` finds them."""
+        shutil.copyfile(self.file, folder / "network.keras")
+        (folder / "model.json").write_text(json.dumps({"name": self.name, "target": self.target}))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The model that `copy_to` wrote."""
+        about = json.loads((folder / "model.json").read_text())
+        return cls(about["name"], about["target"], folder / "network.keras")
+
+    def content_hash(self) -> str:
+        """sha256 of the configuration and the weights; the archive's dates do not enter."""
+        digest = hashlib.sha256(f"{self.name} {self.target}".encode())
+        try:
+            with zipfile.ZipFile(self.file) as archive:
+                for part in ("config.json", "model.weights.h5"):
+                    digest.update(archive.read(part))
+        except (OSError, LookupError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{self.file} is no .keras archive, or was damaged ({error}).") from error
+        return digest.hexdigest()
+
+
+def predict(
+    network: "keras.Model", images: Images, target: Target, views: TestTimeAugmentation = NO_VIEWS
+) -> NDArray[np.float32]:
+    """Probabilities (N, classes) float32 that `network` gives pictures, averaged over their views.
+
+    Of a network with a head for each target, those of `target`.
+    """
+    return ask(network, images, [target], views)[target]
+
+
+def ask(
+    network: "keras.Model",
+    images: Images,
+    targets: Iterable[Target],
+    views: TestTimeAugmentation = NO_VIEWS,
+) -> Answers:
+    """What the heads of `network` for `targets` say about pictures (N, 48, 48) uint8, averaged over their views.
+
+    Each view is seen once, however many heads the network has. One with a single head answers for its one target.
+    Views are made of a batch of pictures at a time. Pictures in files, which may be of another side and RGB, are read a
+    block at a time.
+    """
+    answers: Answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in targets}
+    if not len(images):
+        return answers
+    devices = _devices()
+    # A single batch needs no pipeline of data; among devices Keras shares what comes through one.
+    step = _BATCH if devices == 1 else _DEVICE_BATCHES * (_BATCH - _BATCH % devices)
+    for start, block in blocks(images):
+        for at in range(0, len(block), step):
+            piece = block[at : at + step]
+            place = slice(start + at, start + at + len(piece))
+            _ask_piece(network, piece, {target: answer[place] for target, answer in answers.items()}, views, devices)
+    return answers
+
+
+def _ask_piece(
+    network: "keras.Model",
+    images: NDArray[np.uint8],
+    answers: Answers,
+    views: TestTimeAugmentation,
+    devices: int,
+) -> None:
+    """Write what the heads say about `images` into `answers`, which are zero."""
+    missing = -len(images) % devices
+    padded = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
+    seen = 0
+    for view in views.of(padded):
+        seen += 1
+        said = forward(network, view, _BATCH - _BATCH % devices)
+        for target, answer in answers.items():
+            answer[:] += (said[target] if isinstance(said, dict) else said)[: len(images)]
+    for answer in answers.values():
+        answer[:] /= seen
+
+
+def forward(network: "keras.Model", images: NDArray[np.uint8], batch_size: int = _BATCH) -> Any:
+    """What `network` puts out for pictures (N, 48, 48) uint8, or RGB ones: an array, or one a target."""
+    pictures = with_channels(images)
+    if len(images) <= batch_size:
+        # Without the tens of milliseconds that `predict` takes to set up a pipeline of data.
+        return network.predict_on_batch(np.ascontiguousarray(pictures))
+    return network.predict(**array_input(pictures, batch_size), verbose=0)
+
+
+def _devices() -> int:
+    """Number of devices among which JAX has to share each batch evenly."""
+    import keras
+
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))

@@ -1,0 +1,122 @@
+"""`LiteRTNetwork`: an exported network, run without Keras and TensorFlow."""
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.data.dataset import SIZE, require_faces
+from ferkit.data.labels import Target, class_names
+from ferkit.errors import ConfigError, WeightsError
+from ferkit.models.face_model import Answers
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
+
+__all__ = ["LiteRTNetwork"]
+
+# Most pictures that are computed at once: more take more memory and are no quicker each.
+_MOST = 32
+
+
+class LiteRTNetwork:
+    """What `ferkit.export.write_litert` wrote. Several threads may ask it at the same time.
+
+    Parameters
+    ----------
+    file
+        A .tflite file.
+    threads
+        Among which one call shares its work. A small network is quickest with one; a server has its own threads.
+
+    Raises
+    ------
+    ConfigError
+        If the package ``ai-edge-litert`` is not installed.
+    WeightsError
+        If the file cannot be read, or is no network that ferkit exported.
+    """
+
+    def __init__(self, file: Path, threads: int = 1) -> None:
+        try:
+            self._content = file.read_bytes()
+        except OSError as error:
+            raise WeightsError(f"{file}: {error.strerror}; expected a .tflite file.") from error
+        self.file = file
+        self.threads = threads
+        # An interpreter keeps its input and output: each thread has its own, over the same content.
+        self._of_thread = threading.local()
+        self.targets: tuple[Target, ...] = tuple(self._session.outputs)
+
+    def __call__(self, images: NDArray[np.uint8]) -> Answers:
+        """Probabilities (N, classes) float32 by target of pictures (N, 48, 48) uint8, N from 0.
+
+        Raises
+        ------
+        DataError
+            If the pictures are of another shape or type.
+        """
+        require_faces(images)
+        answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in self.targets}
+        session = self._session
+        for start in range(0, len(images), _MOST):
+            chunk = images[start : start + _MOST]
+            for target, said in session.run(chunk).items():
+                answers[target][start : start + len(chunk)] = said
+        return answers
+
+    @property
+    def _session(self) -> "_Session":
+        if not hasattr(self._of_thread, "session"):
+            self._of_thread.session = _Session(self._content, self.file, self.threads)
+        session: _Session = self._of_thread.session
+        return session
+
+
+class _Session:
+    """One interpreter, for one thread."""
+
+    def __init__(self, content: bytes, file: Path, threads: int) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise ConfigError("ai-edge-litert is not installed: pip install ai-edge-litert.") from error
+        try:
+            self._interpreter: Interpreter = Interpreter(model_content=content, num_threads=threads)
+        except (ValueError, RuntimeError) as error:
+            raise WeightsError(f"{file}: not a LiteRT file, or cut short ({_line(error)}).") from error
+        self._input, self.outputs = _places(self._interpreter, file)
+        # None until memory is allocated for a number of pictures.
+        self._allocated: int | None = None
+
+    def run(self, images: NDArray[np.uint8]) -> Answers:
+        if len(images) != self._allocated:
+            self._allocated = None
+            self._interpreter.resize_tensor_input(self._input, [len(images), SIZE, SIZE, 1])
+            self._interpreter.allocate_tensors()
+            self._allocated = len(images)
+        self._interpreter.set_tensor(self._input, np.ascontiguousarray(images)[..., None])
+        self._interpreter.invoke()
+        return {target: self._interpreter.get_tensor(place) for target, place in self.outputs.items()}
+
+
+def _places(interpreter: "Interpreter", file: Path) -> tuple[int, dict[Target, int]]:
+    """Where the interpreter keeps the pictures, and what it says about each target.
+
+    A function, because the interpreter refuses to run as long as its signature runner is there.
+    """
+    inputs: list[Any] = interpreter.get_input_details()
+    signatures = interpreter.get_signature_list()
+    if len(signatures) != 1 or len(inputs) != 1 or inputs[0]["dtype"] != np.uint8:
+        raise WeightsError(f"{file}: not a network that ferkit exported, its input is no uint8 picture.")
+    outputs = interpreter.get_signature_runner(next(iter(signatures))).get_output_details()
+    if not outputs or (unknown := outputs.keys() - set(get_args(Target))):
+        raise WeightsError(f"{file}: not a network that ferkit exported, its outputs are {', '.join(sorted(unknown))}.")
+    known: tuple[Target, ...] = get_args(Target)
+    return int(inputs[0]["index"]), {name: int(outputs[name]["index"]) for name in known if name in outputs}
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

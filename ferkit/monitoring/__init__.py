@@ -1,0 +1,1 @@
+"""What of new pictures differs from the training data."""

@@ -1,0 +1,212 @@
+"""What the pictures that a model was trained on look like, and what it says: what a later batch is held against.
+
+``profile.json`` lies beside the networks. It holds quantiles and counts, no picture.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from ferkit.bundles.bundle import Reference
+from ferkit.bundles.card import CARD
+from ferkit.data.dataset import FaceDataset, as_faces
+from ferkit.data.labels import Target, class_names
+from ferkit.data.picture_blocks import blocks
+from ferkit.data.statistics import face_statistics
+from ferkit.data.stored_pictures import Images
+from ferkit.errors import DataError
+from ferkit.models.face_model import Answers
+from ferkit.settings import Settings
+
+__all__ = ["PROFILE", "AnswerProfile", "Profile", "Sample", "answers_of", "bundle_sha256", "write_profile"]
+
+PROFILE = "profile.json"
+
+# Of a sample, this many quantiles are kept, evenly spaced from its least to its greatest value.
+_QUANTILES = 201
+_DIGITS = 5
+
+
+class Sample(Settings):
+    """How a number was distributed.
+
+    Attributes
+    ----------
+    count
+        How many there were.
+    quantiles
+        From the least to the greatest, evenly spaced.
+    """
+
+    count: int = Field(ge=1)
+    quantiles: tuple[float, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _sorted(self) -> Self:
+        if (np.diff(self.quantiles) < 0).any():
+            raise ValueError("quantiles that are not sorted.")
+        return self
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> Self:
+        """Summarise numbers (N,), of which there is at least one."""
+        found = np.quantile(values.astype(np.float64), np.linspace(0, 1, _QUANTILES))
+        return cls(count=len(values), quantiles=tuple(float(f"{value:.{_DIGITS}g}") for value in found))
+
+    def cumulative(self, values: NDArray[np.floating], side: Literal["left", "right"]) -> NDArray[np.float64]:
+        """Share of the sample that is less than each value; with side ``right``, or equal to it."""
+        knots = np.asarray(self.quantiles)
+        last = len(knots) - 1
+        at = np.searchsorted(knots, values, side)
+        below, above = knots[np.clip(at - 1, 0, last)], knots[np.clip(at, 0, last)]
+        wide = np.where(above > below, above - below, 1.0)
+        part = np.clip((values - below) / wide, 0, 1)
+        return np.where(at == 0, 0.0, np.where(at > last, 1.0, (at - 1 + part) / last))
+
+    def quantile(self, share: float) -> float:
+        """The value that this share of the sample does not exceed."""
+        return float(np.interp(share, np.linspace(0, 1, len(self.quantiles)), self.quantiles))
+
+
+class AnswerProfile(Settings):
+    """What a model said about pictures.
+
+    Attributes
+    ----------
+    emotions
+        How often each was the most probable one.
+    confidence
+        Its probability.
+    entropy
+        Of the probabilities, in nats.
+    """
+
+    emotions: dict[str, int]
+    confidence: Sample
+    entropy: Sample
+
+
+class Profile(Settings):
+    """The whole of ``profile.json``.
+
+    Attributes
+    ----------
+    format
+        Of this file.
+    model
+        sha256 of the ``reference.json`` that it belongs to; empty where no model was asked.
+    pictures
+        Distribution of each of `ferkit.data.statistics` over the pictures of Training.
+    answers, single_answers
+        By target, what the ensemble, and its student, said about PublicTest.
+    """
+
+    format: Literal[1] = 1
+    model: str = ""
+    pictures: dict[str, Sample]
+    answers: dict[Target, AnswerProfile] = Field({})
+    single_answers: dict[Target, AnswerProfile] = Field({})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read ``profile.json`` in `folder`.
+
+        Raises
+        ------
+        DataError
+            If there is none, or it is not one that this version of ferkit reads.
+        """
+        file = folder / PROFILE
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise DataError(
+                f"{file}: no such file, so nothing says what this model was trained on; export or register it again, "
+                "or name a configuration or an earlier table: --against."
+            ) from None
+        except (OSError, ValidationError) as error:
+            raise DataError(f"{file}: not a profile that this ferkit reads: {' '.join(str(error).split())}") from error
+
+    @classmethod
+    def of_pictures(cls, faces: FaceDataset) -> Self:
+        """The profile of the pictures of Training alone: no model is asked.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        images = faces.of_split("Training").images
+        if not len(images):
+            raise DataError("no picture for Training, so there is nothing that a batch could be held against.")
+        parts = [face_statistics(block) for _, block in blocks(as_faces(images))]
+        return cls(pictures={name: Sample.of(np.concatenate([each[name] for each in parts])) for name in parts[0]})
+
+
+def answers_of(probabilities: NDArray[np.floating], target: Target) -> AnswerProfile:
+    """Summarise what a model said about at least one picture: (N, classes), rows that sum to one."""
+    classes = class_names(target)
+    said = probabilities.astype(np.float64)
+    counts = np.bincount(said.argmax(axis=1), minlength=len(classes))
+    # The limit of p log p is 0.
+    entropy = -(said * np.log(np.where(said > 0, said, 1.0))).sum(axis=1)
+    return AnswerProfile(
+        emotions=dict(zip(classes, counts.tolist(), strict=True)),
+        confidence=Sample.of(said.max(axis=1)),
+        entropy=Sample.of(np.maximum(entropy, 0.0)),
+    )
+
+
+def bundle_sha256(folder: Path) -> str:
+    """What tells the networks in `folder` from others: sha256 of their card, which has the checksums of all weights."""
+    return hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
+
+
+def write_profile(
+    folder: Path, reference: Reference, faces: FaceDataset, public: Mapping[str, Answers] | None = None
+) -> Profile:
+    """Write ``profile.json`` into `folder`: what `faces` look like, and what `reference` says about PublicTest.
+
+    Every network is asked once. Without pictures for PublicTest, its answers are left out. ``reference.json`` must not
+    change afterwards: its checksum tells whether a batch was made by this model.
+
+    Parameters
+    ----------
+    folder
+        Of the bundle: where the ``reference.json`` of `reference` lies.
+    reference
+        The networks.
+    faces
+        What they were trained on.
+    public
+        What each network said about the whole of PublicTest, if it was asked already.
+    """
+    images = faces.of_split("PublicTest").images
+    profile = Profile.of_pictures(faces).model_copy(update={"model": bundle_sha256(folder)})
+    if len(images):
+        said = public if public is not None else _ask_all(reference, images)
+        answers, single = (_answers(reference, said, single=single) for single in (False, True))
+        profile = profile.model_copy(update={"answers": answers, "single_answers": single})
+    (folder / PROFILE).write_text(profile.model_dump_json() + "\n")
+    return profile
+
+
+def _ask_all(reference: Reference, images: Images) -> dict[str, Answers]:
+    card = reference.card
+    return {
+        name: reference.ask(name, images, card.student_views if name in card.students else card.views)
+        for name in card.networks
+    }
+
+
+def _answers(reference: Reference, said: Mapping[str, Answers], *, single: bool) -> dict[Target, AnswerProfile]:
+    return {
+        target: answers_of(reference.vote(said, target, single=single), target)
+        for target, card in reference.card.targets.items()
+        if card.vote(single=single)
+    }

@@ -1,0 +1,64 @@
+"""How ZenML knows the orchestrator, and what can be set of it."""
+
+from pydantic import Field
+from zenml.orchestrators import BaseOrchestratorConfig, BaseOrchestratorFlavor
+
+__all__ = ["RayOrchestratorConfig", "RayOrchestratorFlavor"]
+
+
+class RayOrchestratorConfig(BaseOrchestratorConfig):
+    """Settings of the component.
+
+    Attributes
+    ----------
+    address
+        Of the cluster, as `ray.init` takes it: ``auto``, ``HOST:PORT`` of its head, ``ray://HOST:10001``.
+    default_cpus
+        Cores of a step that asks for none.
+    elastic
+        The cluster grows on demand, so that no request is refused for what its nodes have now.
+    excludes
+        Files of the checkout that no step needs, as in a .gitignore.
+    forwarded
+        Beginnings of the names of the environment variables that steps get from whoever submits.
+    loggers
+        Names of the loggers whose lines come from the steps to whoever submits.
+    """
+
+    address: str = "auto"
+    default_cpus: float = 1.0
+    elastic: bool = False
+    excludes: list[str] = Field([".venv", ".git", ".ferkit", "data", "docs", "tests", "benchmarks"])
+    forwarded: list[str] = Field(["FERKIT_", "MLFLOW_", "KERAS_", "TF_", "GX_", "AWS_"])
+    loggers: list[str] = Field(["ferkit"])
+
+    @property
+    def is_synchronous(self) -> bool:
+        """Whoever submits a run waits for it."""
+        return True
+
+    @property
+    def handles_step_retries(self) -> bool:
+        """Ray begins steps again, on another node if theirs is lost."""
+        return True
+
+
+class RayOrchestratorFlavor(BaseOrchestratorFlavor):
+    """The flavor ``ray``."""
+
+    @property
+    def name(self) -> str:
+        """What stacks call it."""
+        return "ray"
+
+    @property
+    def config_class(self) -> type[RayOrchestratorConfig]:
+        """Its settings."""
+        return RayOrchestratorConfig
+
+    @property
+    def implementation_class(self) -> type:
+        """The orchestrator; imported here, since Ray need not be installed to look at a stack."""
+        from ferkit.orchestrators.ray.orchestrator import RayOrchestrator
+
+        return RayOrchestrator

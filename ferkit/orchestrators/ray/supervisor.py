@@ -1,0 +1,171 @@
+"""The actor that sees a run through, also when whoever submitted it is gone."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import ray
+from ray.exceptions import RayTaskError
+
+from ferkit.orchestrators.ray.worker import HaltedError, PassingError, run_step, take_environment
+
+__all__ = ["Event", "PlannedStep", "Supervisor"]
+
+# Whoever submitted the run asks twice a second, and is gone after so long a silence.
+_SILENCE_S = 15.0
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step as Ray has to know it.
+
+    Attributes
+    ----------
+    options
+        Of the Ray task: resources and retries.
+    environment
+        Variables of the step.
+    upstream
+        Names of the steps that come before.
+    """
+
+    options: dict[str, Any]
+    environment: dict[str, str]
+    upstream: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What became of a step, in the words of ZenML's local orchestrator, or what it logged.
+
+    Attributes
+    ----------
+    level
+        Of `logging`.
+    says
+        The line.
+    error
+        Why the step failed.
+    logger
+        Name of the step's logger; none if the line is about the step.
+    """
+
+    level: int
+    says: str
+    error: BaseException | None = None
+    logger: str | None = None
+
+
+@ray.remote(num_cpus=0, max_concurrency=8)
+class Supervisor:
+    """Owns the tasks of one run, since Ray keeps tasks no longer than their owner."""
+
+    def __init__(
+        self,
+        run_id: UUID,
+        snapshot_id: str,
+        plan: Mapping[str, PlannedStep],
+        loggers: Sequence[str],
+        *,
+        fail_fast: bool,
+    ) -> None:
+        take_environment(next(iter(plan.values())).environment)
+        self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
+        self._loggers = loggers
+        self._events: list[Event] = []
+        self._asked = time.monotonic()
+        self._begun: dict[str, float] = {}
+        # What became of each step that has no result.
+        self._lost: dict[str, str] = {}
+        self._stopped = False
+
+    def run(self) -> list[str]:
+        """Submit every step, wait for all of them, leave a final state behind, and return which steps failed."""
+        me = ray.get_runtime_context().current_actor
+        tasks: dict[str, Any] = {}
+        for step, planned in self._plan.items():
+            upstream = [tasks[each] for each in planned.upstream if each in tasks]
+            task = run_step.options(name=step, **planned.options)
+            tasks[step] = task.remote(step, self._snapshot_id, planned.environment, self._loggers, me, *upstream)
+        waiting = {task: step for step, task in tasks.items()}
+        while waiting:
+            done, _ = ray.wait(list(waiting), timeout=0.5)
+            for task in done:
+                self._settle(waiting[task], tasks, waiting)
+            if self._stopped or (self._fail_fast and self._that("failed")):
+                for task in waiting:
+                    ray.cancel(task, force=True)
+        if self._lost:
+            # It imports ZenML, which takes seconds; what went well has a final state.
+            from ferkit.orchestrators.ray.final_states import finish
+
+            finish(self._run_id, stopped=self._stopped or not self._that("failed"))
+        threading.Thread(target=self._leave, args=(me,), daemon=True).start()
+        return self._that("failed") or self._that("halted")
+
+    def started(self, step: str, node: str) -> None:
+        """Called by a step that begins, each time."""
+        self._begun[step] = time.monotonic()
+        self._events.append(Event(logging.INFO, f"Step `{step}` has started on {node}."))
+
+    def tell(self, level: int, logger: str, says: str) -> None:
+        """Called by a step with a line that it logs."""
+        self._events.append(Event(level, says, logger=logger))
+
+    def events(self, since: int) -> list[Event]:
+        """What became of the steps, from the event number `since` on."""
+        self._asked = time.monotonic()
+        return self._events[since:]
+
+    def stop(self) -> None:
+        """Stop every step."""
+        self._stopped = True
+
+    def _settle(self, step: str, tasks: Mapping[str, Any], waiting: dict[Any, str]) -> None:
+        """Take note of what became of `step`, and first of what it waited for: the error of that is the step's, too."""
+        for upstream in self._plan[step].upstream:
+            task = tasks.get(upstream)
+            if task in waiting and ray.wait([task], timeout=0)[0]:
+                self._settle(upstream, tasks, waiting)
+        task = tasks[step]
+        # Settled already, as one that another waited for.
+        if waiting.pop(task, None):
+            self._events.append(self._outcome(step, task))
+
+    def _leave(self, me: Any) -> None:
+        """End with the run, also if whoever submitted it is gone and fetches no result."""
+        while time.monotonic() - self._asked < _SILENCE_S:
+            time.sleep(1)
+        ray.kill(me)
+
+    def _outcome(self, step: str, task: Any) -> Event:
+        try:
+            ray.get(task)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of the step
+            cause, broken = _cause(error), self._fail_fast and self._that("failed")
+            # Ray hands the error of a step on to all that wait for it.
+            if self._stopped or broken or self._lost.keys() & set(self._plan[step].upstream):
+                self._lost[step] = "skipped"
+                return Event(logging.WARNING, f"Skipping step {step} due to a failed step.")
+            # What a failure halts may be done before the step that failed.
+            if isinstance(cause, HaltedError):
+                self._lost[step] = "halted"
+                return Event(logging.WARNING, f"Step {step} was {cause}")
+            self._lost[step] = "failed"
+            return Event(logging.ERROR, f"Step {step} failed.", cause)
+        return Event(logging.INFO, f"Step `{step}` has finished in `{time.monotonic() - self._begun[step]:.1f}s`.")
+
+    def _that(self, what: str) -> list[str]:
+        return [step for step, became in self._lost.items() if became == what]
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the step itself raised, or in one line what Ray says of a step that was lost."""
+    lost = RuntimeError(f"the step was lost: {(str(error) or type(error).__name__).splitlines()[0]}")
+    if not isinstance(error, RayTaskError):
+        return lost
+    return error.cause.error if isinstance(error.cause, PassingError) else cast("BaseException", error.cause)

@@ -1,0 +1,144 @@
+"""What runs in a worker of the cluster: one step after the other, in the process that Ray keeps for them."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle
+
+__all__ = ["RUN_ID", "HaltedError", "PassingError", "run_step", "take_environment"]
+
+# Tells every step which run it belongs to.
+RUN_ID = "FERKIT_RAY_RUN_ID"
+
+# The copy of the checkout that Ray brought.
+_CODE = Path(__file__).resolve().parents[3]
+
+
+class HaltedError(RuntimeError):
+    """A step was not begun, or not ended, because its run has failed or was stopped meanwhile."""
+
+
+class PassingError(RuntimeError):
+    """A step failed with what may not happen again, and is begun again if it has a retry left.
+
+    Attributes
+    ----------
+    error
+        What it failed with.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@ray.remote
+def run_step(
+    step: str,
+    snapshot_id: str,
+    environment: dict[str, str],
+    loggers: Sequence[str],
+    supervisor: Any,
+    *_upstream: None,
+) -> None:
+    """Run `step`, once Ray has what is upstream; if that failed, Ray leaves the step out.
+
+    There is no process of its own for it: that would take ten seconds of imports, and outlive a lost worker.
+
+    Raises
+    ------
+    HaltedError
+        If it is not the step that failed.
+    PassingError
+        If it fails with what may not happen again.
+    Exception
+        Whatever else the step raises: an error that says it is ``permanent``.
+    """
+    _enter_code()
+    take_environment(environment)
+    context = ray.get_runtime_context()
+    supervisor.started.remote(step, f"{ray.util.get_node_ip_address()}-{context.get_node_id()[:4]}")
+    from zenml.exceptions import IllegalOperationError, RunStoppedException
+    from zenml.steps.heartbeat import StepHeartBeatTerminationException
+
+    try:
+        with _told(loggers, supervisor):
+            _entrypoint()(["--snapshot_id", snapshot_id, "--step_name", step]).run()
+    except (IllegalOperationError, RunStoppedException, StepHeartBeatTerminationException) as error:
+        # Told in one line, where ZenML has a long traceback.
+        raise HaltedError(f"halted: {error}") from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told and goes on
+        told = _portable(error)
+        raise (told if getattr(error, "permanent", False) else PassingError(told)) from None
+
+
+def _portable(error: Exception) -> Exception:
+    """`error` if another process can read it, else one that says the same in words."""
+    try:
+        cloudpickle.loads(cloudpickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever its class does as it is read
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+class _Teller(logging.Handler):
+    """Hands records on to the supervisor, and so to the terminal of whoever submitted the run."""
+
+    def __init__(self, supervisor: Any) -> None:
+        super().__init__(logging.INFO)
+        self._supervisor = supervisor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._supervisor.tell.remote(record.levelno, record.name, record.getMessage())
+
+
+@contextmanager
+def _told(loggers: Sequence[str], supervisor: Any) -> Iterator[None]:
+    """Whoever submitted the run sees what is logged to `loggers` within."""
+    teller, before = _Teller(supervisor), {name: logging.getLogger(name).level for name in loggers}
+    for name in loggers:
+        logging.getLogger(name).addHandler(teller)
+        logging.getLogger(name).setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).removeHandler(teller)
+            logging.getLogger(name).setLevel(level)
+
+
+def take_environment(environment: dict[str, str]) -> None:
+    """Take the variables of a step; to be called before ZenML is imported.
+
+    ZenML writes the store that they name into its configuration, and whoever started the node shall keep theirs. Ray
+    removes this one with the copy of the checkout.
+    """
+    os.environ.update(environment, ZENML_CONFIG_PATH=str(_CODE / f".zenml-{os.getpid()}"))
+
+
+def _entrypoint() -> Any:
+    """ZenML's way into a step, on the code that Ray brought; its own expects a container with ``/app``."""
+    from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
+    from zenml.utils.source_utils import set_custom_source_root
+
+    class RayStepEntrypoint(StepEntrypointConfiguration):
+        def prepare_code_environment(self) -> None:
+            set_custom_source_root(str(Path.cwd()))
+
+    return RayStepEntrypoint
+
+
+def _enter_code() -> None:
+    """Make the copy of the checkout the working directory.
+
+    Where nodes share a machine, losing one of them takes the copy from under the others' feet. A worker without it can
+    import nothing more: it ends, and Ray begins the step again in a new one.
+    """
+    if not _CODE.is_dir():
+        os._exit(1)
+    os.chdir(_CODE)

@@ -1,0 +1,1 @@
+"""What happens to data before training: validation, quarantine, cleaning, balancing."""

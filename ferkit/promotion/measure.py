@@ -1,0 +1,88 @@
+"""Asking bundles about the pictures that decide about a promotion."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ferkit.bundles.bundle import NetworkProgress, Reference
+from ferkit.data.dataset import FaceDataset, as_faces
+from ferkit.data.labels import Target
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.errors import DataError
+from ferkit.evaluation.metrics import EvaluationSettings, score
+from ferkit.models.selection import NO_DUPLICATES, SelectionSettings, selection_pictures
+from ferkit.promotion.gate import Measurement
+
+__all__ = ["protocols_of", "try_bundle"]
+
+# Faces that are timed one by one, after one that is not: the first call compiles.
+_TIMED = 15
+
+
+def protocols_of(reference: Reference) -> dict[Target, TargetSettings]:
+    """How the labels of each of its targets are made."""
+    return {name: card.settings for name, card in reference.card.targets.items()}
+
+
+def try_bundle(
+    name: str,
+    reference: Reference,
+    faces: FaceDataset,
+    protocols: Mapping[Target, TargetSettings],
+    settings: EvaluationSettings,
+    seed: int,
+    *,
+    selection: SelectionSettings = NO_DUPLICATES,
+    on_pictures: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
+) -> Measurement:
+    """Ask a bundle about PublicTest, never about PrivateTest, and judge what it says.
+
+    Parameters
+    ----------
+    name
+        What people call the model.
+    faces
+        The data: PublicTest is taken from it, the other splits say what occurs in them, too.
+    protocols
+        How labels are made: the challenger's, for the champion too. Other targets are not asked.
+    seed
+        Of the bootstrap.
+    selection
+        Which pictures of PublicTest decide.
+    on_pictures
+        Called with `name`, how many pictures have been answered (one network), and how many there are.
+
+    Raises
+    ------
+    DataError
+        If PublicTest has no picture with a label, or as `ferkit.models.selection.selection_pictures` does.
+    """
+    public = selection_pictures(faces, selection)
+    asked = [target for target in reference.targets if target in protocols]
+    parts = {target: labelled(public, target, protocols[target].protocol) for target in asked}
+    for target, (pictures, _) in parts.items():
+        if not len(pictures):
+            raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
+    voters = {network for target in asked for network in reference.card.targets[target].ensemble.weights}
+    tell = NetworkProgress(name, len(public) * len(voters), on_pictures)
+    said = reference.predict_targets(as_faces(public.images), asked, on_pictures=tell)
+    labels, answers, scores, milliseconds = {}, {}, {}, []
+    for target, (pictures, distribution) in parts.items():
+        probabilities = said[target][np.isin(public.row, pictures.row)]
+        scores[target] = score(probabilities, distribution, settings, seed)
+        labels[target] = distribution.argmax(axis=1).astype(np.int8)
+        answers[target] = probabilities.argmax(axis=1).astype(np.int8)
+        milliseconds.append(_latency(reference, target, pictures))
+    return Measurement(name, labels, answers, scores, max(milliseconds), selection.subset)
+
+
+def _latency(reference: Reference, target: Target, pictures: FaceDataset) -> float:
+    """Median milliseconds for one face; the slowest target counts, for it is what a server may be asked."""
+    taken = []
+    for at in range(_TIMED + 1):
+        one = np.asarray(as_faces(pictures.images[[at % len(pictures)]]))
+        begin = time.perf_counter()
+        reference.predict(one, target)
+        taken.append(1000 * (time.perf_counter() - begin))
+    return float(np.median(taken[1:]))

@@ -1,0 +1,241 @@
+"""Promotion and rollback: the gate's verdict, the history, the alias, and what is written down of it."""
+
+import getpass
+import logging
+import os
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from ferkit.bundles.bundle import Reference
+from ferkit.config.run_config import RunConfig
+from ferkit.data.dataset import FaceDataset
+from ferkit.evaluation.evaluate import EvaluationSettings
+from ferkit.models.selection import NO_DUPLICATES, SelectionSettings
+from ferkit.promotion.gate import Measurement, Verdict, judge
+from ferkit.promotion.measure import protocols_of, try_bundle
+from ferkit.promotion.settings import GateSettings
+from ferkit.registry.client import RegistryError, aliases_of, find_registered, registry_client, require_registered
+from ferkit.registry.history import Action, Entry, History
+from ferkit.registry.models import CHALLENGER, REGISTERED_NAME, RegisteredModel, champion_version, load_version
+from ferkit.registry.verdicts import log_verdict
+
+__all__ = ["Outcome", "Pictures", "find_challenger", "promote", "promote_run", "roll_back", "who"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """What a promotion is decided on.
+
+    Attributes
+    ----------
+    faces
+        The data, of which PublicTest is asked.
+    settings, seed
+        Of the scores and their bootstrap.
+    selection
+        Which pictures of PublicTest decide.
+    """
+
+    faces: FaceDataset
+    settings: EvaluationSettings
+    seed: int
+    selection: SelectionSettings = NO_DUPLICATES
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of asking for a promotion.
+
+    Attributes
+    ----------
+    verdict
+        Of the gate.
+    entry
+        The new line of the history; None if the champion stays.
+    """
+
+    verdict: Verdict
+    entry: Entry | None
+
+
+def who() -> str:
+    """Who asks: the user of the MLflow server if there is one, else of this machine."""
+    try:
+        return os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        return f"uid {os.getuid()}"
+
+
+def find_challenger(name: str, version: str | None, cache: Path) -> RegisteredModel:
+    """The version that is asked for, by default the one with the alias ``challenger``.
+
+    Raises
+    ------
+    RegistryError
+        If there is none.
+    """
+    chosen = version or aliases_of(require_registered(name)).get(CHALLENGER)
+    if chosen is None:
+        raise RegistryError(
+            f"registered model {name}: no version is {CHALLENGER}; name one with --version, `ferkit models` lists them."
+        )
+    return load_version(chosen, cache, name, alias=None if version else CHALLENGER)
+
+
+def promote(
+    challenger: RegisteredModel,
+    pictures: Pictures,
+    gate: GateSettings,
+    cache: Path,
+    *,
+    dry_run: bool = False,
+    force: str | None = None,
+    on_pictures: Progress = lambda _name, _done, _all: None,
+) -> Outcome:
+    """Make a version the champion if the gate lets it pass; the verdict is written to the registry and its run.
+
+    Parameters
+    ----------
+    cache
+        Where models of the registry are copied to.
+    dry_run
+        Change and write nothing.
+    force
+        Reason for a promotion in spite of the gate.
+
+    Raises
+    ------
+    RegistryError
+        If the version is champion already, or the registry does not answer.
+    DataError
+        If a bundle, or PublicTest, is not as it has to be.
+    """
+    history = History(challenger.name)
+    trials = _Trials(challenger, pictures, cache, on_pictures)
+    while True:
+        if not dry_run:
+            history.settle()
+        entries = history.read()
+        champion = next(iter(reversed(history.champions(entries))), None) or _unrecorded(challenger.name, entries)
+        if champion == challenger.version:
+            raise RegistryError(f"{challenger.name} version {champion} is the champion already.")
+        verdict = judge(trials.of(challenger.version), trials.of(champion) if champion else None, gate, pictures.seed)
+        if dry_run:
+            return Outcome(verdict, None)
+        entry = None
+        if verdict.passed or force:
+            action: Action = "promote" if verdict.passed else "force"
+            reason = force or " ".join(verdict.reasons)
+            entry = _entry(action, challenger.version, champion, reason)
+            if not history.append(entry, after=entries):
+                # Somebody promoted meanwhile: there is another champion to be compared with.
+                continue
+            history.settle()
+            _pass_on_challenger(challenger)
+        log_verdict(challenger, champion, verdict, entry, who())
+        return Outcome(verdict, entry)
+
+
+def roll_back(name: str, reason: str) -> Entry:
+    """Bring the champion before this one back; done again, the one before that.
+
+    Raises
+    ------
+    RegistryError
+        If there is none, or somebody else changed the champion at the same moment.
+    """
+    history = History(name)
+    entries = history.read()
+    champions = history.champions(entries)
+    if len(champions) < 2:
+        raise RegistryError(
+            f"registered model {name}: no champion before this one is registered, so there is nothing to roll back to."
+        )
+    entry = _entry("rollback", champions[-2], champions[-1], reason)
+    if not history.append(entry, after=entries):
+        raise RegistryError(
+            f"registered model {name}: somebody else changed the champion at the same moment, nothing was rolled back; "
+            "look at `ferkit models` and do it again if it is still needed."
+        )
+    history.settle()
+    return entry
+
+
+class _Trials:
+    """What each version says; each is asked once, however often the champion changes meanwhile."""
+
+    def __init__(self, challenger: RegisteredModel, pictures: Pictures, cache: Path, on_pictures: Progress) -> None:
+        self._challenger, self._pictures, self._cache, self._on_pictures = challenger, pictures, cache, on_pictures
+        self._protocols = protocols_of(Reference(challenger.folder))
+        self._known: dict[str, Measurement] = {}
+
+    def of(self, version: str) -> Measurement:
+        if version not in self._known:
+            name = self._challenger.name
+            folder = self._challenger.folder
+            if version != self._challenger.version:
+                folder = load_version(version, self._cache, name).folder
+            self._known[version] = try_bundle(
+                f"{name} version {version}", Reference(folder), self._pictures.faces, self._protocols,
+                self._pictures.settings, self._pictures.seed,
+                selection=self._pictures.selection, on_pictures=self._on_pictures,
+            )  # fmt: skip
+        return self._known[version]
+
+
+def _unrecorded(name: str, entries: list[Entry]) -> str | None:
+    """A champion that somebody named by hand before the history began."""
+    return None if entries else champion_version(name)
+
+
+def _entry(action: Action, version: str, previous: str | None, reason: str) -> Entry:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    # A parameter of MLflow may have 6,000 characters in all.
+    return Entry(action, version, previous, who(), now, reason[:4000], uuid.uuid4().hex[:12])
+
+
+def _pass_on_challenger(promoted: RegisteredModel) -> None:
+    """A champion is no challenger any more; a version that was registered meanwhile stays one."""
+    if aliases_of(find_registered(promoted.name)).get(CHALLENGER) == promoted.version:
+        registry_client().delete_registered_model_alias(promoted.name, CHALLENGER)
+
+
+_LOG = logging.getLogger("ferkit.registry")
+
+
+def promote_run(registered: pd.DataFrame, config: RunConfig, faces: FaceDataset) -> pd.DataFrame:
+    """Ask the gate about the ensemble that a run registered, and promote it if it passes.
+
+    Parameters
+    ----------
+    registered
+        As `ferkit.registry.register.register_run` returns it.
+    faces
+        The data as it was read.
+
+    Returns
+    -------
+    passed, reason
+        One line for each thing that the gate looked at; none if the version is champion already, as that of a run
+        whose steps were all cached may be.
+    """
+    version = str(registered.loc[registered["name"] == REGISTERED_NAME, "version"].iloc[0])
+    if version == champion_version():
+        _LOG.info("%s version %s is the champion already", REGISTERED_NAME, version)
+        return pd.DataFrame({"passed": pd.Series(dtype=bool), "reason": pd.Series(dtype=str)})
+    with tempfile.TemporaryDirectory() as scratch:
+        challenger = find_challenger(REGISTERED_NAME, version, Path(scratch))
+        pictures = Pictures(faces, config.evaluation, config.seed, config.selection)
+        outcome = promote(challenger, pictures, config.registry.gate, Path(scratch))
+    registry_errors = "is the champion now" if outcome.entry else "is refused and stays challenger"
+    _LOG.info("%s version %s %s: %s", REGISTERED_NAME, version, registry_errors, " ".join(outcome.verdict.reasons))
+    return outcome.verdict.table()

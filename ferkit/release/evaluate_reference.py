@@ -1,0 +1,138 @@
+"""Judging the reference models on the official splits, from the shipped weights alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ferkit.bundles.bundle import NetworkProgress, Reference
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Split, Target
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.errors import DataError
+from ferkit.evaluation.evaluate import evaluate, with_raw_calibration
+from ferkit.evaluation.metrics import EvaluationSettings
+from ferkit.models.face_model import Answers
+from ferkit.models.predictions import Predictions
+from ferkit.release.answers import KeptAnswers
+
+__all__ = ["ReferenceEvaluation", "evaluate_reference"]
+
+# Fixed, so that a published interval can be made again.
+_SETTINGS, _SEED = EvaluationSettings(), 0
+_Said = dict[Split, NDArray[np.float32]]
+_SPLITS: tuple[Split, ...] = ("PublicTest", "PrivateTest")
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceEvaluation:
+    """What came of judging the reference models.
+
+    Attributes
+    ----------
+    scores
+        As `Evaluation.to_table`, with a column ``role``: member, ensemble or student. Members have no temperature;
+        ensemble and student are judged with theirs, and their calibration without it is in further columns, see
+        `ferkit.evaluation.evaluate.with_raw_calibration`.
+    answers
+        Of the ensemble and the student, to every picture that was asked.
+    """
+
+    scores: pd.DataFrame
+    answers: KeptAnswers
+
+
+def evaluate_reference(
+    reference: Reference,
+    faces: FaceDataset,
+    *,
+    limit: int | None = None,
+    public: Mapping[str, Answers] | None = None,
+    on_pictures: Callable[[str, int, int], None] = lambda _network, _done, _all: None,
+) -> ReferenceEvaluation:
+    """Ask every network about PublicTest and PrivateTest, once, and judge it, the ensemble and the student.
+
+    Parameters
+    ----------
+    faces
+        FER-2013, with the votes of FER+ where a target needs them. Of a sample, only duplicates within it are known.
+    limit
+        At most this many pictures of each split, evenly spaced.
+    public
+        What the networks said about the whole of PublicTest, if they were asked already.
+    on_pictures
+        Called with the network that is being asked, how many pictures it has answered, and how many it will.
+
+    Raises
+    ------
+    DataError
+        If a split is empty, or there are no FER+ votes where they are needed.
+    """
+    asked = {split: _some(faces.of_split(split), limit) for split in _SPLITS}
+    if empty := [split for split, pictures in asked.items() if not len(pictures)]:
+        raise DataError(f"no picture of {' or '.join(empty)} in this data: the reference is judged on both.")
+    said: dict[Split, dict[str, Answers]] = {split: {} for split in _SPLITS}
+    for name in reference.card.networks:
+        views = reference.card.student_views if name in reference.card.students else reference.card.views
+        if public is not None:
+            said["PublicTest"][name] = public[name]
+        left = {split: pictures for split, pictures in asked.items() if name not in said[split]}
+        report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
+        for split, pictures in left.items():
+            said[split][name] = reference.ask(name, pictures.images, views, report)
+    tables, classes = [], {}
+    for target, model, role, probabilities, raw in _models(reference, said):
+        protocol = reference.card.targets[target].settings
+        answered, before = (_judged(model, each, asked, faces, protocol) for each in (probabilities, raw))
+        table = with_raw_calibration(answered, before)
+        # FER+ is what the second target is for.
+        tables.append(table[~table["subset"].str.contains("FER+", regex=False)].assign(role=role))
+        if role != "member":
+            classes[f"{target} {role}"] = np.concatenate([probabilities[split].argmax(axis=1) for split in _SPLITS])
+    hashes = np.concatenate([pictures.picture_hashes() for pictures in asked.values()])
+    return ReferenceEvaluation(pd.concat(tables, ignore_index=True), KeptAnswers.of(hashes, classes))
+
+
+def _judged(
+    model: str,
+    probabilities: Mapping[Split, NDArray[np.float32]],
+    asked: Mapping[Split, FaceDataset],
+    faces: FaceDataset,
+    target: TargetSettings,
+) -> pd.DataFrame:
+    """The scores of what a model said about every picture that was asked."""
+    predictions = []
+    for split, pictures in asked.items():
+        kept, _ = labelled(pictures, target.name, target.protocol)
+        chosen = np.isin(pictures.row, kept.row)
+        predictions.append(Predictions(target.name, split, kept.row, probabilities[split][chosen]))
+    return evaluate(model, predictions, faces, target, _SETTINGS, _SEED).to_table()
+
+
+def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:
+    if limit is None or limit >= len(faces):
+        return faces
+    return faces.take(np.linspace(0, len(faces) - 1, limit).round().astype(np.int64))
+
+
+def _models(
+    reference: Reference, said: Mapping[Split, Mapping[str, Answers]]
+) -> Iterator[tuple[Target, str, str, _Said, _Said]]:
+    """Target, name and role of everything that is judged, what it answers by split, and that without temperature."""
+    for target, card in reference.card.targets.items():
+        for name in card.ensemble.weights:
+            label = reference.card.networks[name].label
+            of_member = {split: answers[name][target] for split, answers in said.items()}
+            yield target, label, "member", of_member, of_member
+        for role, single in (("ensemble", False), ("student", True)):
+            if card.vote(single=single):
+                answered, raw = (
+                    {
+                        split: reference.vote(answers, target, single=single, calibrated=calibrated)
+                        for split, answers in said.items()
+                    }
+                    for calibrated in (True, False)
+                )
+                yield target, role, role, answered, raw

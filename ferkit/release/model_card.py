@@ -1,0 +1,277 @@
+"""The model card of the reference models (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+import yaml
+
+from ferkit.backbones import BackboneSettings
+from ferkit.bundles.card import ReferenceCard, Vote
+from ferkit.data.labels import class_names
+from ferkit.models.test_time_augmentation import TestTimeAugmentation
+from ferkit.release.scores_table import markdown_table, published_table
+from ferkit.standalone.records import MemberRecord
+
+__all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "views_words", "votes_table"]
+
+
+def model_card(
+    card: ReferenceCard,
+    records: Mapping[str, MemberRecord],
+    scores: pd.DataFrame,
+    sizes: Mapping[str, int],
+    commands: Sequence[str],
+) -> str:
+    """What a person has to know before using the reference models, as Markdown.
+
+    Parameters
+    ----------
+    card
+        What ships.
+    records
+        How each of its networks was trained, by name.
+    scores
+        As `ferkit.release.evaluate_reference.ReferenceEvaluation.scores`.
+    sizes : bytes
+        Of each file that ships, by name.
+    commands
+        That make all of it.
+    """
+    return _TEMPLATE.format(
+        name=card.name,
+        misuse=MISUSE,
+        failings=FAILINGS,
+        count=len(card.networks.keys() - card.students),
+        megabytes=f"{sum(sizes.values()) / 1e6:.1f}",
+        student=_student(card),
+        results=published_table(scores),
+        recall=_recall(scores),
+        networks=_networks(card, records, sizes),
+        recipes=_recipes(card, records),
+        votes=votes_table(card),
+        views=views_words(card.views),
+        student_views=f",\n  the student {views_words(card.student_views)}" if card.students else "",
+        targets=labels_words(card),
+        joint=_JOINT if any(len(network.heads) > 1 for network in card.networks.values()) else "",
+        licences=licences(record.backbone for record in records.values()),
+        commands="\n".join(f"    {each}" for each in commands),
+    )
+
+
+def _student(card: ReferenceCard) -> str:
+    if not card.students:
+        return ""
+    labels = " and ".join(f"`{card.networks[name].label}`" for name in sorted(card.students))
+    return (
+        f" One more network, {labels}, was taught by the vote of the run that trained it, and answers alone where "
+        "speed counts (`single=True`)."
+    )
+
+
+def _recall(scores: pd.DataFrame) -> str:
+    """Recall of each class of the ensemble and the student on PrivateTest."""
+    parts = []
+    for target in scores["target"].unique():
+        at = (scores["target"] == target) & (scores["subset"] == "PrivateTest") & (scores["role"] != "member")
+        rows = [
+            (line["model"], target, *(_percent(line[f"recall_{name}"]) for name in class_names(target)))
+            for line in scores[at].to_dict("records")
+        ]
+        parts.append(markdown_table(("model", "target", *class_names(target)), rows))
+    return "\n\n".join(parts)
+
+
+def _percent(share: float) -> str:
+    return "-" if pd.isna(share) else f"{100 * share:.1f} %"
+
+
+def _networks(card: ReferenceCard, records: Mapping[str, MemberRecord], sizes: Mapping[str, int]) -> str:
+    rows = []
+    for name, network in card.networks.items():
+        record = records[name]
+        environment = record.environment
+        start = "pretrained" if record.backbone.starts_trained else "random weights"
+        rows.append(
+            (
+                f"`{network.label}`",
+                f"{network.backbone.name}, {start}",
+                f"{network.backbone.size}",
+                " + ".join(network.heads),
+                f"{sizes[network.file] / 1e6:.1f}",
+                f"{record.numbers['best_epoch'] + 1:.0f} of {_epochs(record)}",
+                f"{record.seconds / 60:.0f}",
+                str(record.seed),
+                f"{environment.backend}, {record.precision}, {environment.device}",
+                environment.commit or "unknown",
+            )
+        )
+    header = ("network", "backbone", "input", "heads", "MB", "best epoch", "minutes", "seed", "trained with", "commit")
+    return markdown_table(header, rows)
+
+
+def _epochs(record: MemberRecord) -> int:
+    """Of both phases, where there were two."""
+    return record.training.epochs + (record.training.head.epochs if record.backbone.starts_trained else 0)
+
+
+def _recipes(card: ReferenceCard, records: Mapping[str, MemberRecord]) -> str:
+    """What the training of each network does otherwise than ferkit's defaults, as YAML."""
+    changed = {
+        card.networks[name].label: record.training.model_dump(mode="json", exclude_defaults=True)
+        | ({"distillation": record.distillation.model_dump(mode="json")} if record.distillation else {})
+        for name, record in records.items()
+    }
+    text = yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=110)
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def labels_words(card: ReferenceCard) -> str:
+    """How the labels of each target are made, in words."""
+    return "; ".join(
+        f"`{target}`: " + ("FER-2013's own" if target == "fer" else f"FER+, protocol {each.settings.protocol}")
+        for target, each in card.targets.items()
+    )
+
+
+def votes_table(card: ReferenceCard) -> str:
+    """Markdown: weights and temperature of each vote."""
+
+    def line(vote: Vote) -> str:
+        return ", ".join(f"`{card.networks[name].label}` {weight:.3f}" for name, weight in vote.weights.items())
+
+    rows = []
+    for target, each in card.targets.items():
+        rows += [
+            (f"`{target}`, {role}", line(vote), f"{vote.temperature:.3f}")
+            for role, vote in (("ensemble", each.ensemble), ("student", each.student))
+            if vote
+        ]
+    return markdown_table(("target", "weights", "temperature"), rows)
+
+
+def views_words(views: TestTimeAugmentation) -> str:
+    """What is seen of each picture, in words."""
+    crops = "five crops" if views.crops == "five" else "the whole of it"
+    return f"{crops} and the mirror image of each" if views.flip else crops
+
+
+def licences(backbones: Iterable[BackboneSettings]) -> str:
+    """Markdown: what the pretrained weights bring with them, each said once."""
+    found = {
+        backbone.name: (backbone.card.summary, backbone.card.weights)
+        for backbone in backbones
+        if backbone.starts_trained and backbone.card.weights
+    }
+    lines = [
+        f"- `{name}` began as {summary}. File: {weights.source}.\n  Licence: {weights.licence}."
+        for name, (summary, weights) in found.items()
+    ]
+    return "\n".join(lines) or "- No network began with the weights of others."
+
+
+_JOINT = """
+- Networks with two heads learned from both kinds of labels together. FER+ labels are extra annotation for FER-2013: a
+  number for FER-2013's labels that such a network helped to reach is not one of FER-2013 alone."""
+
+MISUSE = """## What they must not be used for
+
+They say which word annotators would give to a *picture*. They do not say what a person feels.
+
+- **No inference about a person's inner state.** Faces do not show emotions reliably: people scowl when they
+  concentrate and smile when they are not happy (Barrett et al., "Emotional Expressions Reconsidered", Psychological
+  Science in the Public Interest 20(1), 2019). Not for hiring, policing, border control, credit, insurance,
+  diagnosis, lie detection, or any decision about a person.
+- **Not at work and not in education.** The EU's AI Act (Regulation (EU) 2024/1689), Article 5(1)(f), bans inferring
+  emotions there from biometric data, but for medical or safety reasons. Elsewhere such systems are high-risk (Annex
+  III, 1(c)), and people have to be told that they are exposed to one (Article 50(3)).
+- Not to watch people who have not agreed to it.
+
+What they are for: research, teaching, a baseline to compare with, starting points of other models.
+"""
+
+FAILINGS = """## Where they fail
+
+- **The pictures.** FER-2013 (Goodfellow et al., 2013, arXiv:1307.0414) came from web searches for words of emotion:
+  posed, acted, stock photographs, some drawings. Expressions in daily life are weaker. Faces are cropped tightly
+  and are grey and 48 pixels wide: anything cropped otherwise is another task.
+- **The labels.** Its authors estimate human accuracy at 65 +/- 5 %. The label of FER-2013 is that of FER+'s
+  majority on 67.1 % of the PrivateTest pictures that the majority protocol keeps; 59 groups of identical pictures
+  carry conflicting labels.
+- **Rare classes.** 547 of 35,887 pictures are disgust (55 in PrivateTest), so that its scores have wide intervals;
+  16 of the 3,153 in FER+'s PrivateTest are contempt. See the recall below.
+- **People.** Nobody recorded who is in the pictures, and there are no demographic labels: how well the models do
+  for which group of people is *not known*, and was not measured here. The web's skews in age, sex and skin colour,
+  and its stereotypes about who smiles and who is angry, are in the data; models learn the latter especially
+  (Dominguez-Catena et al., 2022, arXiv:2210.05332). Measure on your own people before you trust a number.
+- **Probabilities** are calibrated for pictures like FER-2013's, with its share of each class, and for no others.
+"""
+
+_TEMPLATE = """# Model card: the reference models of ferkit
+
+`{name}`: {count} networks, {megabytes} MB with everything in this folder. They take a grey 48x48 picture of a face
+and give a probability to each expression: the seven of FER-2013 or the eight of FER+.{student}
+
+    from ferkit.bundles.bundle import load_reference
+    load_reference().predict(pictures)      # (N, 48, 48) uint8 -> (N, 7) float32
+
+{misuse}
+{failings}
+## Results
+
+Accuracy with 95 % intervals (percentile bootstrap over pictures, 2,000 draws), macro-F1, expected calibration error
+(15 bins), log loss in nats. "No duplicates" leaves out pictures that also occur, byte for byte, in another split.
+
+{results}
+
+The command that prints this table from the files of this folder, given `fer2013.csv` and `fer2013new.csv` in
+`data`:
+
+    ferkit evaluate reference --data data
+
+Recall of each class on PrivateTest:
+
+{recall}
+
+## Protocol
+
+- Trained on Training. Everything was chosen on PublicTest: epochs and recipe by what the networks said in training,
+  the weights of the vote and the temperatures by what these half-precision files say. PrivateTest chose nothing; it was
+  read for the table above. PublicTest's own numbers are therefore too good. So are, on both splits, those over all
+  pictures: of FER-2013, 288 of PrivateTest and 280 of PublicTest are in Training, byte for byte.
+- Labels of each target: {targets}.{joint}
+- The ensemble sees of each picture {views}{student_views};
+  the probabilities of the views are averaged.
+- `answers.npz` holds the class that ensemble and student gave each picture of both splits, by hash, so that a copy
+  of the data, or a part of it, can be checked against this card.
+
+## Members
+
+{networks}
+
+Minutes of training are those of the device named. Weights are stored in half precision. What each training did
+otherwise than by default:
+
+{recipes}
+
+{votes}
+
+Each vote is a weighted mean of probabilities, found by `ferkit.models.ensemble`; its temperature (Guo et al., 2017,
+arXiv:1706.04599) changes no decision.
+
+## Reproduce
+
+`config.yaml` (one a run, if there were several) is the recipe with every default written out, `training.log` what
+it said.
+
+{commands}
+
+## Licence
+
+The code is MIT. The weights come with what they were made from:
+
+{licences}
+- FER-2013 was collected from web searches for a Kaggle contest; the photographs belong to others. FER+ (Barsoum et
+  al., 2016, arXiv:1608.01041) adds labels to it.
+
+Use the weights for research; ask a lawyer before anything else.
+"""

@@ -1,0 +1,108 @@
+"""The API: ``/api/v1/``."""
+
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from ferkit.inference.predictor import Predictor
+from ferkit.serving.backend import Backend, backend
+from ferkit.serving.client import gone_of
+from ferkit.serving.decoding import find_faces
+from ferkit.serving.errors import ApiError
+from ferkit.serving.explanation import explanation
+from ferkit.serving.model.served import Served
+from ferkit.serving.requests import ExplainQuery, PredictQuery, Upload, uploads
+from ferkit.serving.responses import about_model, model_of, picture_answer
+
+__all__ = ["api", "asked", "require_token"]
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+
+
+def require_token() -> None:
+    """Raise a 401 `ApiError` unless the request carries the token, if there is one; 429 after too many wrong ones."""
+    token, wrong_tokens = backend().settings.token, backend().wrong_tokens
+    if token is None:
+        return
+    client = request.remote_addr or ""
+    given = request.authorization
+    presented = given.token if given is not None and given.type == "bearer" else None
+    if presented is not None:
+        wrong_tokens.require_left(client)
+        # In a time that does not tell how much of it is right.
+        if hmac.compare_digest(presented.encode(), token.get_secret_value().encode()):
+            return
+        wrong_tokens.count(client)
+    raise ApiError(
+        401, "unauthorized", "expected the header Authorization: Bearer TOKEN.", {"WWW-Authenticate": "Bearer"}
+    )
+
+
+api.before_request(require_token)
+
+
+@api.post("/predict")
+def predict() -> Response:
+    """The faces of one or many pictures, and what each shows."""
+    query = PredictQuery.of(request)
+    with asked() as (service, served, pictures):
+        predictor = _predictor(service, served, query)
+        gone = gone_of(request)
+        found = [find_faces(each, service, gone, detect=query.detect) for each in pictures]
+        answers = predictor.classify([each.crops for each in found])
+        service.metrics.pictures.inc(len(found))
+        service.metrics.saw_faces(query.target, served.version, (face.emotion for faces in answers for face in faces))
+        return jsonify(
+            model=model_of(served),
+            target=query.target,
+            classes=predictor.classes,
+            pictures=[
+                picture_answer(each, faces, predictor.classes) for each, faces in zip(found, answers, strict=True)
+            ],
+        )
+
+
+@api.post("/explain")
+def explain() -> Response:
+    """Which parts of one face speak for an emotion."""
+    query = ExplainQuery.of(request)
+    with asked() as (service, served, pictures):
+        if len(pictures) != 1:
+            raise ApiError(400, "too_many_pictures", f"{len(pictures)} pictures, expected one to explain.")
+        predictor = _predictor(service, served, query)
+        found = find_faces(pictures[0], service, gone_of(request), detect=query.detect)
+        faces = predictor.classify([found.crops])[0]
+        detector = service.detector if query.detect else None
+        # Gradients need several times the memory of an answer.
+        with service.explanations.share(1):
+            return jsonify(explanation(served, query, found, faces, detector))
+
+
+@api.get("/model")
+def model() -> Response:
+    """Which model answers, and its card."""
+    return jsonify(about_model(backend().model.current()))
+
+
+@contextmanager
+def asked() -> Iterator[tuple[Backend, Served, list[Upload]]]:
+    """The model and the pictures of a request, if the service can take it on now."""
+    service = backend()
+    service.rate_limit.count(request.remote_addr or "")
+    served = service.model.current()
+    with service.requests.share(1), uploads(request, service) as pictures:
+        yield service, served, pictures
+
+
+def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predictor:
+    ask: Any = served.ask(query.target, single=query.single)
+    return Predictor(
+        partial(service.batcher.ask, ask, gone=gone_of(request)),
+        served.reference.classes(query.target),
+        # Faces have been found already, in another process.
+        None,
+    )

@@ -1,0 +1,125 @@
+"""A model in use, and the questions that it can be asked."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferkit.bundles.bundle import Reference, load_reference
+from ferkit.data.dataset import SIZE
+from ferkit.data.labels import Target
+from ferkit.serving.errors import ApiError, NotReadyError
+
+__all__ = ["Ask", "Served", "now", "without_registry"]
+
+_ENSEMBLE_LATER = "the ensemble is being read; try again in some seconds, or ask the one network (single=true)."
+
+
+def now() -> str:
+    """Date and time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A model in use.
+
+    Attributes
+    ----------
+    name, version
+        What the registry calls it; ``shipped`` is the version of the reference that ferkit brings.
+    alias, run_id
+        None if it does not come from the registry.
+    reference
+        The networks.
+    loaded_at
+        Date and time, UTC, ISO 8601.
+    warm
+        Names of the networks that have been asked, so that no request pays for what is done once.
+    """
+
+    name: str
+    version: str
+    reference: Reference
+    alias: str | None = None
+    run_id: str | None = None
+    loaded_at: str = field(default_factory=now)
+    warm: set[str] = field(default_factory=set)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every question can be asked."""
+        return all(self.warm.issuperset(question.networks) for question in self.questions())
+
+    def require_ready(self) -> None:
+        """Raise a `NotReadyError` unless every question can be asked."""
+        if not self.is_ready:
+            raise NotReadyError(_ENSEMBLE_LATER)
+
+    def ask(self, target: Target, *, single: bool) -> "Ask":
+        """What answers for `target`.
+
+        Raises
+        ------
+        ApiError
+            If this model does not answer for it, or not yet.
+        """
+        card = self.reference.card.targets.get(target)
+        if card is None:
+            raise ApiError(
+                422, "no_such_target", f"target {target}: {self.name} answers for {', '.join(self.reference.targets)}."
+            )
+        if card.vote(single=single) is None:
+            raise ApiError(422, "no_single_network", f"{self.name} has no single network for {target}: single=false.")
+        question = Ask(self, target, single)
+        if not self.warm.issuperset(question.networks):
+            raise NotReadyError(_ENSEMBLE_LATER)
+        return question
+
+    def questions(self) -> "list[Ask]":
+        """As many as it takes to ask every network that has a say; the quickest, which needs no TensorFlow, first."""
+        asked: set[str] = set()
+        found = []
+        for target, card in self.reference.card.targets.items():
+            for single in (True, False):
+                vote = card.vote(single=single)
+                if vote is not None and not asked.issuperset(vote.weights):
+                    found.append(Ask(self, target, single))
+                    asked.update(vote.weights)
+        return found
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question to a model: equal ones may be asked together."""
+
+    served: Served
+    target: Target
+    single: bool
+
+    @property
+    def networks(self) -> frozenset[str]:
+        """Names of those that have a say."""
+        vote = self.served.reference.card.targets[self.target].vote(single=self.single)
+        return frozenset(vote.weights if vote else ())
+
+    def warm_up(self) -> None:
+        """Have its networks see pictures."""
+        # Several networks, each prepared for two sizes, look to TensorFlow like one that is traced again and again.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.
+        for count in (1, 2):
+            self(np.zeros((count, SIZE, SIZE), np.uint8))
+
+    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
+        """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
+        return self.served.reference.predict(images, self.target, single=self.single)
+
+
+def without_registry(folder: Path | None = None) -> Served:
+    """The reference that ferkit brings, or the one in `folder`."""
+    reference = load_reference(folder)
+    return Served(reference.card.name, "local" if folder else "shipped", reference)

@@ -1,0 +1,1 @@
+"""gunicorn: its settings, its worker, the application that it loads."""

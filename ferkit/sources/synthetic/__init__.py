@@ -1,0 +1,1 @@
+"""Drawn faces with the flaws of real data, for tests and first runs."""

@@ -1,0 +1,1 @@
+"""A whole run without ZenML and MLflow: ``python -m ferkit.standalone CONFIG``."""

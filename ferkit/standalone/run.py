@@ -1,0 +1,147 @@
+"""A whole run in one process, with files for results: for a GPU machine that has neither ZenML nor MLflow.
+
+It does what the pipeline does, in the same order with the same functions, and can be killed at any time: what is
+finished is kept, and a training goes on after its last whole epoch.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ferkit.config.run_config import RunConfig, Training
+from ferkit.data.labels import Split
+from ferkit.data.targets import TargetSettings
+from ferkit.environment import this_environment
+from ferkit.errors import ConfigError, DataError
+from ferkit.evaluation.evaluate import evaluate
+from ferkit.models.ensemble import Ensemble, combine, selection_ensemble
+from ferkit.models.predictions import Predictions
+from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.members import RunData, RunMembers
+from ferkit.standalone.records import RunRecord
+
+__all__ = ["train_run"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def train_run(
+    config: RunConfig,
+    data: RunData,
+    out: Path,
+    *,
+    only: Sequence[str] = (),
+    deadline: float | None = None,
+    test: bool = True,
+) -> pd.DataFrame:
+    """Train the networks of `config`, combine and judge them, and write everything to `out`.
+
+    Parameters
+    ----------
+    data
+        As `ferkit.standalone.members.read_data` read it.
+    out
+        The run folder, see `ferkit.standalone.folder`. What it holds of this very configuration is not done again.
+    only
+        Labels of the backbones to train; all if empty. Ensembles and scores are made when every network is there.
+    deadline : seconds of `time.monotonic`
+        After the epoch that passes it, the run stops.
+    test
+        Whether PrivateTest is read. Without, scores are those of PublicTest.
+
+    Returns
+    -------
+    DataFrame
+        The scores of every model, as `ferkit.evaluation.evaluate.Evaluation.to_table`; empty if networks are missing.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline has passed.
+    FerkitError
+        As the parts of a run do.
+    """
+    begin = time.monotonic()
+    trainings = config.trained()
+    known = list(dict.fromkeys(each.label for each in trainings))
+    if unknown := set(only) - set(known):
+        raise ConfigError(f"--only {' '.join(sorted(unknown))}: no such backbone, expected some of {' '.join(known)}.")
+    run = RunMembers(config, data, RunFolder(out), this_environment(), deadline)
+    where = run.environment
+    _LOG.info("%s, seed %d: %s on %s, commit %s", config.name, config.seed, where.backend, where.device, where.commit)
+    _LOG.info("%d pictures read, %d kept", len(data.ingested), len(data.faces))
+    run.folder.write_config(config.to_yaml())
+    complete = False
+    try:
+        if not _train(run, [each for each in trainings if each.entry.teacher is None], only):
+            return pd.DataFrame()
+        run.ensembles = {target.name: _combine(run, target) for target in config.targets}
+        if not _train(run, [each for each in trainings if each.entry.teacher], only):
+            return pd.DataFrame()
+        tables = [_judge(run, target, test=test) for target in config.targets]
+        complete = test
+    finally:
+        _write_record(run, time.monotonic() - begin, complete=complete)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _train(run: RunMembers, trainings: Sequence[Training], only: Sequence[str]) -> bool:
+    """Train those of `trainings` that are asked for; whether all of them are there."""
+    for each in trainings:
+        if not only or each.label in only:
+            run.train(each)
+    return not run.missing(trainings)
+
+
+def _combine(run: RunMembers, target: TargetSettings) -> Ensemble:
+    """The ensemble of a target, found on PublicTest."""
+    said = {label: run.predictions(each, target, "PublicTest") for label, each in run.voters(target).items()}
+    ensemble = selection_ensemble(said, run.data.faces, target, run.config.selection, run.config.ensemble)
+    run.folder.write_ensemble(ensemble)
+    return ensemble
+
+
+def _judge(run: RunMembers, target: TargetSettings, *, test: bool) -> pd.DataFrame:
+    """Scores of every network of a target and of the ensemble; PrivateTest is asked about here and nowhere else."""
+    trainings = [each for each in run.config.trained() if target in each.targets]
+    splits: tuple[Split, ...] = ("PublicTest", "PrivateTest") if test else ("PublicTest",)
+    said: dict[Split, dict[str, Predictions]] = {}
+    for split in splits:
+        networks = {each.label: run.predictions(each, target, split) for each in trainings}
+        said[split] = {**networks, "ensemble": combine(networks, run.ensembles[target.name])}
+    seed, settings = run.config.seed, run.config.evaluation
+    judged = [
+        evaluate(name, [said[split][name] for split in splits], run.data.ingested, target, settings, seed)
+        for name in said["PublicTest"]
+    ]
+    table = pd.concat([each.to_table() for each in judged], ignore_index=True)
+    run.folder.write_evaluations(target.name, table)
+    return table
+
+
+def _write_record(run: RunMembers, seconds: float, *, complete: bool) -> None:
+    """Write what the run was made from and how far it is."""
+    try:
+        before = run.folder.read_record().seconds
+    except DataError:
+        before = 0.0
+    members = {each.name: run.files(each) for each in run.config.trained()}
+    run.folder.write_record(
+        RunRecord(
+            name=run.config.name,
+            seed=run.config.seed,
+            fingerprint=run.data.fingerprint,
+            data_hash=run.data.ingested.content_hash(),
+            environment=run.environment,
+            seconds=before + seconds,
+            pictures_per_second={
+                name: files.read_record().numbers["pictures_per_second"]
+                for name, files in members.items()
+                if files.has_record()
+            },
+            complete=complete,
+        )
+    )

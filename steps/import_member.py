@@ -1,0 +1,70 @@
+"""Step: one member that was trained elsewhere, in place of training it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from ferkit.backbones import BackboneSettings
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings
+from ferkit.data.training_set import TrainingSet
+from ferkit.models.face_model import FaceModel
+from ferkit.models.selection import SelectionSettings
+from ferkit.standalone.folder import MemberFolder
+from ferkit.standalone.import_member import adopt
+from ferkit.standalone.records import MemberRecord
+from ferkit.training.settings import TrainingSettings
+from materializers.models import FaceModelMaterializer
+from materializers.tables import TableMaterializer
+from steps import tracking
+from steps.caching import code_of
+
+__all__ = ["import_member"]
+
+
+@step(
+    experiment_tracker=True,
+    cache_policy=code_of(__name__),
+    output_materializers={"{member}_model": FaceModelMaterializer, "{member}_history": TableMaterializer},
+)
+def import_member(
+    faces: FaceDataset,
+    training_sets: list[TrainingSet],
+    targets: list[TargetSettings],
+    backbone: BackboneSettings,
+    settings: TrainingSettings,
+    seed: int,
+    selection: SelectionSettings,
+    folder: str,
+    folder_hash: str,  # noqa: ARG001
+) -> tuple[Annotated[FaceModel, "{member}_model"], Annotated[pd.DataFrame, "{member}_history"]]:
+    """Read the network in `folder`, whose content `folder_hash` stands for, and log it as `fine_tune` does."""
+    learned = {target.name: each for target, each in zip(targets, training_sets, strict=True)}
+    member, record = adopt(MemberFolder(Path(folder)), faces, learned, targets, backbone, settings, seed, selection)
+    with tracking.member_run("+".join(learned), backbone.label):
+        _log_origin(record)
+        for epoch in member.history.to_dict("index").values():
+            tracking.log_epoch({str(name): value for name, value in epoch.items()})
+        tracking.log_metrics(member.numbers)
+        tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
+    return member.models[targets[0].name], member.history
+
+
+def _log_origin(record: MemberRecord) -> None:
+    """Write what `steps.tracking.log_training` writes of a training, and where this one ran."""
+    tracking.log_params(
+        {
+            "backbone": record.backbone.model_dump(mode="json"),
+            "training": record.training.model_dump(mode="json"),
+            "seed": record.seed,
+            "training_set_hash": ", ".join(record.training_sets.values()),
+            "version": record.environment.versions,
+            "trained_on": {
+                **record.environment.model_dump(mode="json", exclude={"versions"}),
+                "precision": record.precision,
+                "seconds": round(record.seconds, 1),
+            },
+        }
+    )

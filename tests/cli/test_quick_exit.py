@@ -1,0 +1,40 @@
+"""The end of a process: what is registered for it is done, Python's own taking apart is not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_SCRIPT = """
+import atexit, sys, threading
+from ferkit.cli.quick_exit import quick_exit
+
+class Part:
+    def __del__(self):
+        print("taken apart", flush=True)
+
+part = Part()
+with quick_exit():
+    atexit.register(print, "log written")
+    threading.Thread(target=print, args=("thread done",)).start()
+    {ending}
+"""
+
+
+def ended(ending):
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT.format(ending=ending)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    return done.returncode, done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("ending", "status"), [("pass", 0), ("sys.exit()", 0), ("sys.exit(0)", 0), ("sys.exit(3)", 3)])
+def test_a_command_that_is_done_ends_at_once(ending, status):
+    assert ended(ending) == (status, ["thread done", "log written"])
+
+
+@pytest.mark.parametrize(("ending", "status"), [("sys.exit('told')", 1), ("1 / 0", 1), ("raise KeyboardInterrupt", -2)])
+def test_what_went_wrong_ends_as_ever(ending, status):
+    assert ended(ending) == (status, ["thread done", "log written", "taken apart"])

@@ -1,0 +1,156 @@
+"""Each artifact through its materializer and a real folder: the same comes back, and nothing is pickled."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from zenml.enums import VisualizationType
+from zenml.materializers.materializer_registry import materializer_registry
+
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate
+from ferkit.models.ensemble import Ensemble
+from ferkit.models.face_model import FaceModel
+from ferkit.models.predictions import Predictions
+from ferkit.preparation.balancing import BalancingSettings, oversample
+from ferkit.reporting.report import Report
+from ferkit.sources.synthetic.generate import SyntheticSettings, generate
+from materializers.evaluations import EnsembleMaterializer, EvaluationMaterializer
+from materializers.faces import FaceDatasetMaterializer, TrainingSetMaterializer
+from materializers.models import FaceModelMaterializer, PredictionsMaterializer
+from materializers.reports import ReportMaterializer
+from materializers.tables import TableMaterializer
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return generate(SyntheticSettings(count=200)).faces
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _active_stack():
+    """Materializers write through the artifact store of the active stack."""
+    from ferkit.cli.state.workspace import Workspace
+
+    Workspace.open().activate_stack()
+
+
+@pytest.fixture
+def folder():
+    """A folder inside the artifact store, which guards against paths outside it."""
+    import uuid
+
+    from zenml.client import Client
+
+    uri = f"{Client().active_stack.artifact_store.path}/{uuid.uuid4()}"
+    Client().active_stack.artifact_store.makedirs(uri)
+    return uri
+
+
+def through(materializer, data, folder):
+    """What comes back, the hashes of both, and what is shown."""
+    used = materializer(folder)
+    used.save(data)
+    shown = used.save_visualizations(data)
+    assert all(isinstance(kind, VisualizationType) for kind in shown.values())
+    json.dumps(used.extract_metadata(data))
+    again = materializer(folder).load(type(data))
+    first, second = used.compute_content_hash(data), used.compute_content_hash(again)
+    assert first == second
+    assert first
+    return again, shown
+
+
+@pytest.mark.parametrize("votes", [True, False])
+def test_faces(faces, folder, votes):
+    from dataclasses import replace
+
+    data = faces if votes else replace(faces, votes=None)
+    again, shown = through(FaceDatasetMaterializer, data, folder)
+    np.testing.assert_array_equal(again.images, data.images)
+    assert (again.votes is None) == (not votes)
+    assert [path.rsplit("/", 1)[1] for path in shown] == ["faces.png"]
+
+
+@pytest.mark.parametrize("class_weight", [True, False])
+def test_training_set(faces, folder, class_weight):
+    settings = BalancingSettings(method="random_over_sampler", class_weight=class_weight)
+    data = oversample(faces, TargetSettings(), settings, 0)
+    again, _ = through(TrainingSetMaterializer, data, folder)
+    np.testing.assert_array_equal(again.indices, data.indices)
+    assert (again.class_weight is None) == (not class_weight)
+
+
+def test_table(folder):
+    table = pd.DataFrame({"row": [3, 1], "score": [0.5, np.nan], "reason": ["a, b", ""], "dropped": [True, False]})
+    again, shown = through(TableMaterializer, table, folder)
+    pd.testing.assert_frame_equal(again, table)
+    assert list(shown.values()) == [VisualizationType.CSV]
+    assert TableMaterializer(folder).compute_content_hash(table.assign(row=[3, 2])) != TableMaterializer(
+        folder
+    ).compute_content_hash(table)
+
+
+def said(faces, split, seed=0):
+    pictures, _ = labelled(faces.of_split(split), "fer")
+    probabilities = np.random.default_rng(seed).dirichlet(np.ones(7), len(pictures)).astype(np.float32)
+    return Predictions("fer", split, pictures.row, probabilities)
+
+
+def test_predictions(faces, folder):
+    again, _ = through(PredictionsMaterializer, said(faces, "PublicTest"), folder)
+    assert again.split == "PublicTest"
+    np.testing.assert_array_equal(again.row, faces.of_split("PublicTest").row)
+
+
+def test_ensemble(folder):
+    data = Ensemble("fer", "weighted", ("a", "b"), (0.25, 0.75))
+    again, shown = through(EnsembleMaterializer, data, folder)
+    assert again == data
+    assert shown
+
+
+def test_evaluation(faces, folder):
+    predictions = [said(faces, "PublicTest"), said(faces, "PrivateTest")]
+    data = evaluate("a", predictions, faces, TargetSettings(), EvaluationSettings(bootstrap=100), 0)
+    again, shown = through(EvaluationMaterializer, data, folder)
+    pd.testing.assert_frame_equal(again.to_table(), data.to_table())
+    assert list(again.scores) == list(data.scores)
+    assert len(shown) == 2
+
+
+def test_report(folder):
+    data = Report("# a\n", "<p>a</p>", {"x.png": b"\x89PNG", "y.png": b"\x89PNG2"})
+    again, shown = through(ReportMaterializer, data, folder)
+    assert again.figures == data.figures
+    assert again.markdown == data.markdown
+    assert list(shown.values()) == [VisualizationType.HTML]
+
+
+def test_model(folder, tmp_path):
+    from ferkit.backbones import BackboneSettings, build_network
+
+    network = build_network(BackboneSettings(name="fernet", width=4), {"fer": 7}, seed=0)
+    data = FaceModel.save(network, "a", "fer", tmp_path / "network.keras")
+    again, _ = through(FaceModelMaterializer, data, folder)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    np.testing.assert_allclose(again.predict(pictures), data.predict(pictures), atol=1e-6)
+    second = FaceModel.save(network, "a", "fer", tmp_path / "again.keras")
+    assert second.content_hash() == data.content_hash(), "the date in the archive is no content"
+    other = build_network(BackboneSettings(name="fernet", width=4), {"fer": 7}, seed=1)
+    assert FaceModel.save(other, "a", "fer", tmp_path / "other.keras").content_hash() != data.content_hash()
+
+
+@pytest.mark.parametrize(
+    ("kind", "materializer"),
+    [
+        (FaceModel, FaceModelMaterializer),
+        (Predictions, PredictionsMaterializer),
+        (Ensemble, EnsembleMaterializer),
+        (Evaluation, EvaluationMaterializer),
+        (Report, ReportMaterializer),
+    ],
+)
+def test_zenml_chooses_ours(kind, materializer):
+    assert materializer_registry[kind] is materializer

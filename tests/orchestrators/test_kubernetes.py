@@ -1,0 +1,121 @@
+"""A run on ZenML's Kubernetes orchestrator, up to the pods: what a cluster would be told to start."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.toys.cluster import ToyCluster
+from tests.toys.extras import installed_beside
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "name": "tiny",
+    "data": {"source": "synthetic", "count": 300},
+    "validation": {"minimum_class": 1},
+    "backbones": [
+        {"name": "fernet", "alias": "a", "width": 4},
+        {"name": "fernet", "alias": "b", "width": 4, "resources": {"cpu_count": 2}},
+    ],
+    "resources": {"fine_tune": {"gpu_count": 2, "cpu_count": 8, "memory": "32GB"}, "evaluate": {"memory": "512MiB"}},
+}
+CONTEXT = "my-cluster"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A cluster that was given a run; `output` is what `ferkit run` said."""
+    folder = tmp_path_factory.mktemp("kubernetes")
+    packages = installed_beside("kubernetes", folder)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
+    home = folder / "home"
+    environment = {**kept, "PYTHONPATH": f"{packages}:{ROOT}", "FERKIT_HOME": str(home)}
+    stack = yaml.safe_load((ROOT / "configs" / "stacks" / "kubernetes.yaml").read_text())
+    # A cluster on this machine needs no server of ZenML's and shares a folder with it; all else is as shipped.
+    stack["orchestrator"]["configuration"]["local"] = True
+    # ZenML lets pods of such a cluster run as who runs it; another setting has to show that these arrive.
+    stack["orchestrator"]["configuration"]["pod_settings"]["env"] = [{"name": "TEAM", "value": "faces"}]
+    stack["container_registry"]["configuration"]["uri"] = "localhost:5000"
+    shared = home / "zenml" / "local_stores"
+    stack["artifact_store"] = {"flavor": "local", "configuration": {"path": str(shared / "artifacts")}}
+    (shared / "artifacts").mkdir(parents=True)
+    for name, content in (("stack", stack), ("run", TINY)):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+    def runs(job):
+        return "kubernetes_orchestrator_entrypoint" in str(job["spec"]["template"]["spec"]["containers"][0]["command"])
+
+    with ToyCluster(folder, runs, environment) as made:
+        environment["KUBECONFIG"] = str(made.kubeconfig(CONTEXT))
+        command = [sys.executable, "-c", "from ferkit.cli.app import main; main()", "run", str(folder / "run.yaml")]
+        done = subprocess.run(
+            [*command, "--stack", str(folder / "stack.yaml")], env=environment, cwd=folder, check=False,
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=400,
+        )  # fmt: skip
+        made.output = done.stdout + done.stderr
+        made.status = done.returncode
+        yield made
+
+
+def steps(cluster):
+    """The specification of each step's pod, by the step's name."""
+    found = {}
+    for job in cluster.jobs.values():
+        name = job["metadata"].get("labels", {}).get("step_name")
+        if name:
+            found[name] = job["spec"]["template"]["spec"]
+    return found
+
+
+def test_every_step_is_a_job_that_kubernetes_allows(cluster):
+    assert cluster.refused == []
+    names = set(steps(cluster))
+    assert names >= {"ingest", "fine_tune_fer_a", "fine_tune_fer_b", "evaluate_fer_a", "report"}, cluster.output
+    assert len(cluster.jobs) == len(names) + 1, "and one that starts them"
+    assert {job["kind"] for job in cluster.jobs.values()} == {"Job"}
+
+
+def test_what_a_step_asks_for_is_in_its_pod(cluster):
+    resources = {name: pod["containers"][0]["resources"] for name, pod in steps(cluster).items()}
+    assert resources["fine_tune_fer_a"] == {
+        "requests": {"cpu": "8", "memory": "32G"},
+        "limits": {"memory": "32G", "nvidia.com/gpu": "2"},
+    }
+    assert resources["fine_tune_fer_b"]["requests"]["cpu"] == "2"
+    assert resources["evaluate_fer_a"]["limits"] == {"memory": "512Mi"}
+    with_gpu = {name for name, asked in resources.items() if "nvidia.com/gpu" in asked.get("limits", {})}
+    assert with_gpu == {"fine_tune_fer_a"}
+
+
+def test_only_steps_with_gpus_go_to_gpu_nodes_in_the_image_that_has_cuda(cluster):
+    for name, pod in steps(cluster).items():
+        gpu = name == "fine_tune_fer_a"
+        assert pod["containers"][0]["image"].endswith("ferkit:gpu" if gpu else "ferkit:cpu"), name
+        assert ("nvidia.com/gpu.present" in pod.get("nodeSelector", {})) == gpu, name
+        assert (pod.get("tolerations") or []) == (
+            [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}] if gpu else []
+        ), name
+
+
+def test_the_pod_settings_of_the_stack_hold_for_every_step(cluster):
+    for name, pod in steps(cluster).items():
+        assert {"name": "TEAM", "value": "faces"} in pod["containers"][0]["env"], name
+
+
+def test_the_cache_finds_the_code_in_the_image(cluster):
+    """The orchestrator's own pod asks the cache, which hashes the files of `ferkit` that a step reaches."""
+    log = cluster.log(next(iter(cluster.jobs)))
+    assert "Orchestrator pod finished" in log
+    # Of the steps after it the cache knows nothing, since the first one has not run here.
+    assert "Failed to populate step run request for step ingest" not in log
+    assert "Failed to populate step run request for step validate: No step ingest" in re.sub(r"\x1b\[[0-9;]*m", "", log)
+
+
+def test_a_run_that_leaves_no_report_is_told_in_a_line(cluster):
+    assert cluster.status == 1
+    assert "Traceback" not in cluster.output
+    assert re.search(r"^ferkit: run tiny-\S+ ", cluster.output, flags=re.MULTILINE), cluster.output

@@ -1,0 +1,248 @@
+"""The steps of a pipeline on a Ray cluster: where they run, and what becomes of them when something breaks."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+from zenml.config import ResourceSettings
+
+from ferkit.orchestrators.ray.requests import options, request, unmet
+from tests.toys.ray import ROOT, toy_cluster
+from tests.toys.services import CLEAN, s3_server, wait_for
+
+SMALL = {
+    "name": "small",
+    "data": {"source": "synthetic", "count": 300},
+    "validation": {"minimum_class": 1},
+    "backbones": [{"name": "fernet", "width": 4}],
+    "training": {"epochs": 12, "patience": 12},
+    "evaluation": {"bootstrap": 100},
+    "registry": {"register": False},
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with toy_cluster(tmp_path_factory.mktemp("ray")) as found:
+        yield found
+
+
+def test_a_request_is_what_zenml_says_and_ray_understands():
+    asked = request(ResourceSettings(cpu_count=2, gpu_count=1, memory="8GB"), default_cpus=1)
+    assert options(asked) == {"num_cpus": 2, "num_gpus": 1, "memory": 8_000_000_000}
+    assert options(request(ResourceSettings(), default_cpus=0.5)) == {"num_cpus": 0.5, "num_gpus": 0, "memory": None}
+
+
+def test_what_no_node_has_is_named_with_what_they_have():
+    nodes = {"a": {"CPU": 4, "memory": 8e9}, "b": {"CPU": 2, "GPU": 1, "memory": 4e9}}
+    assert unmet({"train": {"CPU": 2, "GPU": 1, "memory": 0}}, nodes) is None
+    assert unmet({"train": {"CPU": 4, "GPU": 1, "memory": 0}}, nodes) == (
+        "step train asks for 4 CPU, 1 GPU, which no node of the Ray cluster has: "
+        "a has 4 CPU, 0 GPU, 8.0 GB of memory; b has 2 CPU, 1 GPU, 4.0 GB of memory."
+    )
+
+
+def test_steps_run_at_the_same_time_each_where_it_finds_what_it_needs(cluster):
+    status, said = cluster.run("side_by_side", seconds=4)
+    assert status == 0, said
+    (first,), (second,), (graphics,) = (cluster.noted(name) for name in ("first", "second", "graphics"))
+    ends = {name: cluster.noted(name, "end")[0]["time"] for name in ("first", "second", "graphics")}
+    assert max(first["time"], second["time"]) < min(ends["first"], ends["second"])
+    assert graphics["gpus"] == "0"
+    assert not first["gpus"]
+    assert graphics["node"] not in (first["node"], second["node"])
+    assert cluster.noted("last")[0]["time"] > max(ends.values())
+    assert cluster.statuses() == (
+        "completed", {name: ["completed"] for name in ("first", "second", "graphics", "last")}
+    )  # fmt: skip
+    kept = Path(os.environ["ZENML_CONFIG_PATH"], "config.yaml")
+    server = cluster.environment["ZENML_STORE_URL"]
+    assert not kept.exists() or server not in kept.read_text(), "whoever started the nodes keeps their own ZenML"
+
+
+def test_what_no_node_can_run_is_refused_before_anything_runs(cluster):
+    status, said = cluster.run("greedy")
+    assert status != 0, said
+    assert "step greedy asks for 1 CPU, 4 GPU, 2.0 GB of memory, which no node of the Ray cluster has" in said
+    assert cluster.statuses() == ("failed", {})
+    assert not cluster.noted("modest")
+
+
+def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster):
+    # What the cache goes by, and so the same in both runs.
+    notes = str(cluster.folder / "broken.jsonl")
+    status, said = cluster.run("broken", notes=notes)
+    assert status != 0, said
+    assert "1 is not enough" in said
+    # An error of ferkit's comes whole, is begun once, and is that of its step.
+    assert "UnfitDataError: anger: 0 pictures\nfear: 1 picture\nThe data is not fit to train on" in said
+    assert "Step unfit failed." in said
+    assert "lost" not in said
+    assert said.endswith(("failure in step(s): explode, unfit\n", "failure in step(s): unfit, explode\n"))
+    assert len(cluster.noted("unfit")) == 1
+    # Another may pass, and can be told although no other process can read it.
+    assert len(cluster.noted("flaky")) == 2
+    assert "epoch 1 of 2" in said, "what a step logs is seen where the run was submitted"
+    state, steps = cluster.statuses()
+    assert state == "failed"
+    assert steps.pop("flaky") == ["retried", "completed"]
+    # ZenML lets no step have failed that has a retry left.
+    assert steps.pop("unfit") == ["stopped"]
+    assert steps == {"kept": ["completed"], "explode": ["failed"], "independent": ["completed"]}
+    _, again = cluster.run("broken", notes=notes)
+    assert cluster.statuses()[1]["kept"] == ["cached"], again
+
+
+def test_a_run_that_fails_fast_stops_everything(cluster):
+    status, said = cluster.run("hasty")
+    assert status != 0, said
+    assert "1 is not enough" in said
+    assert "was halted: " in said
+    assert said.endswith("Pipeline run has failed due to failure in step(s): explode\n")
+    assert "IllegalOperationError" not in said
+    state, steps = cluster.statuses()
+    assert state == "failed"
+    assert steps.pop("independent", ["failed"]) == ["failed"]
+    # Stopped before its end if it is `independent` that began too late and was halted.
+    assert steps.pop("until_failed") in (["completed"], ["failed"])
+    assert steps == {"explode": ["failed"]}
+
+
+def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):
+    with s3_server(tmp_path, bucket="faces") as address:
+        stack = json.loads(cluster.stack.read_text())
+        stack["name"] = "toy-bucket"
+        stack["artifact_store"] = {
+            "flavor": "s3",
+            "configuration": {
+                "path": "s3://faces/runs", "key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": address}
+            },
+        }  # fmt: skip
+        file = tmp_path / "bucket.yaml"
+        file.write_text(json.dumps(stack))
+        said, _ = cluster.ferkit("stack", "apply", str(file)).communicate(timeout=120)
+        assert "toy-bucket" in said
+        cluster.environment["TOY_STACK"] = "toy-bucket"
+        try:
+            status, said = cluster.run("side_by_side", seconds=0)
+        finally:
+            del cluster.environment["TOY_STACK"]
+        assert status == 0, said
+        assert cluster.statuses()[0] == "completed"
+        # It answers in XML; the names are enough.
+        listing = urllib.request.urlopen(f"{address}/faces?list-type=2", timeout=10).read().decode()
+        assert all(f"<Key>runs/{label}/{label}_done/" in listing for label in ("first", "graphics", "last"))
+
+
+def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
+    places = [cluster.nodes.add_node(num_cpus=3) for _ in range(2)]
+    process = cluster.start("long", seconds=6, need={"cpu_count": 3}, retries=2)
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
+    lost = cluster.noted("long")[0]["node"]
+    cluster.lose(lost)
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert [each["node"] for each in cluster.noted("long")] == [
+        lost, next(each.node_id for each in places if each.node_id != lost)
+    ]  # fmt: skip
+    assert cluster.statuses() == ("completed", {"long": ["retried", "completed"], "after": ["completed"]})
+
+
+def test_a_step_that_is_lost_too_often_has_failed(cluster):
+    place = cluster.nodes.add_node(num_cpus=4)
+    process = cluster.start("long", seconds=60, need={"cpu_count": 4})
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
+    cluster.lose(place.node_id)
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode != 0
+    assert "the step was lost" in said
+    assert cluster.statuses() == ("failed", {"long": ["failed"]})
+
+
+def test_a_run_comes_to_its_end_without_whoever_submitted_it(cluster):
+    process = cluster.start("long", seconds=5)
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
+    os.killpg(process.pid, signal.SIGKILL)
+    wait_for(lambda: cluster.statuses()[0] == "completed", what=f"{cluster.statuses()}")
+    assert cluster.noted("after")
+    wait_for(lambda: not supervisors(cluster), what="the supervisor outlives its run")
+
+
+def test_an_interruption_stops_the_steps(cluster):
+    process = cluster.start("long", seconds=100)
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert cluster.statuses()[0] == "stopped", said
+    assert cluster.statuses()[1] == {"long": ["stopped"]}
+    worker = cluster.noted("long")[0]["pid"]
+    wait_for(lambda: not Path(f"/proc/{worker}").exists(), 30, "it goes on")
+    assert not cluster.noted("long", "end")
+
+
+def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(cluster, tmp_path):
+    """The numbers of `ferkit run` on one machine, although a node and MLflow's server were away in the middle."""
+    config = tmp_path / "small.yaml"
+    config.write_text(yaml.safe_dump(SMALL))
+    # At the same time: the other run waits for most of its.
+    here = subprocess.Popen(
+        [sys.executable, "-c", "from ferkit.cli.app import main; main()", "run", str(config)],
+        env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")},
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    for _ in range(2):
+        cluster.nodes.add_node(num_cpus=5)
+    process = cluster.ferkit(
+        "run", str(config), "--stack", str(cluster.stack), "--set", "resources.fine_tune.cpu_count=5"
+    )
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        begun = re.search(r"fine_tune_fer_fernet \.\.\. on \S+-(\w{4})", line)
+        if begun and "lost" not in said:
+            wait_for(lambda: list(cluster.folder.glob("home/checkpoints/fer-fernet/*/state")), what="".join(said))
+            [lost] = [each.node_id for each in cluster.nodes.list_all_nodes() if each.node_id.startswith(begun[1])]
+            cluster.lose(lost)
+            said.append("lost")
+            cluster.without_tracking(30)
+    assert process.wait(timeout=300) == 0, "".join(said)
+    assert re.search(r"fernet network epoch \d+/12: loss", "".join(said)), "".join(said)
+    assert results("".join(said)) == results(here.communicate(timeout=300)[0])
+    status, steps = cluster.statuses()
+    assert (status, steps["fine_tune_fer_fernet"]) == ("completed", ["retried", "completed"])
+    client = mlflow.MlflowClient(cluster.environment["MLFLOW_TRACKING_URI"])
+    [run] = client.search_runs(["1"], "attributes.run_name = 'fer/fernet'")
+    losses = {point.step for point in client.get_metric_history(run.info.run_id, "val_loss")}
+    assert losses == set(range(SMALL["training"]["epochs"])), "the curve has no gap"
+
+
+ACTORS = """
+import sys
+import ray
+ray.init(sys.argv[1], namespace="ferkit", logging_level="ERROR", log_to_driver=False)
+print(*ray.util.list_named_actors())
+"""
+
+
+def supervisors(cluster) -> list[str]:
+    """The runs whose supervisors are there."""
+    asked = subprocess.run(
+        [sys.executable, "-c", ACTORS, cluster.nodes.address], env=cluster.environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return asked.stdout.split()
+
+
+def results(said: str) -> list[str]:
+    """The lines of the table of results."""
+    lines = said.split(": results")[1].split("\nrun ", maxsplit=1)[0].splitlines()
+    return [" ".join(line.split()) for line in lines if line.strip()]

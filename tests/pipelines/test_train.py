@@ -1,0 +1,469 @@
+"""The pipeline as a person runs it: the `ferkit` command on a copy of the checkout, real ZenML and MLflow stores."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+
+from tests.toys.services import wait_for
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("configs", "ferkit", "materializers", "pipelines", "steps", "pyproject.toml")
+TINY = {
+    "name": "tiny",
+    "data": {"source": "synthetic", "count": 400},
+    "validation": {"minimum_class": 1},
+    "balancing": {"method": "random_over_sampler"},
+    "targets": [{"name": "fer"}, {"name": "ferplus"}],
+    "backbones": [
+        {"name": "fernet", "alias": "a", "width": 4, "targets": ["fer"]},
+        {"name": "fernet", "alias": "j", "width": 4, "joint": True},
+        {"name": "fernet", "alias": "s", "width": 4, "joint": True, "teacher": "ensemble"},
+    ],
+    "training": {"epochs": 1, "learning_rate": 0.003},
+    "ensemble": {"method": "mean"},
+    "evaluation": {"bootstrap": 100},
+    "resources": {"fine_tune": {"cpu_count": 1, "memory": "2GB"}, "report": {"gpu_count": 0}},
+}
+TRAININGS = {"fine_tune_fer_a", "fine_tune_fer_ferplus_j", "fine_tune_fer_ferplus_s"}
+TEACHING = {"teach_fer", "teach_ferplus", "distil_fer", "distil_ferplus"}
+STEPS = 28
+ONE_NETWORK = "backbones=[{name: fernet, alias: c, width: 4}]"
+# A member and a student of one target: what the cache goes by, in half of the steps.
+TWO_NETWORKS = (
+    *("--set", "targets=[{name: fer}]"),
+    *("--set", "backbones=[{name: fernet, alias: b, width: 4}, {name: fernet, alias: p, width: 4, teacher: ensemble}]"),
+    *("--set", "registry.promote=true"),
+    *("--set", "registry.gate.floors={accuracy: 0, macro_f1: 0, recall: 0, expected_calibration_error: 1}"),
+)
+
+
+class Checkout:
+    """A copy of the project whose code a test may change."""
+
+    def __init__(self, root):
+        self.root = root
+        self.home = root / ".ferkit"
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, root / part)
+        self.config = root / "configs" / "tiny.yaml"
+        self.config.write_text(yaml.safe_dump(TINY))
+        kept = ("FERKIT", "ZENML", "MLFLOW", "MPLCONFIGDIR", "GX_")
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(kept)}
+        self.environment["PYTHONPATH"] = str(root)
+
+    def command(self, *arguments):
+        return [sys.executable, "-c", "from ferkit.cli.app import main; main()", *map(str, arguments)]
+
+    def ferkit(self, *arguments, **environment):
+        return subprocess.run(
+            self.command(*arguments), cwd=self.root, env={**self.environment, **environment},
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=500,
+        )  # fmt: skip
+
+    def run(self, *arguments, **environment):
+        """Run the tiny configuration; the names of the steps that were executed, in order."""
+        done = self.ferkit("run", self.config, *arguments, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.output = done.stdout
+        return re.findall(r"^\d\d:\d\d:\d\d  (\w+) \.\.\.$", done.stderr, flags=re.MULTILINE)
+
+    def ask(self, script):
+        """What `script`, run beside the checkout's ZenML store, writes as JSON on its last line."""
+        code = (
+            "from ferkit.cli.state.workspace import Workspace\nWorkspace.open().set_environment()\n"
+            + textwrap.dedent(script)
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A checkout in which the tiny configuration ran once."""
+    made = Checkout(tmp_path_factory.mktemp("checkout"))
+    # In the same fresh folder of state at the same moment.
+    with subprocess.Popen(
+        made.command("stack", "list"), cwd=made.root, env=made.environment, stdin=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as beside:  # fmt: skip
+        made.first = made.run()
+        made.first_output = made.output
+        made.beside = beside.communicate(timeout=60)[0], beside.returncode
+    return made
+
+
+def test_a_run_executes_every_step_and_prints_every_model(checkout):
+    assert len(checkout.first) == STEPS
+    assert set(checkout.first) >= {"ingest", "validate", "drop_non_faces", "report", *TRAININGS, *TEACHING}
+    for model in ("fer/a", "fer/j", "fer/ensemble", "fer/s", "ferplus/j", "ferplus/ensemble", "ferplus/s"):
+        assert model in checkout.first_output
+    for subset in ("PublicTest", "PrivateTest", "no duplicates", "FER+ majority_7"):
+        assert subset in checkout.first_output
+    assert f"{STEPS} of {STEPS} steps executed" in checkout.first_output
+    folder = Path(re.search(r"report\s+(\S+)report\.html", checkout.first_output)[1])
+    assert "PrivateTest" in (folder / "report.html").read_text()
+    assert "ferplus/s (joint student)" in (folder / "report.md").read_text()
+    assert {path.name for path in folder.glob("figures/*_curves.png")} == {
+        "fer_a_curves.png", "fer_ferplus_j_curves.png", "fer_ferplus_s_curves.png",
+    }  # fmt: skip
+
+
+def test_two_commands_may_make_the_stores_at_once(checkout):
+    output, status = checkout.beside
+    assert status == 0, output
+    assert output.startswith("default  orchestrator local")
+    assert "Traceback" not in output
+
+
+def test_all_state_lies_in_the_checkout(checkout):
+    assert {"zenml", "mlflow.db", "mlartifacts", "artifacts", "reports"} <= {
+        path.name for path in checkout.home.iterdir()
+    }
+    assert not list((checkout.home / "checkpoints").glob("*/*/state"))
+
+
+@pytest.fixture(scope="module")
+def stored(checkout):
+    """What ZenML's store says of the first run: its artifacts, and the resources of its steps."""
+    return checkout.ask(
+        """
+        import json
+        from zenml.client import Client
+        run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
+        found = []
+        for step in run.steps.values():
+            for versions in step.outputs.values():
+                for v in versions:
+                    shown = len(v.visualizations or [])
+                    found.append((v.name, v.materializer.import_path, v.content_hash, v.uri, shown))
+        of = {name: step.config.resource_settings for name, step in run.steps.items()}
+        asked = {name: [each.cpu_count, each.gpu_count, each.memory] for name, each in of.items()}
+        print(json.dumps({"artifacts": found, "resources": asked}))
+        """
+    )
+
+
+def test_every_artifact_has_a_name_a_hash_and_a_materializer_of_ours(stored):
+    artifacts = stored["artifacts"]
+    names = {name for name, *_ in artifacts}
+    assert names >= {
+        *("faces_ingested", "faces_validated", "faces_cleaned", "manifest", "fer_training_set", "fer_a_model"),
+        *("fer_ferplus_j_model", "fer_ferplus_j_history", "fer_j_validation", "ferplus_j_validation", "fer_teacher"),
+        *("ferplus_distilled_set", "ferplus_ensemble_evaluation", "fer_ensemble", "report", "results"),
+    }
+    for name, materializer, digest, uri, _ in artifacts:
+        assert name == "data_docs" or materializer.startswith("materializers."), (name, materializer)
+        assert name == "data_docs" or digest, name
+        assert not [path for path in Path(uri).rglob("*") if path.suffix in (".pkl", ".pickle")], name
+    shown = {name: count for name, *_, count in artifacts}
+    assert shown["faces_cleaned"]
+    assert shown["fer_a_evaluation"]
+    assert shown["report"]
+
+
+def test_every_step_carries_the_resources_of_the_config(stored):
+    asked = stored["resources"]
+    for name in TRAININGS:
+        assert asked[name] == [1, None, "2GB"]
+    assert asked["report"] == [None, 0, None]
+    assert asked["ingest"] == [None, None, None]
+
+
+def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ferkit")
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    parent = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert sorted(run.info.run_name for run in children) == [
+        "fer+ferplus/j", "fer+ferplus/s", "fer/a", "fer/ensemble", "fer/j", "fer/s", "ferplus/ensemble", "ferplus/j",
+        "ferplus/s",
+    ]  # fmt: skip
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    for run in (parent, *children):
+        assert {
+            "ferkit.config.run_config",
+            "ferkit.config_hash",
+            "ferkit.data_hash",
+            "ferkit.git_commit",
+            "ferkit.seed",
+        } <= set(run.data.tags)
+    network = next(run for run in children if run.info.run_name == "fer/a")
+    assert {"training.learning_rate", "backbone.width", "seed", "training_set_hash", "version.keras"} <= set(
+        network.data.params
+    )
+    assert len(client.get_metric_history(network.info.run_id, "val_accuracy")) == 1
+    assert {"pictures_per_second", "PrivateTest/accuracy", "PrivateTest/pictures"} <= set(network.data.metrics)
+    joint = next(run for run in children if run.info.run_name == "fer+ferplus/j")
+    assert {"val_accuracy/fer", "val_accuracy/ferplus", "pictures_per_second"} <= set(joint.data.metrics)
+    assert joint.data.params["training_set_hash"].count(",") == 1
+    assert "PrivateTest/accuracy" in next(run for run in children if run.info.run_name == "ferplus/j").data.metrics
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"report", "validation", "cleaning", "balancing"} <= files
+    assert {file.path for file in client.list_artifacts(network.info.run_id)} >= {"evaluation", "training"}
+    assert {file.path for file in client.list_artifacts(parent.info.run_id, "cleaning")} == {
+        "cleaning/manifest.csv",
+        "cleaning/found.png",
+    }
+    assert network.info.artifact_uri.startswith((checkout.home / "mlartifacts").as_uri())
+
+
+def test_the_ensemble_is_registered_with_its_lineage(checkout):
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    assert str(client.get_registered_model("ferkit").aliases["challenger"]) == "1"
+    version = client.get_model_version("ferkit", "1")
+    run = client.get_run(version.run_id)
+    assert "mlflow.parentRunId" not in run.data.tags
+    assert version.tags["ferkit.pipeline_run"].startswith("tiny-")
+    artifacts = json.loads(version.tags["ferkit.artifacts"])
+    assert {"faces_cleaned", "fer_a_model", "fer_ferplus_j_model", "fer_ensemble", "ferplus_s_evaluation"} <= set(
+        artifacts
+    )
+    found = checkout.ask(
+        f"""
+        import json
+        from zenml.client import Client
+        print(json.dumps(Client().get_artifact_version("{artifacts["fer_a_model"]}").name))
+        """
+    )
+    assert found == "fer_a_model"
+
+
+def test_a_second_run_executes_nothing(checkout):
+    assert checkout.run() == []
+    assert f"0 of {STEPS} steps executed" in checkout.output
+    assert re.findall(r"(?m)^  PrivateTest .*$", checkout.output) == re.findall(
+        r"(?m)^  PrivateTest .*$", checkout.first_output
+    )
+
+
+@pytest.fixture(scope="module")
+def two_networks(checkout):
+    """The checkout after a run of the two networks, at whose end the gate was asked."""
+    checkout.of_two = checkout.run(*TWO_NETWORKS)
+    return checkout
+
+
+def test_the_gate_is_asked_at_the_end_of_a_run_if_the_configuration_says_so(two_networks):
+    assert {"fine_tune_fer_b", "teach_fer", "distil_fer", "fine_tune_fer_p", "promote"} <= set(two_networks.of_two)
+    client = mlflow.MlflowClient(f"sqlite:///{two_networks.home / 'mlflow.db'}")
+    assert str(client.get_registered_model("ferkit").aliases["champion"]) == "2"
+    assert two_networks.run(*TWO_NETWORKS) == ["promote"], "the champion may have changed"
+
+
+def test_a_plan_says_what_would_run_and_why_and_runs_nothing(two_networks):
+    def planned(*arguments):
+        done = two_networks.ferkit("run", two_networks.config, *TWO_NETWORKS, "--plan", *arguments, COLUMNS="200")
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = re.findall(r"(?m)^(\w+) +(cached|runs|follows) *(.*?) *$", done.stdout)
+        return {name: f"{action} {why}".strip() for name, action, why in lines}
+
+    client = mlflow.MlflowClient(f"sqlite:///{two_networks.home / 'mlflow.db'}")
+    runs = len(client.search_runs([client.get_experiment_by_name("ferkit").experiment_id]))
+    unchanged = planned()
+    assert set(unchanged.values()) == {"cached", "runs never taken from the cache"}
+    assert unchanged["promote"].startswith("runs")
+    changed = planned("--set", "backbones.p.training.learning_rate=0.005", "--no-cache", "ingest", "--set", "name=new")
+    assert changed["ingest"] == "runs --no-cache"
+    assert changed["validate"] == "follows ingest"
+    rate = planned("--set", "backbones.p.training.learning_rate=0.005")
+    assert rate["fine_tune_fer_p"] == "runs settings.learning_rate 0.005, before 0.003"
+    assert rate["evaluate_fer_p"] == "follows fine_tune_fer_p, predict_public_fer_p"
+    (two_networks.root / "b.h5").write_bytes(b"other weights")
+    weights = planned("--set", "backbones.b.weights=b.h5")["fine_tune_fer_b"]
+    assert re.fullmatch(
+        r'runs backbone.weights "b.h5", before "pretrained", weights_hash "[0-9a-f]+\.\.\., before ""', weights
+    )
+    (two_networks.root / "imbalanced_learn-99.dist-info").mkdir()
+    (two_networks.root / "imbalanced_learn-99.dist-info" / "METADATA").write_text(
+        "Name: imbalanced-learn\nVersion: 99\n"
+    )
+    upgraded = planned()
+    shutil.rmtree(two_networks.root / "imbalanced_learn-99.dist-info")
+    assert upgraded["oversample_fer"] == "runs the code of ferkit that it uses, or the version of a package"
+    assert upgraded["fine_tune_fer_b"] == "follows oversample_fer"
+    assert upgraded["ingest"] == "cached"
+    assert len(client.search_runs([client.get_experiment_by_name("ferkit").experiment_id])) == runs
+
+
+def test_the_same_models_are_registered_once_and_again_when_they_are_gone(two_networks):
+    client = mlflow.MlflowClient(f"sqlite:///{two_networks.home / 'mlflow.db'}")
+    executed = two_networks.run(*TWO_NETWORKS, "--set", "name=other", "--no-cache", "drop_non_faces")
+    assert set(executed) == {"drop_non_faces", "register", "report", "promote"}
+    assert {str(each.version) for each in client.search_model_versions("name = 'ferkit'")} == {"1", "2"}
+    client.delete_model_version("ferkit", "2")
+    assert set(two_networks.run(*TWO_NETWORKS)) == {"register", "promote"}
+    assert str(client.get_registered_model("ferkit").aliases["champion"]) == "3"
+
+
+def test_a_copy_of_the_state_uses_what_is_in_it_and_keeps_the_cache(two_networks, tmp_path):
+    copy, hidden = tmp_path / "copy", two_networks.home.with_name("hidden")
+    shutil.copytree(two_networks.home, copy)
+    two_networks.home.rename(hidden)
+    try:
+        assert two_networks.run(*TWO_NETWORKS, FERKIT_HOME=str(copy)) == ["promote"]
+        assert not two_networks.home.exists(), "nothing is written to where it was copied from"
+    finally:
+        hidden.rename(two_networks.home)
+    shutil.rmtree(copy)
+
+
+def test_another_learning_rate_of_one_backbone_re_runs_that_and_what_follows(two_networks):
+    executed = two_networks.run(*TWO_NETWORKS, "--set", "backbones.p.training.learning_rate=0.005")
+    assert set(executed) == {
+        "fine_tune_fer_p",
+        "predict_public_fer_p",
+        "evaluate_fer_p",
+        "register",
+        "report",
+        "promote",
+    }
+
+
+def test_other_views_judge_every_network_anew_and_train_no_member(two_networks):
+    executed = set(two_networks.run(*TWO_NETWORKS, "--set", "prediction.flip=true"))
+    assert executed >= {f"{step}_fer_{label}" for step in ("predict_public", "evaluate") for label in "bp"}
+    assert executed >= {"teach_fer", "distil_fer", "fine_tune_fer_p", "ensemble_fer", "evaluate_fer_ensemble", "report"}
+    assert not executed & {"fine_tune_fer_b", "ingest", "oversample_fer"}
+
+
+def test_another_weight_of_the_teacher_asks_it_nothing_anew(two_networks):
+    executed = set(two_networks.run(*TWO_NETWORKS, "--set", "distillation.weight=0.5"))
+    assert executed >= {"distil_fer", "fine_tune_fer_p", "evaluate_fer_p"}
+    assert not executed & {"fine_tune_fer_b", "teach_fer", "evaluate_fer_b", "ensemble_fer"}
+
+
+def test_a_changed_function_of_ferkit_re_runs_the_steps_that_reach_it(two_networks):
+    path = two_networks.root / "ferkit" / "ensemble.py"
+    path.write_text(path.read_text() + "\n\ndef _new() -> int:\n    return 1\n")
+    executed = set(two_networks.run(*TWO_NETWORKS))
+    assert {"ensemble_fer", "report"} <= executed
+    assert not executed & {"ingest", "validate", "drop_non_faces", "oversample_fer", "fine_tune_fer_b"}
+
+
+def test_a_training_that_was_killed_goes_on(checkout):
+    changes = ("training.epochs=4", "seed=5", "targets=[{name: fer}]", ONE_NETWORK)
+    arguments = ("run", checkout.config, *(word for change in changes for word in ("--set", change)))
+    running = subprocess.Popen(
+        checkout.command(*arguments), cwd=checkout.root, env=checkout.environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    checkpoints = checkout.home / "checkpoints" / "fer-c"
+    wait_for(lambda: list(checkpoints.glob("*/state/progress.json")) or running.poll() is not None)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    done = checkout.ferkit(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"c goes on after epoch \d", done.stderr)
+    assert "fine_tune_fer_c ..." in done.stderr
+    assert "c network epoch 1/4" not in done.stderr
+    # Nobody works on the first one any more, which could not say so itself.
+    assert re.search(
+        rf"^ferkit: run tiny-\S+ was cut off \(process {running.pid} is gone\): closed\.$", done.stderr, re.MULTILINE
+    )
+    states = checkout.ask(
+        """
+        import json
+        from zenml.client import Client
+        runs = Client().list_pipeline_runs(sort_by="desc:created", size=2, hydrate=True).items
+        print(json.dumps([[run.status, *{step.status for step in run.steps.values() if not step.status.is_finished}]
+                          for run in runs]))
+        """
+    )
+    assert states == [["completed"], ["failed"]], "and so are its steps"
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ferkit").experiment_id
+    assert not client.search_runs([experiment], "attributes.status = 'RUNNING'")
+    assert client.search_runs([experiment], "attributes.status = 'KILLED'")
+    assert not list((checkout.home / "running").iterdir())
+
+
+def test_data_that_is_not_fit_stops_the_run_with_a_line_a_problem_and_trains_nothing(checkout):
+    done = checkout.ferkit(
+        "run", checkout.config, "--set", "validation.minimum_training=9999", "--set", "validation.maximum_constant=0"
+    )
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ferkit: ")]
+    assert lines[0] == "ferkit: Training pictures: 320, expected at least 9,999."
+    assert lines[1].startswith("ferkit: constant pictures: ")
+    assert lines[-1] == "ferkit: The data is not fit to train on; nothing was trained."
+    assert "Traceback" not in done.stderr
+    assert "epoch" not in done.stderr
+    assert "fine_tune_fer_a is skipped" in done.stderr
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ferkit")
+    failed = client.search_runs([experiment.experiment_id], "attributes.status = 'FAILED'")
+    assert [file.path for file in client.list_artifacts(failed[0].info.run_id, "validation")] == [
+        "validation/data_docs.html"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "configs/tiny.yml"), "configs/tiny.yml: no such file. Configurations in configs/: configs/fer2013"),
+        (("run", "configs/tiny.yaml", "--set", "trainig.epochs=1"), "trainig: unknown key; did you mean training?"),
+        (("run", "configs/fer2013.yaml"), "data: no fer2013.csv or icml_face_data.csv there. Run `ferkit data"),
+        (("run", "configs/tiny.yaml", "--set", "cleaning.exclude=no.csv"), "cleaning.exclude no.csv: cannot be read"),
+        (("run", "--no-cache", "configs/tiny.yaml", "--check"), "--check runs nothing and asks no cache"),
+        (("run", "configs/tiny.yaml", "--no-cache", "fin_tune", "--plan"), "did you mean 'fine_tune'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_the_command_with_one_line(checkout, arguments, message):
+    done = checkout.ferkit(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("ferkit: ")
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_report_writes_the_last_run_and_names_the_runs_that_there_are(checkout, tmp_path):
+    done = checkout.ferkit("report", "--to", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "report.html").stat().st_size > 100_000
+    missing = checkout.ferkit("report", "no-such-run")
+    assert missing.returncode == 1
+    assert "no run 'no-such-run'; the last ones are tiny-" in missing.stderr
+
+
+def test_a_full_disk_is_told_in_a_line_and_a_later_run_goes_on(checkout, tmp_path):
+    alone = ("run", checkout.config, *("--set", "targets=[{name: fer}]"), *("--set", ONE_NETWORK))
+    home = tmp_path / "small"
+    home.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "ferkit", home], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        done = checkout.ferkit(*alone, FERKIT_HOME=str(home))
+        assert done.returncode == 1
+        assert "ferkit: the disk is full" in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        subprocess.run(["mount", "-o", "remount,size=400m", home], check=True)
+        again = checkout.ferkit(*alone, FERKIT_HOME=str(home))
+        assert again.returncode == 0, again.stderr
+        assert "of 11 steps executed" in again.stdout
+    finally:
+        subprocess.run(["umount", "-l", home], check=True)

@@ -1,0 +1,200 @@
+"""The gate: floors, paired tests, verdicts and their reasons; no registry."""
+
+import re
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.stats import binom
+
+from ferkit.config.run_config import RunConfig
+from ferkit.data.labels import FER_EMOTIONS
+from ferkit.errors import DataError
+from ferkit.evaluation.metrics import EvaluationSettings, score
+from ferkit.evaluation.paired_tests import compare_paired, mcnemar
+from ferkit.promotion.gate import Measurement, judge
+from ferkit.promotion.settings import GateSettings
+from ferkit.registry.verdicts import verdict_page
+
+CLASSES = 7
+OPEN = {"accuracy": 0, "macro_f1": 0, "recall": 0, "expected_calibration_error": 1}
+
+
+def trial(name, labels, answers, latency=10.0, targets=("fer",), sure=0.9):
+    """A model that gives `answers`, each with the probability `sure`."""
+    scores = {}
+    for target in targets:
+        classes = {"fer": 7, "ferplus": 8}[target]
+        said = np.full((len(labels), classes), (1 - sure) / (classes - 1), np.float32)
+        said[np.arange(len(labels)), answers] = sure
+        truth = np.eye(classes, dtype=np.float32)[labels]
+        scores[target] = score(said, truth, EvaluationSettings(bootstrap=100), 0)
+    same = {target: np.asarray(answers, np.int8) for target in targets}
+    return Measurement(name, {target: np.asarray(labels, np.int8) for target in targets}, same, scores, latency)
+
+
+def answers_of(labels, accuracy, seed):
+    """Right with the probability `accuracy`, otherwise the next class."""
+    right = np.random.default_rng(seed).random(len(labels)) < accuracy
+    return np.where(right, labels, (labels + 1) % CLASSES).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return np.random.default_rng(0).integers(0, CLASSES, 2000).astype(np.int8)
+
+
+def gate(floors=None, **change):
+    return GateSettings.model_validate({"floors": {**OPEN, **(floors or {})}, "change": change})
+
+
+def test_mcnemar_is_the_exact_test_less_half_of_what_was_observed():
+    # Both tails of the binomial, summed one by one.
+    both_tails = sum(binom.pmf(k, 20, 0.5) for k in range(21) if min(k, 20 - k) <= 5)
+    assert mcnemar(5, 15) == mcnemar(15, 5) == pytest.approx(both_tails - binom.pmf(5, 20, 0.5))
+    assert mcnemar(0, 0) == 1
+    assert mcnemar(3, 3) == pytest.approx(1 - binom.pmf(3, 6, 0.5) / 2)
+    # Fagerland et al. 2013, table 1 (airway hyper-responsiveness before and after a transplantation): 1 and 7.
+    assert mcnemar(1, 7) == pytest.approx(0.0391, abs=5e-5)
+
+
+def test_the_tests_call_equal_models_different_as_often_as_they_say():
+    generator = np.random.default_rng(1)
+    trials = 2000
+    wrong = sum(mcnemar(int(one), 60 - int(one)) < 0.05 for one in generator.binomial(60, 0.5, trials))
+    assert 0.025 < wrong / trials < 0.06
+
+
+def test_the_paired_bootstrap_covers_the_true_difference(labels):
+    held, experiments = 0, 200
+    generator = np.random.default_rng(2)
+    for seed in range(experiments):
+        few = labels[generator.integers(0, len(labels), 300)]
+        first, second = answers_of(few, 0.6, 2 * seed), answers_of(few, 0.7, 2 * seed + 1)
+        found = compare_paired(first, second, few, CLASSES, draws=200, confidence=0.9, seed=seed)
+        held += found.accuracy_low <= 0.1 <= found.accuracy_high
+    assert 0.84 < held / experiments < 0.96
+
+
+def test_a_comparison_says_who_is_right_alone():
+    labels = np.array([0, 0, 1, 1, 2], np.int8)
+    found = compare_paired(
+        np.array([0, 1, 1, 0, 0], np.int8), np.array([0, 0, 1, 1, 1], np.int8), labels, 7,
+        draws=100, confidence=0.95, seed=0,
+    )  # fmt: skip
+    assert (found.only_first, found.only_second, found.pictures) == (0, 2, 5)
+    assert found.accuracy == pytest.approx(0.4)
+    assert found.accuracy_low <= found.accuracy <= found.accuracy_high
+    # By hand: F1 of the first are 2/5, 1/2, 0; of the second 1, 4/5, 0.
+    assert found.macro_f1 == pytest.approx((1 + 0.8) / 3 - (0.4 + 0.5) / 3)
+    with pytest.raises(DataError, match="expected equally many"):
+        compare_paired(labels[:2], labels, labels, 7, draws=10, confidence=0.9, seed=0)
+
+
+def test_without_a_champion_the_floors_alone_decide(labels):
+    good = trial("m", labels, answers_of(labels, 0.8, 0), sure=0.8)
+    verdict = judge(good, None, GateSettings(), 0)
+    assert verdict.passed
+    assert "no champion yet" in verdict.reasons[-1]
+    assert set(verdict.metrics()) >= {"challenger/fer/accuracy", "challenger/latency_ms", "challenger/fer/recall_happy"}
+
+
+@pytest.mark.parametrize(
+    ("floors", "reason"),
+    [
+        ({"accuracy": 0.9}, r"fer accuracy 0\.7\d+, at least 0\.9 is needed"),
+        ({"macro_f1": 0.9}, r"fer macro-F1 0\.7\d+, at least 0\.9"),
+        ({"recall": 0.9}, r"fer recall of \w+, the lowest, 0\.\d+, at least 0\.9"),
+        ({"expected_calibration_error": 0.01}, r"fer expected calibration error 0\.\d+, at most 0\.01"),
+        ({"latency_ms": 5.0}, r"latency 10\.0 ms a face, at most 5 ms"),
+    ],
+)
+def test_each_floor_refuses_alone_and_says_why(labels, floors, reason):
+    model = trial("m", labels, answers_of(labels, 0.8, 0), sure=0.9)
+    assert judge(model, None, gate(), 0).passed
+    verdict = judge(model, None, gate(floors), 0)
+    assert not verdict.passed
+    assert len(verdict.reasons) == 1
+    assert re.search(reason, verdict.reasons[0]), verdict.reasons
+
+
+def test_a_class_of_few_pictures_is_not_held_to_the_recall_floor(labels):
+    rare = np.where(np.arange(len(labels)) < 5, 1, np.where(labels == 1, 0, labels)).astype(np.int8)
+    answers = rare.copy()
+    answers[:5] = 0
+    model = trial("m", rare, answers, sure=1.0)
+    passed = judge(model, None, gate({"recall": 0.5}), 0)
+    assert passed.passed
+    # The floor is left out aloud: whoever reads the verdict knows of which classes nothing was asked.
+    said = "fer recall of disgust (5) is not held to the floor: a class needs 20 pictures."
+    assert said in passed.reasons
+    assert said in list(passed.table()["reason"])
+    assert f"- left out: {said}" in verdict_page(passed, "m").splitlines()
+    verdict = judge(model, None, gate({"recall": 0.5, "recall_pictures": 5}), 0)
+    assert "recall of disgust, the lowest, 0.0000" in verdict.reasons[0]
+    assert not [check for check in verdict.checks if check.left_out]
+    none = judge(model, None, gate({"recall": 0.5, "recall_pictures": 10**6}), 0)
+    [left_out] = [check.reason for check in none.checks if check.left_out]
+    assert all(f"{name} ({(rare == at).sum()})" in left_out for at, name in enumerate(FER_EMOTIONS))
+
+
+def test_a_change_that_chance_explains_is_refused(labels):
+    champion = trial("champion", labels, answers_of(labels, 0.70, 0))
+    verdict = judge(trial("same", labels, answers_of(labels, 0.71, 1)), champion, gate(), 0)
+    assert verdict.comparisons["fer"].p_value > 0.05
+    assert not verdict.passed
+    assert "McNemar p =" in verdict.reasons[0]
+    assert "has to be higher" in verdict.reasons[0]
+
+
+def test_a_better_model_is_let_through_and_a_worse_one_is_refused_for_each_reason(labels):
+    weak = trial("weak", labels, answers_of(labels, 0.6, 0))
+    strong = trial("strong", labels, answers_of(labels, 0.7, 1))
+    verdict = judge(strong, weak, gate(), 0)
+    assert verdict.passed
+    assert verdict.metrics()["difference/fer/accuracy"] > 0.05
+    assert judge(strong, weak, gate(metric="macro_f1"), 0).passed
+    refused = judge(weak, strong, gate(), 0)
+    assert not refused.passed
+    assert len(refused.reasons) == 3
+    assert not judge(strong, weak, gate(least=0.3), 0).passed
+    assert "by at least 0.3" in judge(strong, weak, gate(least=0.3), 0).reasons[0]
+
+
+def test_not_worse_lets_an_equal_model_through_and_no_worse_one(labels):
+    champion = trial("champion", labels, answers_of(labels, 0.70, 0))
+    settings = gate(require="not_worse", margin=0.05)
+    assert judge(trial("same", labels, answers_of(labels, 0.70, 1)), champion, settings, 0).passed
+    refused = judge(trial("worse", labels, answers_of(labels, 0.60, 1)), champion, settings, 0)
+    assert "lower by more than 0.05 has to be ruled out" in refused.reasons[0]
+
+
+def test_a_second_target_may_not_suffer_nor_get_lost(labels):
+    both = ("fer", "ferplus")
+    champion = trial("champion", labels, answers_of(labels, 0.6, 0), targets=both)
+    assert judge(trial("better", labels, answers_of(labels, 0.7, 1), targets=both), champion, gate(), 0).passed
+    lost = judge(trial("fer only", labels, answers_of(labels, 0.7, 1)), champion, gate(), 0)
+    assert lost.reasons == ("the champion answers for ferplus, the challenger does not.",)
+    mixed = trial("better", labels, answers_of(labels, 0.7, 1))
+    worse = trial("worse", labels, answers_of(labels, 0.5, 1), targets=both)
+    half = Measurement(
+        "half", worse.labels, {"fer": mixed.answers["fer"], "ferplus": worse.answers["ferplus"]},
+        {"fer": mixed.scores["fer"], "ferplus": worse.scores["ferplus"]}, 10.0,
+    )  # fmt: skip
+    refused = judge(half, champion, gate(), 0)
+    assert not refused.passed
+    assert all(reason.startswith("ferplus") for reason in refused.reasons)
+    unknown = judge(mixed, trial("m", labels, answers_of(labels, 0.6, 0)), gate(target="ferplus"), 0)
+    assert "ferplus, which decides, is not answered by both" in unknown.reasons[0]
+
+
+def test_the_settings_have_bounds_and_names():
+    with pytest.raises(ValidationError):
+        gate(alpha=0.7)
+    with pytest.raises(ValidationError):
+        gate({"acuracy": 0.5})
+    run = {"name": "r", "data": {"source": "synthetic"}, "backbones": [{"name": "fernet"}]}
+    config = RunConfig.model_validate({**run, "registry": {"register": False, "promote": True}})
+    assert not config.registry.register_
+    assert RunConfig.model_validate(run).registry.register_
+    assert "register: false" in config.to_yaml()

@@ -1,0 +1,347 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import BytesIO
+
+import markdown
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target, class_names
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.evaluation.evaluate import Evaluation, evaluate
+from ferkit.evaluation.metrics import EvaluationSettings
+from ferkit.models.ensemble import Ensemble
+from ferkit.models.predictions import Predictions
+from ferkit.preparation.balancing import BalancingSettings, oversample
+from ferkit.reporting.content import ReportContent
+from ferkit.reporting.document import Code, Document, Picture, Section, Table, Text
+from ferkit.reporting.report import Report, build_report
+
+SETTINGS = EvaluationSettings(bootstrap=200, grid=8)
+
+
+def make_faces() -> FaceDataset:
+    generator = np.random.default_rng(0)
+    count = 240
+    votes = generator.multinomial(10, [0.08] * 8 + [0.18] * 2, size=count).astype(np.uint8)
+    votes[np.arange(count), generator.integers(0, 8, count)] += 10
+    return FaceDataset(
+        generator.integers(0, 256, (count, 48, 48)).astype(np.uint8),
+        (np.arange(count) % 7).astype(np.int8),
+        np.repeat([0, 1, 2], 80).astype(np.int8),
+        np.arange(count) + 100,
+        votes,
+    )
+
+
+def judged(faces: FaceDataset, target: TargetSettings, model: str, skill: float) -> Evaluation:
+    generator = np.random.default_rng(len(model))
+    predictions = []
+    for split in ("PublicTest", "PrivateTest"):
+        kept, labels = labelled(faces.of_split(split), target.name, target.protocol)
+        odds = np.exp(generator.normal(0, 1, labels.shape) + skill * labels)
+        probabilities = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+        predictions.append(Predictions(target.name, split, kept.row, probabilities))
+    return evaluate(model, predictions, faces, target, SETTINGS, seed=0)
+
+
+def make_content(**changes: object) -> ReportContent:
+    faces = make_faces()
+    targets = [TargetSettings(), TargetSettings(name="ferplus")]
+    history = pd.DataFrame(
+        {
+            "epoch": [0, 1],
+            "phase": ["head", "network"],
+            "loss": [2.0, 1.0],
+            "accuracy": [0.2, 0.4],
+            "val_loss": [2.0, 1.5],
+            "val_accuracy": [0.2, 0.3],
+            "learning_rate": [1e-3, 1e-4],
+        }
+    )
+    fields: dict[str, object] = {
+        "name": "study_<1>",
+        "config": 'name: study\nnote: "``` <script>alert(1)</script>"\n',
+        "seed": 42,
+        "data_hash": faces.content_hash(),
+        "commit": "0123abc",
+        "versions": {"keras": "3.15.1"},
+        "stages": {"as read": faces, "cleaned": faces.take(np.arange(3, 240))},
+        "expectations": pd.DataFrame({"expectation": ["2,304 pixels | row"], "passed": [True]}),
+        "quarantined": pd.DataFrame({"row": np.arange(25), "reason": "constant picture"}),
+        "manifest": pd.DataFrame(
+            {
+                "row": [100, 101, 200],
+                "split": ["Training", "Training", "PublicTest"],
+                "score": [0.91, 0.62, 0.97],
+                "reason": ["flat", "text", "flat"],
+                "dropped": [True, True, False],
+            }
+        ),
+        "training_sets": {
+            target.name: oversample(
+                faces, target, BalancingSettings(method="smote", neighbours=1, class_weight=True), 0
+            )
+            for target in targets
+        },
+        "histories": {(target.name, "fernet"): history for target in targets},
+        "ensembles": {
+            target.name: Ensemble(target.name, "weighted", ("fernet", "b"), (0.7, 0.3)) for target in targets
+        },
+        "evaluations": [
+            judged(faces, target, model, skill)
+            for target in targets
+            for model, skill in (("fernet", 1.5), ("ensemble", 2.5))
+        ],
+        "settings": SETTINGS,
+    }
+    return ReportContent(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def content() -> ReportContent:
+    return make_content()
+
+
+@pytest.fixture(scope="module")
+def report(content: ReportContent) -> Report:
+    return build_report(content)
+
+
+class Page(HTMLParser):
+    """Addresses, texts of table cells, and open tags of a page."""
+
+    VOID = frozenset({"meta", "img", "br", "link"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.anchors: set[str] = set()
+        self.rows: list[list[str]] = []
+        self.tags: list[str] = []
+        self.scripts = 0
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == [], "every tag is closed"
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self._open.append(tag)
+        self.addresses += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "data")]
+        self.anchors |= {value or "" for name, value in attributes if name == "id"}
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if {"td", "th"} & set(self._open):
+            self.rows[-1][-1] += data
+
+
+def rendered(report: Report) -> Page:
+    return Page(markdown.markdown(report.markdown, extensions=["tables", "fenced_code"]))
+
+
+def test_every_number_of_the_evaluations_is_in_both_forms(content: ReportContent, report: Report) -> None:
+    for page in (Page(report.html), rendered(report)):
+        lines = {tuple(row) for row in page.rows}
+        for evaluation in content.evaluations:
+            for subset, scores in evaluation.scores.items():
+                percent = {
+                    name: f"{100 * getattr(scores, name):.1f}"
+                    for name in (
+                        "accuracy",
+                        "accuracy_low",
+                        "accuracy_high",
+                        "macro_f1",
+                        "macro_f1_low",
+                        "macro_f1_high",
+                    )
+                }
+                expected = (
+                    subset,
+                    str(scores.count),
+                    evaluation.model,
+                    f"{percent['accuracy']} % [{percent['accuracy_low']}, {percent['accuracy_high']}]",
+                    f"{percent['macro_f1']} % [{percent['macro_f1_low']}, {percent['macro_f1_high']}]",
+                    f"{scores.expected_calibration_error:.3f}",
+                    f"{scores.log_loss:.3f}",
+                )
+                assert expected in lines
+            recall = evaluation.scores["PrivateTest"].recall
+            cells = ["-" if np.isnan(value) else f"{100 * value:.1f} %" for value in recall]
+            assert ("PrivateTest", evaluation.model, *cells) in lines
+
+
+def test_the_data_is_counted_after_each_step(content: ReportContent, report: Report) -> None:
+    lines = {tuple(row) for row in Page(report.html).rows}
+    assert ("as read", "240", "80", "80", "80", "35", "35", "34", "34", "34", "34", "34") in lines
+    assert ("cleaned", "237", "77", "80", "80", "34", "34", "33", "34", "34", "34", "34") in lines
+    for target, training_set in content.training_sets.items():
+        assert ("before", "80" if target == "fer" else str(training_set.counts_before.sum())) == next(
+            line[:2] for line in lines if line[2:] == tuple(map(str, training_set.counts_before))
+        )
+        assert any(line[2:] == tuple(map(str, training_set.counts_after)) for line in lines)
+    assert "25 rows" in report.markdown
+    assert "And 5 more" in report.markdown
+    assert "3 pictures found, 2 dropped" in report.markdown
+
+
+def test_the_page_fetches_nothing_and_runs_nothing(report: Report) -> None:
+    page = Page(report.html)
+    inside = [address for address in page.addresses if not address.startswith("data:image/png;base64,")]
+    assert inside
+    assert all(address.startswith("#") and address[1:] in page.anchors for address in inside)
+    assert "script" not in page.tags
+    assert "&lt;script&gt;" in report.html
+    assert not re.search(r"@import|url\(", report.html)
+
+
+def test_markdown_names_every_figure_and_each_is_a_picture(report: Report) -> None:
+    named = re.findall(r"\]\(figures/([^)]+)\)", report.markdown)
+    assert sorted(named) == sorted(report.figures)
+    assert len(named) == len(set(named))
+    for name, png in report.figures.items():
+        assert re.fullmatch(r"[A-Za-z0-9_]+\.png", name)
+        assert min(Image.open(BytesIO(png)).size) > 50
+    for model in ("fernet", "ensemble"):
+        for figure in ("confusion_PrivateTest", "reliability", "right", "wrong"):
+            for target in ("fer", "ferplus"):
+                assert f"{target}_{model}_{figure}.png" in report.figures
+    assert "fer_fernet_curves.png" in report.figures
+    assert "fer_ensemble_weights.png" in report.figures
+    assert "ferplus_made_faces.png" in report.figures
+    assert "dropped.png" in report.figures
+
+
+def test_the_model_that_public_test_chose_stands_out(content: ReportContent, report: Report) -> None:
+    best = max(content.evaluations[:2], key=lambda each: each.scores["PublicTest"].accuracy).model
+    assert f"labels FER-2013: {best} is best on PublicTest" in report.markdown.splitlines()[2]
+    rows = re.findall(r"^\| \*\*PrivateTest\*\* .*$", report.markdown, flags=re.MULTILINE)
+    assert [f"**{best}**" in row for row in rows] == [True, True]
+
+
+def test_the_run_is_told(content: ReportContent, report: Report) -> None:
+    lines = [tuple(row) for row in Page(report.html).rows]
+    for line in (
+        ("seed", "42"),
+        ("data hash (sha256)", content.data_hash),
+        ("git commit", "0123abc"),
+        ("keras", "3.15.1"),
+    ):
+        assert line in lines
+    assert content.config in report.markdown
+    assert "study_<1>" not in report.html
+    assert "study_&lt;1&gt;" in report.html
+
+
+def test_joint_trainings_are_shown_once_and_students_are_marked(content: ReportContent) -> None:
+    history = content.histories["fer", "fernet"].assign(
+        **{"val_accuracy/fer": [0.1, 0.2], "val_accuracy/ferplus": [0.3, 0.4]}
+    )
+    evaluations = [*content.evaluations]
+    evaluations += [replace(each, model="small") for each in content.evaluations if each.model == "fernet"]
+    changed = replace(
+        content,
+        evaluations=evaluations,
+        histories={("fer+ferplus", "fernet"): history, ("fer", "small"): history, ("ferplus", "small"): history},
+        students=frozenset({"small"}),
+    )
+    report = build_report(changed)
+    assert {name for name in report.figures if "curves" in name} == {
+        "fer_ferplus_fernet_curves.png", "fer_small_curves.png", "ferplus_small_curves.png",
+    }  # fmt: skip
+    headings = re.findall(r"^### (.+)$", report.markdown, flags=re.MULTILINE)
+    assert {"fer+ferplus/fernet (joint): training", "ferplus/fernet (joint)", "fer/small (student)"} <= set(headings)
+    assert {"fer/ensemble", "ferplus/ensemble"} <= set(headings)
+    for named in ("fernet (joint)", "small (student)"):
+        assert report.markdown.count(f"| PublicTest | {named} |") == 2, "a line of recalls for each target"
+    for told in ("further annotation", "has no vote"):
+        assert told in report.markdown
+        assert told not in build_report(content).markdown
+
+
+def test_a_run_without_findings_histories_or_votes() -> None:
+    faces = make_faces()
+    plain = FaceDataset(faces.images, faces.label, faces.split, faces.row)
+    nothing = pd.DataFrame({"row": [], "split": [], "score": [], "reason": [], "dropped": []})
+    report = build_report(
+        make_content(
+            commit=None,
+            stages={"as read": plain},
+            quarantined=nothing[["row", "reason"]],
+            manifest=nothing,
+            training_sets={"fer": oversample(plain, TargetSettings(), BalancingSettings(), 0)},
+            histories={},
+            ensembles={},
+            evaluations=[judged(plain, TargetSettings(), "fernet", 1.0)],
+        )
+    )
+    assert "not in a git checkout" in report.markdown
+    assert "0 pictures found" in report.markdown
+    assert not [name for name in report.figures if name.startswith("ferplus") or "curves" in name or "made" in name]
+
+
+def test_pictures_that_were_not_predicted_are_told() -> None:
+    faces = make_faces()
+    asked = faces.of_split("PrivateTest").row[4:]
+    predictions = Predictions("fer", "PrivateTest", asked, np.full((76, 7), 1 / 7, dtype=np.float32))
+    evaluation = evaluate("fernet", [predictions], faces, TargetSettings(), SETTINGS, seed=0)
+    report = build_report(make_content(evaluations=[evaluation], training_sets={}))
+    assert "| 76 of 80 |" in report.markdown.replace("**", "")
+
+
+TEXTS = [
+    "a | b",
+    "<b>bold</b> &amp; > 1",
+    "> 1",
+    "*x* _y_ `z`",
+    "# no heading",
+    "[link](http://example.org)",
+    "back\\slash",
+    "a_b_c",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_means_itself_in_both_forms(text: str) -> None:
+    document = Document("t", (text,), (Section("s", (Text(text), Table(("h",), ((text,),)))),))
+    for html in (
+        document.to_html(),
+        markdown.markdown(document.to_markdown(), extensions=["tables"]),
+    ):
+        page = Page(html)
+        assert [row for row in page.rows if row == [text]] == [[text]]
+        assert not set(page.tags) & {"b", "em", "code"}
+        assert not [address for address in page.addresses if "example.org" in address]
+
+
+def test_code_cannot_close_its_fence() -> None:
+    document = Document("t", (), (Section("s", (Code("```\n# not a heading\n````", "yaml"),)),))
+    assert document.to_markdown().count("`````") == 2
+    assert "not a heading" not in [*re.findall(r"<h\d>(.*?)</h\d>", document.to_html())]
+
+
+def test_pictures_of_smaller_sections_are_found() -> None:
+    inner = Section("inner", (Picture("a.png", b"1"),), folded=True)
+    document = Document("t", (), (Section("s", (Picture("b.png", b"2"),), (inner,)),))
+    assert document.pictures() == {"b.png": b"2", "a.png": b"1"}
+    assert "<details><summary>inner</summary>" in document.to_html()
+
+
+def test_class_names_head_the_recall_table(report: Report) -> None:
+    headers = [row for row in rendered(report).rows if row[:2] == ["Subset", "Model"]]
+    targets: tuple[Target, ...] = ("fer", "ferplus")
+    assert headers == [["Subset", "Model", *class_names(target)] for target in targets]

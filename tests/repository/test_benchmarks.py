@@ -1,0 +1,266 @@
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Last, and after the packages: benchmarks/serving.py is called like one of them.
+sys.path += [str(ROOT), str(ROOT / "benchmarks")]
+
+import peers  # noqa: E402
+import training_loops  # noqa: E402
+from floating_point import forward_operations, matrix_peak  # noqa: E402
+
+from ferkit.backbones import BackboneSettings, build_network  # noqa: E402
+from ferkit.data.dataset import FaceDataset  # noqa: E402
+from ferkit.data.labels import FER_EMOTIONS  # noqa: E402
+from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013  # noqa: E402
+
+LOOP = {"backbone": "fernet", "width": 4, "precision": "float32", "batch_size": 4, "steps": 2}
+
+
+def run(*line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
+    return subprocess.run(
+        [sys.executable, *line], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+
+# Operations
+
+
+def test_operations_of_each_kind_of_layer() -> None:
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 4)),
+            layers.Conv2D(6, 3, padding="same", strides=2),
+            layers.BatchNormalization(),
+            layers.DepthwiseConv2D(3, padding="valid", depth_multiplier=2),
+            layers.SeparableConv2D(5, 2, padding="same"),
+            layers.Conv2D(10, 1, groups=5),
+            layers.Flatten(),
+            layers.Dense(7),
+        ]
+    )
+    multiplications = (
+        4 * 4 * (3 * 3 * 4) * 6
+        + 2 * 2 * (3 * 3) * (6 * 2)
+        + 2 * 2 * ((2 * 2) * 12 + 12 * 5)
+        + 2 * 2 * (1 * 10)
+        + (2 * 2 * 10) * 7
+    )
+    assert forward_operations(network) == 2 * multiplications
+    inside = keras.Sequential([keras.Input((8, 8, 4)), network, layers.Dense(3)])
+    assert forward_operations(inside) == 2 * (multiplications + 7 * 3)
+
+
+def test_operations_of_mobilenet_are_the_published_ones() -> None:
+    # Howard et al. 2017, arXiv:1704.04861, table 4: 569 million multiplications and additions at 224x224.
+    network = keras.applications.MobileNet((224, 224, 3), weights=None)
+    assert forward_operations(network) / 2e6 == pytest.approx(569, abs=1)
+
+
+def test_a_layer_that_cannot_be_counted_is_named() -> None:
+    network = keras.Sequential(
+        [keras.Input((8, 8, 4)), keras.layers.Conv2DTranspose(2, 3), keras.layers.LSTMCell(2)][:2]
+    )
+    with pytest.raises(TypeError, match="Conv2DTranspose"):
+        forward_operations(network)
+
+
+def test_the_peak_is_that_of_matrix_products() -> None:
+    # Between a processor of the last century and any device there is.
+    assert 1e6 < matrix_peak("float32", 64, seconds=0.01) < 1e17
+
+
+# Training loops
+
+
+@pytest.mark.parametrize("input_size", [48, 32])
+def test_both_loops_train_the_same_network(input_size: int, tmp_path: Path) -> None:
+    loop = training_loops.Loop(kind="ours", input_size=input_size, **LOOP)
+    train, infer, ours = training_loops.ours(loop, tmp_path)
+    before = ours.get_weights()
+    assert train() > 0
+    assert infer() > 0
+    assert not np.array_equal(before[0], ours.get_weights()[0])
+    train, infer, plain = training_loops.yardstick(loop, tmp_path)
+    before = plain.get_weights()
+    assert train() > 0
+    assert infer() > 0
+    assert not np.array_equal(before[0], plain.get_weights()[0])
+    assert [weight.shape for weight in ours.weights] == [weight.shape for weight in plain.weights]
+    assert forward_operations(ours) == forward_operations(plain)
+    # The files that flow_from_directory reads: none for 48x48 grey pictures.
+    assert len(list(tmp_path.glob("*/*.png"))) == (0 if input_size == 48 else loop.pictures)
+
+
+def test_the_yardstick_sees_what_our_network_sees(tmp_path: Path) -> None:
+    """Without its augmentation, the picture that the host prepares is the one that our layers prepare."""
+    settings = BackboneSettings(name="fernet", width=4, input_size=48, weights="none")
+    loop = training_loops.Loop(kind="yardstick", input_size=48, **LOOP)
+    images, _ = training_loops.examples(loop)
+    network = build_network(settings, {"fer": 7}, seed=0)
+    prepared = keras.Model(network.input, network.get_layer("preprocessing").output).predict(images, verbose=0)
+    card = settings.card.preprocessing
+    host = training_loops.generator(card, still=True).flow(images[..., None], shuffle=False, batch_size=len(images))
+    assert next(host) == pytest.approx(prepared, abs=1e-4)
+
+
+def test_training_speed_prints_a_row_for_a_backbone() -> None:
+    done = run(
+        "benchmarks/training_speed.py", "--backbone", "fernet", "--width", "4", "--input-size", "32",
+        "--batch-size", "4", "--steps", "2", "--rounds", "1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    row = next(line for line in done.stdout.splitlines() if line.startswith("| fernet")).split("|")[1:-1]
+    cells = [cell.strip().replace(",", "") for cell in row]
+    assert cells[:2] == ["fernet", "32"]
+    assert cells[2] in ("float32", "mixed_bfloat16")
+    trained, plain, ratio = (float(cell) for cell in cells[4:7])
+    assert ratio == pytest.approx(trained / plain, rel=0.1)
+    assert "Gflop/s in bfloat16" in done.stdout
+
+
+def test_streaming_prints_a_row_for_each_count() -> None:
+    done = run("benchmarks/streaming.py", "--counts", "40", "--side", "48", "--colour", "grey", "--trained", "64")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert set(rows) == {"pictures", "40", "Memory"}
+    # Three rates by the clock and of one processor, four peaks that only rise; no batches alone from memory.
+    assert len(rows["40"]) == 10
+    peaks = [float(cell.replace(",", "")) for cell in rows["40"][-4:]]
+    assert peaks == sorted(peaks)
+    assert len(rows["Memory"]) == 7
+
+
+# Peers
+
+
+def test_labels_of_peers_become_those_of_fer() -> None:
+    classes = ["neutral", "happiness", "sadness", "anger", "fearful", "disgusted", "surprised", "contempt"]
+    said = peers.to_fer([[0.1, 0.2, 0.05, 0.05, 0.04, 0.03, 0.03, 0.5]], classes)
+    assert said == pytest.approx(np.array([[0.1, 0.06, 0.08, 0.4, 0.1, 0.06, 0.2]]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("classes", "match"),
+    [(["boredom", *FER_EMOTIONS], "boredom"), (list(FER_EMOTIONS[1:]), "expected the seven")],
+)
+def test_labels_that_mean_something_else_are_refused(classes: list[str], match: str) -> None:
+    with pytest.raises(peers.PeerError, match=match):
+        peers.to_fer(np.ones((1, len(classes))), classes)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with a fer2013.csv of noise, 35 pictures of PrivateTest, one of which is in Training, too."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    pictures = np.random.default_rng(0).integers(0, 256, (36, 48 * 48))
+    pictures[35] = pictures[0]
+    with (folder / "fer2013.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["emotion", "pixels", "Usage"])
+        for number, picture in enumerate(pictures):
+            usage = "PrivateTest" if number < 35 else "Training"
+            writer.writerow([number % 7, " ".join(map(str, picture)), usage])
+    return folder
+
+
+@pytest.fixture
+def faces(data: Path) -> FaceDataset:
+    return load_fer2013(Fer2013Settings(path=data))
+
+
+RUNNER = """
+import sys
+sys.path.insert(0, {folder!r})
+import numpy as np
+from measure import measure
+from pathlib import Path
+
+def predict(pictures):
+    # It knows each picture by its first pixel, and always says what {first!r} is.
+    assert pictures.shape[1:] == (48, 48) and pictures.dtype == np.uint8 and len(pictures) <= {most}
+    return np.eye(7)[[3] * len(pictures)]
+
+measure({classes!r}, [Path(__file__)], predict, batches={batches})
+"""
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_a_peer_is_measured_and_judged(batches: bool, faces: FaceDataset, tmp_path: Path) -> None:
+    classes = list(FER_EMOTIONS)
+    runner = tmp_path / "runner.py"
+    most = 64 if batches else 1
+    runner.write_text(
+        RUNNER.format(folder=str(peers.RUNNERS), classes=classes, batches=batches, most=most, first=classes[3])
+    )
+    pictures, report = tmp_path / "pictures.npy", tmp_path / "report.json"
+    np.save(pictures, faces.of_split("PrivateTest").images)
+    done = run(str(runner), str(pictures), str(report))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(report.read_text())
+    assert len(found["single"]) == 35
+    assert len(found["batched"]) == (1 if batches else 0)
+    assert found["bytes"] == runner.stat().st_size
+    cells = [cell.strip() for cell in peers.line("it", [found], faces, None).split("|")[1:-1]]
+    # Five of 35 pictures are happy; without the duplicate, which is angry, five of 34.
+    assert cells[0] == "it"
+    assert cells[1].startswith("0.1429 (")
+    assert cells[3] == "0.1471"
+    assert (cells[5] == "-") != batches
+    with pytest.raises(peers.PeerError, match="35 answers to 20 pictures"):
+        peers.line("it", [found], faces, 20)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_node_runners_read_the_same_pictures(faces: FaceDataset, tmp_path: Path) -> None:
+    runner = tmp_path / "runner.mjs"
+    runner.write_text(
+        f"import {{ measure }} from {str(peers.RUNNERS / 'measure.mjs')!r};\n"
+        "const first = (pixels, at) => [pixels[at * 2304], pixels[at * 2304 + 2303], 0, 0, 0, 0, 1];\n"
+        "const predict = async (pixels, count) => Array.from({ length: count }, (_, at) => first(pixels, at));\n"
+        f"await measure({list(FER_EMOTIONS)!r}, [process.argv[1]], predict);\n"
+    )
+    images = faces.of_split("PrivateTest").images
+    pictures, report = tmp_path / "pictures.npy", tmp_path / "report.json"
+    np.save(pictures, images)
+    subprocess.run(["node", str(runner), str(pictures), str(report)], check=True)
+    found = json.loads(report.read_text())
+    said = np.array(found["probabilities"])
+    assert np.array_equal(said[:, 0], images[:, 0, 0])
+    assert np.array_equal(said[:, 1], images[:, 47, 47])
+    assert found["bytes"] == runner.stat().st_size
+
+
+def test_a_peer_that_cannot_be_installed_is_a_line_that_says_why(data: Path, tmp_path: Path) -> None:
+    # No program is found there.
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = run(
+        "benchmarks/peers/compare.py",
+        str(data),
+        "--only",
+        "face-api",
+        "--cache",
+        str(tmp_path / "cache"),
+        PATH=str(empty),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "face-api 1.7.15 (WASM): npm is not installed" in done.stdout
+
+
+def test_every_runner_of_a_peer_is_there() -> None:
+    for peer in (*peers.PEERS, *peers.OURS):
+        assert (peers.RUNNERS / peer.runner).is_file()
+        assert all("@" in each.lstrip("@") or "==" in each for each in (*peer.packages, *peer.alone))

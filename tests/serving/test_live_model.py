@@ -1,0 +1,343 @@
+"""A new champion takes over while clients ask, and a registry that goes away takes nothing with it."""
+
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferkit.bundles.bundle import Reference
+from ferkit.cli.commands.serve import serve
+from ferkit.cli.ports import require_free
+from ferkit.errors import ConfigError, FerkitError
+from ferkit.registry.models import BUNDLE, CHAMPION, REGISTERED_NAME
+from ferkit.serving.errors import NotReadyError
+from ferkit.serving.model.live_model import LiveModel
+from tests.toys.reference import write_toy_reference
+from tests.toys.registry import registry_at
+from tests.toys.server import ROOT, serving
+from tests.toys.services import free_port, served, wait_for
+
+# Of a registry that does not ask for them.
+USER, PASSWORD = "registry-reader", "s3cret-word"
+FACE = np.random.default_rng(3).integers(0, 256, (48, 48), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A registry with three versions, none of them champion; the third cannot be read."""
+    folder = tmp_path_factory.mktemp("store")
+    with registry_at(f"sqlite:///{folder / 'mlflow.db'}") as client:
+        client.create_registered_model(REGISTERED_NAME)
+        for version, weights in (("1", {"a": 1.0}), ("2", {"a": 0.5, "b": 0.5}), ("3", {"a": 0.9, "b": 0.1})):
+            bundle = folder / version / BUNDLE
+            bundle.mkdir(parents=True)
+            write_toy_reference(bundle, weights)
+            client.create_model_version(REGISTERED_NAME, source=(folder / version).as_uri())
+        (folder / "3" / BUNDLE / "b.npz").write_bytes(b"broken")
+        yield folder, client
+
+
+@pytest.fixture
+def crown(store):
+    """Makes a version the champion."""
+    _, client = store
+    yield lambda version: client.set_registered_model_alias(REGISTERED_NAME, CHAMPION, version)
+    client.delete_registered_model_alias(REGISTERED_NAME, CHAMPION)
+
+
+@pytest.fixture(scope="module")
+def fallback(tmp_path_factory):
+    return write_toy_reference(tmp_path_factory.mktemp("fallback"), {"alone": 1.0})
+
+
+@pytest.fixture
+def model(tmp_path, fallback):
+    return LiveModel(tmp_path / "cache", fallback=fallback)
+
+
+def answers(model):
+    return model.current().version, model.registry.state
+
+
+def test_what_ferkit_brings_answers_until_something_is_promoted_and_again_after(store, model, crown):
+    _, client = store
+    model.look()
+    assert answers(model) == ("local", "ok")
+    crown("1")
+    before = model.current()
+    model.look()
+    assert answers(model) == ("1", "ok")
+    assert (model.current().name, model.current().alias) == ("ferkit", "champion")
+    assert before.version == "local", "who asked before keeps what was asked"
+    same = model.current()
+    model.look()
+    assert model.current() is same, "nothing is read twice"
+    client.delete_registered_model_alias(REGISTERED_NAME, CHAMPION)
+    model.look()
+    assert answers(model) == ("local", "ok")
+
+
+def test_what_can_answer_does_while_the_rest_is_read(tmp_path, fallback):
+    seen = []
+
+    def look_on(question):
+        served = model.served
+        if served is None:
+            seen.append((question.single, None))
+            return
+        ask = served.ask("ferplus", single=True)
+        assert ask(FACE[None]).shape == (1, 8)
+        for early in (lambda: served.ask("fer", single=False), served.require_ready):
+            with pytest.raises(NotReadyError, match="single=true"):
+                early()
+        seen.append((question.single, served.version))
+
+    model = LiveModel(tmp_path / "cache", fallback=fallback, registry=False, prepare=look_on)
+    model.look()
+    assert seen == [(True, None), (False, "local")]
+    model.current().require_ready()
+    assert model.current().ask("fer", single=False)(FACE[None]).shape == (1, 7)
+
+
+def test_another_model_under_the_same_number_takes_over(model, tmp_path):
+    with registry_at(f"sqlite:///{tmp_path / 'mlflow.db'}") as client:
+        for name, weights in (("first", {"a": 1.0}), ("second", {"b": 1.0})):
+            bundle = tmp_path / name / BUNDLE
+            bundle.mkdir(parents=True)
+            write_toy_reference(bundle, weights)
+            client.create_registered_model(REGISTERED_NAME)
+            client.create_model_version(REGISTERED_NAME, source=(tmp_path / name).as_uri())
+            client.set_registered_model_alias(REGISTERED_NAME, CHAMPION, "1")
+            model.look()
+            assert answers(model) == ("1", "ok")
+            assert set(weights) < set(model.current().reference.card.networks)
+            client.delete_registered_model(REGISTERED_NAME)
+
+
+def test_a_champion_that_cannot_be_read_does_not_take_over(model, crown, caplog):
+    crown("2")
+    model.look()
+    crown("3")
+    for _ in range(3):
+        model.look()
+    assert answers(model) == ("2", "away")
+    assert model.registry.error == "the champion cannot be read; the log of the service says why."
+    assert len([record for record in caplog.records if "b.npz" in record.getMessage()]) == 1, "told once"
+    crown("1")
+    model.look()
+    assert answers(model) == ("1", "ok")
+
+
+def test_without_the_registry_the_last_champion_answers(model, crown, tmp_path, fallback):
+    crown("2")
+    model.look()
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with registry_at(nobody), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        again = LiveModel(tmp_path / "cache", fallback=fallback)
+        again.look()
+        assert answers(again) == ("2", "away")
+        assert again.current().alias == "champion"
+        first = LiveModel(tmp_path / "empty", fallback=fallback)
+        first.look()
+        assert answers(first) == ("local", "away")
+        (tmp_path / "cache" / "last_champion.json").write_text("[]")
+        broken = LiveModel(tmp_path / "cache", fallback=fallback)
+        broken.look()
+        assert answers(broken) == ("local", "away")
+    again.look()
+    assert answers(again) == ("2", "ok")
+
+
+def test_no_model_at_all_is_said_and_looked_for_again(tmp_path, fallback, caplog):
+    folder = tmp_path / "later"
+    model = LiveModel(tmp_path, fallback=folder, registry=False)
+    model.look()
+    model.look()
+    with pytest.raises(NotReadyError) as refused:
+        model.current()
+    assert str(refused.value) == "no model can be read; the log of the service says why."
+    assert refused.value.status == 503
+    assert [record.getMessage().count("no reference models there") for record in caplog.records] == [1], "told once"
+    shutil.copytree(fallback, folder)
+    model.look()
+    assert answers(model) == ("local", "none")
+
+
+@contextmanager
+def mlflow_server(folder, port):
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW", "FERKIT"))}
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+    ]
+    clean["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    with served(command, f"http://127.0.0.1:{port}/health", clean, folder / "mlflow.log"):
+        yield
+
+
+class Clients:
+    """Some that ask without pause, and note what they were told."""
+
+    def __init__(self, server, count=4) -> None:
+        content = BytesIO()
+        Image.fromarray(FACE).save(content, "PNG")
+        self._server, self._picture = server, content.getvalue()
+        self._stop = threading.Event()
+        self.told, self.failed = [], []
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def _ask(self):
+        while not self._stop.is_set():
+            try:
+                answer = self._server.predict(self._picture, "detect=false")
+            except OSError as error:
+                self.failed.append(repr(error))
+                continue
+            if answer.status != 200:
+                self.failed.append(answer)
+                continue
+            said = answer.json
+            self.told.append(
+                (said["model"]["version"], list(said["pictures"][0]["faces"][0]["probabilities"].values()))
+            )
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tmp_path):
+    folder, _ = store
+    port = free_port()
+    environment = {"MLFLOW_TRACKING_URI": f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"}
+    crown("1")
+    with ExitStack() as registry:
+        registry.enter_context(mlflow_server(folder, port))
+        with serving(tmp_path, environment, reload_seconds=0.2) as server:
+
+            def state():
+                return server.get("/readyz").json["registry"]["state"]
+
+            def told(clients, version):
+                """Several answers of `version`, from now on."""
+                start = len(clients.told)
+                wait_for(lambda: [each for each, _ in clients.told[start:]].count(version) > 20)
+
+            readiness = []
+            with Clients(server) as clients:
+                told(clients, "1")
+                crown("2")
+                told(clients, "2")
+                crown("3")
+                wait_for(lambda: state() == "away")
+                readiness.append(server.get("/readyz").json["registry"]["error"])
+                assert server.metric("ferkit_registry_up") == 0
+                crown("1")
+                told(clients, "1")
+                assert state() == "ok"
+                registry.close()
+                wait_for(lambda: state() == "away")
+                readiness.append(server.get("/readyz").json["registry"]["error"])
+                told(clients, "1")
+            assert server.get("/readyz").status == 200
+            registry.enter_context(mlflow_server(folder, port))
+            wait_for(lambda: state() == "ok")
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(timeout=30) == 0
+    assert clients.failed == []
+    log = server.log.read_text()
+    assert "b.npz: sha256" in log
+    assert f"http://127.0.0.1:{port}" in log, "which registry is away"
+    for hidden in (USER, PASSWORD, str(folder), str(tmp_path), str(ROOT)):
+        assert hidden not in log
+        assert not [line for line in readiness if hidden in line]
+    assert readiness == [
+        "the champion cannot be read; the log of the service says why.",
+        "the registry does not answer, or has no files of its champion; the log of the service says why.",
+    ]
+    expected = {version: Reference(folder / version / BUNDLE).predict(FACE[None])[0] for version in ("1", "2")}
+    assert {version for version, _ in clients.told} == set(expected)
+    for version, probabilities in clients.told:
+        np.testing.assert_allclose(probabilities, expected[version], atol=2e-5)
+
+
+def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
+    port = free_port()
+    program = "import typer; from cli import serve; app = typer.Typer(pretty_exceptions_enable=False);"
+    program += "serve.register(app); app()"
+    options = ["--port", str(port), "--bundle", str(fallback), "--threads", "8"]
+    environment = {
+        **os.environ,
+        "COLUMNS": "300",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "FERKIT_HOME": str(tmp_path / "home"),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *options], cwd=tmp_path, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        assert f"http://127.0.0.1:{port}/ " in process.stdout.readline()
+        lines = iter(process.stdout.readline, "")
+        assert next(line for line in lines if " answers " in line).split()[1:3] == ["toy", "local"]
+        taken = subprocess.run(
+            [sys.executable, "-c", program, *options],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert f"try ferkit serve --port {port + 1}" in taken.stderr
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"host": "nonsense.invalid"}, "host nonsense.invalid: no address and no name of this machine"),
+        ({"host": "203.0.113.7"}, "host 203.0.113.7: this machine has no such address"),
+        ({"bundle": Path("nowhere")}, "nowhere/reference.json: no reference models there"),
+        ({"token": "short"}, "^token: 5 characters, expected 8 or more.$"),
+    ],
+    ids=["no host", "another machine", "no bundle", "short token"],
+)
+def test_what_cannot_be_served_ends_the_command_at_once(wrong, reason):
+    names = ("host", "port", "token", "bundle", "detector", "reload_seconds", "rate_limit", "threads")
+    with pytest.raises(FerkitError, match=reason):
+        serve(**{**dict.fromkeys(names), "port": free_port(), **wrong})
+
+
+@pytest.mark.parametrize(("port", "other"), [(1, 8000), (65535, 65534)])
+def test_the_port_that_is_suggested_can_be_used(monkeypatch, port, other):
+    def refuse(*_):
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(ConfigError, match=f"try ferkit serve --port {other}"):
+        require_free("127.0.0.1", port, "serve")
+
+
+def test_an_address_of_ipv6_can_be_listened_on():
+    require_free("::1", free_port(), "serve")

@@ -1,0 +1,300 @@
+"""Tar shards and streamed folders: real files in, a `FaceDataset` out whose pixels stay where they are."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from ferkit.data.dataset import as_faces
+from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.stored_pictures import StoredPictures
+from ferkit.errors import DataError
+from ferkit.sources import FolderSettings, ShardSettings, fingerprint, load
+from ferkit.sources.shard_writer import plan_shards, write_shards
+from tests.pipelines.test_streamed_run import write_folder
+
+COUNT = 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("folder")
+    write_folder(root, COUNT)
+    return FolderSettings(path=root)
+
+
+@pytest.fixture
+def shards(folder, tmp_path):
+    write_shards(plan_shards(folder, 50, 0), tmp_path / "shards")
+    return tmp_path / "shards"
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_tar(path, members):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in members:
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            archive.addfile(about, io.BytesIO(content))
+    return path
+
+
+def test_shards_hold_what_the_folder_holds_in_its_order(folder, shards):
+    memory, streamed = load(folder), load(ShardSettings(path=shards))
+    assert isinstance(streamed.images, StoredPictures)
+    np.testing.assert_array_equal(np.asarray(streamed.images), memory.images)
+    for name in ("label", "split", "row"):
+        np.testing.assert_array_equal(getattr(streamed, name), getattr(memory, name))
+    assert streamed.picture_hashes().tolist() == memory.picture_hashes().tolist()
+    with tarfile.open(shards / "train-000000.tar") as archive:
+        names = archive.getnames()
+        about = json.load(archive.extractfile(names[1]))
+    assert len(names) == 100
+    assert names[0].partition(".")[0] == names[1].partition(".")[0] == f"{about['row']:09d}"
+    assert about["split"] == "Training"
+    assert (folder.path / about["name"]).is_file()
+
+
+def test_a_streamed_folder_is_the_same_pictures(folder):
+    streamed = load(folder.model_copy(update={"stream": True}))
+    memory = load(folder)
+    np.testing.assert_array_equal(np.asarray(streamed.images), memory.images)
+    assert streamed.picture_hashes().tolist() == memory.picture_hashes().tolist()
+
+
+def test_larger_pictures_keep_their_side_and_colour(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    write_tar(tmp_path / "train.tar", [("a.png", png(pixels)), ("a.cls", b"3")])
+    images = load(ShardSettings(path=tmp_path, side=96, colour="rgb")).images
+    assert images.shape == (1, 96, 96, 3)
+    np.testing.assert_array_equal(np.asarray(images)[0], pixels)
+    small = np.asarray(as_faces(images))
+    assert small.shape == (1, 48, 48)
+    np.testing.assert_array_equal(small, np.asarray(load(ShardSettings(path=tmp_path)).images))
+
+
+def test_a_web_dataset_of_somebody_else(tmp_path):
+    pixels = np.full((48, 48), 7, dtype=np.uint8)
+    votes = [0, 9, 1, 0, 0, 0, 0, 0, 0, 0]
+    write_tar(
+        tmp_path / "val-000.tar",
+        [
+            ("x/0001.jpg.txt", b"passed over"),
+            ("x/0001.cls", b"happiness\n"),
+            ("x/0001.png", png(pixels)),
+            ("x/0002.png", png(pixels + 1)),
+            ("x/0002.json", json.dumps({"emotion": "SAD", "split": "test", "votes": votes}).encode()),
+        ],
+    )
+    faces = load(ShardSettings(path=tmp_path))
+    assert [FER_EMOTIONS[label] for label in faces.label] == ["happy", "sad"]
+    assert [SPLITS[split] for split in faces.split] == ["PublicTest", "PrivateTest"]
+    assert faces.row.tolist() == [0, 1]
+    assert np.asarray(faces.images)[:, 0, 0].tolist() == [7, 8]
+    # One picture without votes is a dataset without votes.
+    assert faces.votes is None
+
+
+PICTURE = ("a.png", png(np.zeros((48, 48), dtype=np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("members", "line"),
+    [
+        ([PICTURE], r"train\.tar, sample a: no \.json or \.cls, expected NAME\.png"),
+        ([("a.cls", b"3")], r"train\.tar, sample a: no picture"),
+        ([PICTURE, ("a.cls", b"joy")], r"sample a: unknown emotion 'joy', expected one of angry"),
+        ([PICTURE, ("a.cls", b"7")], r"sample a: unknown emotion '7'"),
+        ([PICTURE, ("a.json", b"{")], r'sample a: its \.json is not {"emotion": "happy"'),
+        ([PICTURE, ("a.json", b'{"emotion": 3, "row": -1}')], r"sample a: row -1, expected a number from 0"),
+        ([PICTURE, ("a.json", b'{"emotion": 3, "votes": [1]}')], r"sample a: votes \[1\], expected 10 numbers"),
+        ([("a.png", b"no picture"), ("a.cls", b"3")], r"train\.tar, byte 512: not a picture, .*Mend the file"),
+        ([("notes.md", b"x")], r"no picture in its 1 shards"),
+    ],
+)
+def test_a_sample_that_lacks_something_is_named(tmp_path, members, line):
+    write_tar(tmp_path / "train.tar", members)
+    with pytest.raises(DataError, match=line):
+        load(ShardSettings(path=tmp_path))
+
+
+def test_a_shard_that_says_no_split(tmp_path):
+    write_tar(tmp_path / "part-1.tar", [PICTURE, ("a.cls", b"3")])
+    with pytest.raises(DataError, match=r"sample a: no split: neither its \.json nor the name of the shard"):
+        load(ShardSettings(path=tmp_path))
+
+
+@pytest.mark.parametrize("keep", [0.5, "half a member", "no end"])
+def test_a_shard_that_was_cut_short_is_named(shards, keep):
+    shard = shards / "train-000001.tar"
+    content = shard.read_bytes()
+    with tarfile.open(shard) as archive:
+        member = archive.getmembers()[20]
+    cut = {0.5: len(content) // 2, "half a member": member.offset_data + 100, "no end": member.offset}[keep]
+    shard.write_bytes(content[:cut])
+    with pytest.raises(DataError, match=r"train-000001\.tar: .* bytes that do not end as a tar file does"):
+        load(ShardSettings(path=shards))
+
+
+def test_a_compressed_shard_is_refused(shards):
+    import gzip
+
+    shard = shards / "train-000001.tar"
+    shard.write_bytes(gzip.compress(shard.read_bytes()) + bytes(1024))
+    with pytest.raises(DataError, match=r"train-000001\.tar: not a whole uncompressed tar file"):
+        load(ShardSettings(path=shards))
+
+
+def test_a_missing_shard_is_named_before_and_after_the_data_was_read(shards):
+    faces = load(ShardSettings(path=shards))
+    (shards / "train-000001.tar").unlink()
+    with pytest.raises(DataError, match=r"1 of 6 shards are missing, such as train-000001\.tar"):
+        load(ShardSettings(path=shards))
+    with pytest.raises(DataError, match=r"train-000001\.tar: cannot be read \(No such file"):
+        np.asarray(faces.images)
+
+
+def test_a_shard_that_was_changed_is_named(shards):
+    faces = load(ShardSettings(path=shards))
+    shard = shards / "train-000000.tar"
+    shard.write_bytes(shard.read_bytes() + bytes(512))
+    with pytest.raises(DataError, match=r"train-000000\.tar: .* it was changed after its pictures were found"):
+        np.asarray(faces.images)
+
+
+def test_a_folder_without_shards(tmp_path):
+    with pytest.raises(DataError, match=r"no \.tar file in this folder"):
+        load(ShardSettings(path=tmp_path))
+    with pytest.raises(DataError, match="no such folder"):
+        load(ShardSettings(path=tmp_path / "no"))
+
+
+def test_the_fingerprint_is_that_of_the_content(shards, tmp_path):
+    settings = ShardSettings(path=shards)
+    before = fingerprint(settings)
+    shards.rename(tmp_path / "elsewhere")
+    elsewhere = settings.model_copy(update={"path": tmp_path / "elsewhere"})
+    assert fingerprint(elsewhere) == before
+    assert fingerprint(elsewhere.model_copy(update={"side": 64})) != before
+    (tmp_path / "elsewhere/train-000000.tar").rename(tmp_path / "elsewhere/train-9.tar")
+    (tmp_path / "elsewhere/shards.json").unlink()
+    assert fingerprint(elsewhere) != before
+
+
+def test_equal_pictures_have_one_hash_wherever_they_lie(folder, shards, tmp_path):
+    write_shards(plan_shards(folder, 70, 5), tmp_path / "others")
+    one, other = (load(ShardSettings(path=path)) for path in (shards, tmp_path / "others"))
+    assert one.content_hash() == other.content_hash()
+    assert one.images.location_hash() != other.images.location_hash()
+
+
+def test_writing_goes_on_where_it_was_killed(folder, tmp_path):
+    plan = plan_shards(folder, 50, 0)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(_count, seen=[]):  # noqa: B006
+        seen.append(1)
+        if len(seen) > 70:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        write_shards(plan, tmp_path / "out", kill)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["shards.json", "train-000000.tar"]
+    with pytest.raises(DataError, match="5 of 6 shards are missing"):
+        load(ShardSettings(path=tmp_path / "out"))
+    first = (tmp_path / "out/train-000000.tar").stat().st_mtime_ns
+    counted = []
+    write_shards(plan_shards(folder, 50, 0), tmp_path / "out", counted.append)
+    assert sum(counted) == COUNT
+    assert (tmp_path / "out/train-000000.tar").stat().st_mtime_ns == first
+    write_shards(plan, tmp_path / "whole")
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
+
+
+def test_pictures_can_be_stored_smaller(tmp_path):
+    grey = np.repeat(np.linspace(0, 255, 300).astype(np.uint8)[None], 200, axis=0)
+    for name, pixels in (("grey", grey), ("red", np.stack([grey, 0 * grey, 0 * grey], axis=-1))):
+        path = tmp_path / "pictures/train/happy" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    settings = FolderSettings(path=tmp_path / "pictures")
+    (training, _) = write_shards(plan_shards(settings, 50, 0, side=64), tmp_path / "shards")
+    with tarfile.open(training) as archive:
+        stored = Image.open(io.BytesIO(archive.extractfile(archive.getnames()[0]).read()))
+    assert (stored.format, stored.size) == ("JPEG", (64, 64))
+    images = np.asarray(load(ShardSettings(path=tmp_path / "shards", side=64, colour="rgb")).images).astype(int)
+    red = np.asarray(Image.fromarray(grey).resize((64, 64), Image.Resampling.LANCZOS)).astype(int)
+    assert np.abs(images[1] - np.stack([red, 0 * red, 0 * red], axis=-1)).mean() < 3
+    assert np.abs(images[0] - red[..., None]).mean() < 3
+    with pytest.raises(DataError, match="holds shards of other pictures or settings"):
+        write_shards(plan_shards(settings, 50, 0), tmp_path / "shards")
+
+
+def test_other_pictures_are_not_mixed_with_those_that_are_there(folder, shards, tmp_path):
+    with pytest.raises(DataError, match="holds shards of other pictures or settings"):
+        write_shards(plan_shards(folder, 60, 0), shards)
+    write_tar(tmp_path / "theirs/train.tar", [PICTURE])
+    with pytest.raises(DataError, match=r"holds tar files that no shards\.json lists"):
+        write_shards(plan_shards(folder, 60, 0), tmp_path / "theirs")
+
+
+def test_a_place_that_cannot_be_written_and_a_link_to_nothing_are_lines(folder, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match=r"file: cannot be written \((Not a directory|File exists)\); the same command"):
+        write_shards(plan_shards(folder, 50, 0), tmp_path / "file")
+    write_folder(tmp_path / "pictures")
+    (tmp_path / "pictures/train/happy/gone.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(DataError, match=r"gone\.png: cannot be read \(No such file"):
+        plan_shards(FolderSettings(path=tmp_path / "pictures"), 50, 0)
+
+
+def test_a_broken_picture_is_named_by_its_file(tmp_path):
+    write_folder(tmp_path / "pictures")
+    broken = next((tmp_path / "pictures/train/happy").iterdir())
+    broken.write_bytes(broken.read_bytes()[:300])
+    with pytest.raises(DataError, match=rf"{broken.name}: not a whole picture"):
+        write_shards(plan_shards(FolderSettings(path=tmp_path / "pictures"), 50, 0), tmp_path / "shards")
+
+
+def test_tar_reads_what_was_written(shards, tmp_path):
+    subprocess.run(["tar", "xf", shards / "test-000000.tar", "-C", tmp_path], check=True)
+    assert len(list(tmp_path.glob("*.png"))) == len(list(tmp_path.glob("*.json"))) == 20
+
+
+def test_a_picture_in_memory_has_one_form():
+    with pytest.raises(ValidationError, match=r"pictures in memory are 48x48 and grey, not 96x96 grey: set stream"):
+        FolderSettings(path=Path("x"), side=96)
+
+
+def test_the_command_says_what_it_wrote_and_what_is_next(folder, tmp_path):
+    def shard():
+        return subprocess.run(
+            [sys.executable, "-c", "from ferkit.cli.app import main; main()", "data", "shard", folder.path, "out"],
+            cwd=tmp_path, env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    done = shard()
+    assert done.returncode == 0, done.stderr
+    assert f"out: {COUNT} pictures in 3 shards" in done.stdout
+    assert "ferkit run CONFIG --set 'data={source: shards, path: out}'" in done.stdout
+    (tmp_path / "out/shards.json").write_text("{}")
+    done = shard()
+    assert done.returncode == 1
+    assert done.stderr.startswith("ferkit: out: holds shards of other pictures")

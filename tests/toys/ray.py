@@ -1,0 +1,138 @@
+"""A Ray cluster of several nodes on this machine, with a ZenML and an MLflow server that its steps reach over HTTP."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from tests.toys.services import CLEAN, mlflow_server, zenml_server
+
+ROOT = Path(__file__).parents[2]
+STACK = {
+    "name": "toy",
+    "orchestrator": {
+        "flavor": "ray",
+        "flavor_source": "ferkit.orchestrators.ray.flavor.RayOrchestratorFlavor",
+        "configuration": {},
+    },
+    "retries": 2,
+}
+
+
+@dataclass
+class ToyCluster:
+    """What a test needs to run pipelines on it, and to see what became of them."""
+
+    folder: Path
+    nodes: Any
+    environment: dict[str, str]
+    stack: Path
+    tracking: ExitStack
+    started: int = 0
+
+    def start(self, name: str, **arguments) -> subprocess.Popen:
+        """A process that submits the toy pipeline `name`, and waits for it."""
+        # Steps of a run before may still write to theirs.
+        self.started += 1
+        arguments.setdefault("notes", str(self.folder / f"{self.started}-{name}.jsonl"))
+        self.notes = Path(arguments["notes"])
+        return subprocess.Popen(
+            [sys.executable, "ray_steps.py", name, json.dumps(arguments)],
+            cwd=self.folder / "code", env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, name: str, **arguments) -> tuple[int, str]:
+        """Status and output of the toy pipeline `name`."""
+        process = self.start(name, **arguments)
+        said, _ = process.communicate(timeout=400)
+        return process.returncode, said
+
+    def noted(self, label: str, what: str = "begin") -> list[dict]:
+        """What the step `label` noted down, one line each time that it was begun or ended."""
+        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
+        found = [json.loads(line) for line in lines]
+        return [each for each in found if each["label"] == label and each["what"] == what]
+
+    def lose(self, node_id: str) -> None:
+        """Kill a node with everything on it."""
+        [node] = [each for each in self.nodes.list_all_nodes() if each.node_id == node_id]
+        self.nodes.remove_node(node, allow_graceful=False)
+
+    def without_tracking(self, seconds: float) -> None:
+        """Stop MLflow's server, and start it again after some time."""
+        self.tracking.close()
+        time.sleep(seconds)
+        port = int(self.environment["MLFLOW_TRACKING_URI"].rpartition(":")[2])
+        self.tracking.enter_context(mlflow_server(self.folder, port=port))
+
+    def ferkit(self, *arguments: str) -> subprocess.Popen:
+        """The `ferkit` command, as a person at a terminal of the cluster has it."""
+        return subprocess.Popen(
+            [sys.executable, "-c", "from ferkit.cli.app import main; main()", *arguments],
+            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def statuses(self) -> tuple[str, dict[str, list[str]]]:
+        """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""
+        stored = next((self.folder / "server").rglob("zenml.db"))
+        with closing(sqlite3.connect(stored)) as database:
+            run, status = database.execute(
+                "SELECT id, status FROM pipeline_run ORDER BY created DESC LIMIT 1"
+            ).fetchone()
+            rows = database.execute(
+                "SELECT name, status FROM step_run WHERE pipeline_run_id = ? ORDER BY version", (run,)
+            ).fetchall()
+        steps: dict[str, list[str]] = {}
+        for name, each in rows:
+            steps.setdefault(name, []).append(each)
+        return status, steps
+
+
+@contextmanager
+def toy_cluster(folder: Path, nodes: int | None = None):
+    """A head and a node with one core each, and a node that says it has a GPU; or `nodes` alike, and a bare head."""
+    from ray.cluster_utils import Cluster
+
+    code = folder / "code"
+    code.mkdir()
+    shutil.copytree(ROOT / "ferkit" / "orchestrators", code / "ferkit" / "orchestrators")
+    shutil.copy(ROOT / "ferkit" / "__init__.py", code / "ferkit")
+    shutil.copy(ROOT / "tests" / "toys" / "ray_steps.py", code)
+    # Ray's workers are nice to others: beside further tests on the same cores they would hardly run.
+    fair = patch.dict(os.environ, RAY_worker_niceness="0")
+    with fair, zenml_server(folder) as zenml_url, ExitStack() as tracking:
+        mlflow_url = tracking.enter_context(mlflow_server(folder))
+        head = {"num_cpus": 0 if nodes else 1, "include_dashboard": False}
+        machines = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            for gpus in [0] * nodes if nodes else (0, 1):
+                machines.add_node(num_cpus=1, num_gpus=gpus)
+            stack = folder / "toy.yaml"
+            STACK["orchestrator"]["configuration"] = {"address": machines.address}
+            stack.write_text(json.dumps(STACK))
+            environment = {
+                **CLEAN,
+                "PYTHONPATH": str(ROOT),
+                "FERKIT_HOME": str(folder / "home"),
+                "ZENML_CONFIG_PATH": str(folder / "home" / "zenml"),
+                "ZENML_ANALYTICS_OPT_IN": "false",
+                "ZENML_STORE_URL": zenml_url,
+                "MLFLOW_TRACKING_URI": mlflow_url,
+            }
+            cluster = ToyCluster(folder, machines, environment, stack, tracking)
+            applying = cluster.ferkit("stack", "apply", str(stack))
+            said, _ = applying.communicate(timeout=120)
+            assert applying.returncode == 0, said
+            yield cluster
+        finally:
+            machines.shutdown()

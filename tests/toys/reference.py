@@ -1,0 +1,48 @@
+"""A reference of toy networks on disk: what a server and Grad-CAM are tested with."""
+
+import hashlib
+from pathlib import Path
+
+from ferkit.backbones import BackboneSettings, build_network
+from ferkit.bundles.card import NetworkCard, ReferenceCard, TargetCard, Vote
+from ferkit.bundles.weights import write_half
+from ferkit.data.labels import Target, class_names
+from ferkit.data.targets import TargetSettings
+from ferkit.models.test_time_augmentation import TestTimeAugmentation
+
+TARGETS: tuple[Target, ...] = ("fer", "ferplus")
+HEADS = {target: len(class_names(target)) for target in TARGETS}
+
+
+def write_toy_reference(folder: Path, weights: dict[str, float] | None = None, *, flip: bool = False) -> Path:
+    """An untrained ensemble and an untrained student in `folder`, with the files of a bundle."""
+    weights = weights or {"one": 0.75, "two": 0.25}
+    networks = {
+        name: _network(folder, name, BackboneSettings(name="fernet", width=4), seed)
+        for seed, name in enumerate(weights)
+    }
+    networks["student"] = _network(folder, "student", BackboneSettings(name="fernet_lite", width=8), 9)
+    votes = {"ensemble": Vote(weights=weights), "student": Vote(weights={"student": 1.0})}
+    targets = {target: TargetCard(settings=TargetSettings(name=target), **votes) for target in TARGETS}
+    ReferenceCard(name="toy", networks=networks, targets=targets, views=TestTimeAugmentation(flip=flip)).write(folder)
+    (folder / "MODEL_CARD.md").write_text(CARD)
+    return folder
+
+
+def _network(folder: Path, name: str, backbone: BackboneSettings, seed: int) -> NetworkCard:
+    file = folder / f"{name}.npz"
+    write_half(build_network(backbone, HEADS, seed=seed), file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return NetworkCard(label=name, backbone=backbone, heads=HEADS, file=file.name, sha256=digest)
+
+
+CARD = """# Toy networks
+
+Nobody trained them.
+
+| split | accuracy |
+|---|---:|
+| PrivateTest | 0.14 |
+
+<script>document.title = "taken over"</script>
+"""

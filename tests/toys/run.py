@@ -1,0 +1,55 @@
+"""A run's results without its training: small networks that were never trained, on drawn faces."""
+
+from ferkit.backbones import build_network
+from ferkit.config.run_config import RunConfig
+from ferkit.data.labels import class_names
+from ferkit.evaluation.evaluate import evaluate
+from ferkit.models.ensemble import combine, selection_ensemble
+from ferkit.models.face_model import FaceModel
+from ferkit.release.run_bundle import TrainedRun
+from ferkit.sources import load
+
+TINY = {"name": "fernet", "width": 4, "input_size": 16}
+CONFIG = {
+    "name": "toy",
+    "data": {"source": "synthetic", "count": 240},
+    "targets": [{"name": "fer"}, {"name": "ferplus"}],
+    "backbones": [
+        {**TINY, "alias": "both", "joint": True},
+        {**TINY, "alias": "single", "targets": ["fer"]},
+        {**TINY, "alias": "small", "joint": True, "teacher": "ensemble"},
+    ],
+    "ensemble": {"method": "mean"},
+    "evaluation": {"bootstrap": 100},
+    "registry": {"gate": {"floors": {"accuracy": 0, "macro_f1": 0, "recall": 0, "expected_calibration_error": 1}}},
+}
+
+
+def toy_run(folder, *, seed: int = 0, **changes) -> TrainedRun:
+    """What the pipeline knows at the end of a run, but for the epochs: the networks are as they were born."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = RunConfig.model_validate({**CONFIG, **changes})
+    faces = load(config.data)
+    models, said = [], {}
+    for number, training in enumerate(config.trained()):
+        file = folder / f"{training.name}.keras"
+        heads = {name: len(class_names(name)) for name in training.names}
+        build_network(training.entry.backbone, heads, seed=100 * seed + number).save(file)
+        models.append(FaceModel(training.label, training.names[0], file))
+        for target in training.targets:
+            model = FaceModel(training.label, target.name, file)
+            said[target.name, training.label] = [
+                model.predict_split(faces, target, split, config.prediction) for split in ("PublicTest", "PrivateTest")
+            ]
+    ensembles, evaluations = [], []
+    for target in config.targets:
+        members = [each.label for each in config.members(target.name)]
+        public = {each: said[target.name, each][0] for each in members}
+        ensemble = selection_ensemble(public, faces, target, config.selection, config.ensemble)
+        mixture = [combine({each: said[target.name, each][at] for each in members}, ensemble) for at in (0, 1)]
+        judged = {label: found for (name, label), found in said.items() if name == target.name} | {"ensemble": mixture}
+        evaluations += [
+            evaluate(label, found, faces, target, config.evaluation, config.seed) for label, found in judged.items()
+        ]
+        ensembles.append(ensemble)
+    return TrainedRun(config, models, ensembles, evaluations, faces, faces)

@@ -1,0 +1,314 @@
+"""Fine-tuning a toy network on pictures that can be told apart by where they are bright."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferkit.backbones import BackboneSettings
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings
+from ferkit.errors import TrainingError
+from ferkit.models.face_model import FaceModel
+from ferkit.preparation.balancing import BalancingSettings, oversample
+from ferkit.training.augmentation import AugmentationSettings
+from ferkit.training.checkpoint import Checkpoint, Progress, clean_up, mark_finished
+from ferkit.training.examples import Validation, join
+from ferkit.training.execution import ExecutionSettings
+from ferkit.training.fine_tune import fine_tune, statistics_pictures
+from ferkit.training.member import train_member
+from ferkit.training.settings import PhaseSettings, TrainingSettings
+
+TARGET = TargetSettings()
+BACKBONE = BackboneSettings(name="fernet", width=4)
+
+
+def marked_faces(count=140):
+    """Each class has a bright square at a place of its own."""
+    generator = np.random.default_rng(0)
+    label = (np.arange(count) % 7).astype(np.int8)
+    images = generator.normal(90, 20, (count, 48, 48))
+    for image, emotion in zip(images, label, strict=True):
+        down, across = divmod(int(emotion), 3)
+        image[16 * down : 16 * down + 16, 16 * across : 16 * across + 16] += 100
+    split = np.repeat([0, 1, 2], [count - 42, 21, 21]).astype(np.int8)
+    return FaceDataset(np.clip(images, 0, 255).astype(np.uint8), label, split, np.arange(count, dtype=np.int64))
+
+
+def settings(**change):
+    base = {
+        "epochs": 3,
+        "learning_rate": 0.01,
+        "schedule": "constant",
+        "warmup_epochs": 0,
+        "batch_size": 32,
+        "augmentation": AugmentationSettings(flip=0, rotation=5, shift=0.02, zoom=0),
+        # In bfloat16 the network that is judged differs a little from the one that is kept.
+        "execution": ExecutionSettings(precision="float32"),
+    }
+    return TrainingSettings(**{**base, **change})
+
+
+def train(tmp_path=None, faces=None, backbone=BACKBONE, **change):
+    faces = faces or marked_faces()
+    return fine_tune(
+        join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}),
+        Validation.of(faces.of_split("PublicTest"), [TARGET]),
+        backbone,
+        settings(**change),
+        seed=3,
+        checkpoint=tmp_path,
+    )
+
+
+def test_it_learns_and_keeps_the_best_epoch():
+    trained = train(epochs=6, learning_rate=0.005, batch_size=8)
+    history = trained.history
+    assert list(history["epoch"]) == list(range(len(history)))
+    assert history["val_accuracy"].max() > 0.4
+    assert trained.best_epoch == int(history["val_accuracy"].idxmax())
+    public = marked_faces().of_split("PublicTest")
+    said = trained.network.predict(public.images[..., None], verbose=0).argmax(axis=1)
+    assert (said == public.label).mean() == pytest.approx(history["val_accuracy"].max())
+    assert trained.pictures_per_second > 0
+
+
+def test_the_same_seed_gives_the_same_network():
+    first, second = train(epochs=1), train(epochs=1)
+    for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_phase_ends_after_patience_epochs_without_improvement():
+    # A learning rate of next to nothing improves nothing after the first epoch.
+    trained = train(epochs=50, learning_rate=1e-12, patience=2)
+    assert len(trained.history) - 1 - trained.best_epoch == 2
+    assert len(trained.history) < 50
+
+
+def test_plateau_lowers_the_rate_before_the_phase_ends():
+    # A learning rate of next to nothing improves nothing after the first epoch.
+    trained = train(epochs=9, learning_rate=1e-12, schedule="plateau", plateau_patience=2, patience=6)
+    halved = np.array([1, 1, 1, 0.5, 0.5, 0.25, 0.25])
+    np.testing.assert_allclose(trained.history["learning_rate"], 1e-12 * halved, rtol=1e-5)
+    assert TrainingSettings(schedule="plateau").plateau_patience < TrainingSettings(schedule="plateau").patience
+
+
+def test_frozen_batch_norm_does_not_reach_a_network_from_scratch():
+    trained = train(epochs=1, batch_norm="frozen")
+    statistics = trained.network.get_layer("backbone").get_layer("conv1_1_bn").moving_mean
+    assert np.abs(np.asarray(statistics)).max() > 1e-3
+
+
+def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
+    import keras
+
+    from ferkit.backbones import build_network
+
+    weights = tmp_path / "trunk.h5"
+    source = build_network(BACKBONE, {"fer": 7}, seed=0)
+    source.get_layer("backbone").save_weights(tmp_path / "trunk.weights.h5")
+    weights = tmp_path / "trunk.weights.h5"
+    backbone = BackboneSettings(name="fernet", width=4, weights=weights)
+    trained = train(
+        backbone=backbone,
+        head=PhaseSettings(epochs=1, learning_rate=0.01),
+        epochs=1,
+        learning_rate=0.01,
+    )
+    assert list(trained.history["phase"]) == ["head", "network"]
+    assert trained.trainable["head"] < trained.trainable["network"]
+    assert isinstance(trained.network, keras.Model)
+
+
+def test_a_loss_that_is_no_number_says_which_rate_to_lower():
+    with pytest.raises(TrainingError, match=r"fernet, phase network, epoch \d+: .*training\.learning_rate"):
+        train(epochs=5, learning_rate=1e30, optimizer="sgd")
+
+
+def test_no_epoch_is_an_error():
+    with pytest.raises(TrainingError, match="leave no epoch"):
+        train(epochs=0, learning_rate=0.1)
+
+
+def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_path):
+    undisturbed = train(tmp_path / "whole", average=0.9)
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        sys.path.insert(0, sys.argv[1])
+        import ferkit.training.checkpoint
+        from tests.training.test_fine_tune import train
+        from pathlib import Path
+        save = ferkit.training.checkpoint.Checkpoint.save
+        def save_then_die(self, progress, *args, **kwargs):
+            save(self, progress, *args, **kwargs)
+            if len(progress.history) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+        ferkit.training.checkpoint.Checkpoint.save = save_then_die
+        train(Path(sys.argv[2]), average=0.9)
+        """
+    )
+    here = str(Path(__file__).parents[2])
+    killed = subprocess.run(
+        [sys.executable, "-c", script, here, str(tmp_path / "killed")], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    assert list((tmp_path / "killed").rglob("last.npz"))
+    resumed = train(tmp_path / "killed", average=0.9)
+    assert len(resumed.history) == 3
+    for one, other in zip(undisturbed.network.get_weights(), resumed.network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert list(resumed.history["val_accuracy"]) == list(undisturbed.history["val_accuracy"])
+
+
+def test_other_settings_do_not_take_over_a_checkpoint(tmp_path):
+    first = train(tmp_path, epochs=1, learning_rate=0.01)
+    changed = train(tmp_path, epochs=1, learning_rate=0.02)
+    assert changed.history["learning_rate"].iloc[0] == pytest.approx(0.02)
+    # Runs at the same moment share nothing.
+    assert changed.folder != first.folder
+    assert {path.parent for path in tmp_path.glob("*/state")} == {changed.folder, first.folder}
+
+
+def test_a_checkpoint_whose_best_epoch_other_labels_chose_is_not_taken_over(tmp_path):
+    faces = marked_faces()
+    relabelled = FaceDataset(faces.images, np.where(faces.split == 1, 6 - faces.label, faces.label).astype(np.int8),
+                             faces.split, faces.row)  # fmt: skip
+    first, changed = train(tmp_path, faces, epochs=1), train(tmp_path, relabelled, epochs=1)
+    assert changed.folder != first.folder
+    assert changed.history["val_loss"].iloc[0] != first.history["val_loss"].iloc[0]
+
+
+def test_a_weights_file_that_was_overwritten_starts_a_training_of_its_own(tmp_path):
+    from ferkit.backbones import build_network
+
+    backbone = BackboneSettings(name="fernet", width=4, weights=tmp_path / "trunk.weights.h5")
+    folders = []
+    for seed in (0, 1, 1):
+        build_network(BACKBONE, {"fer": 7}, seed=seed).get_layer("backbone").save_weights(backbone.weights)
+        head = PhaseSettings(epochs=1, learning_rate=0.01)
+        folders.append(train(tmp_path / "root", backbone=backbone, head=head, epochs=0).folder)
+    assert folders[0] != folders[1] == folders[2]
+
+
+def test_batch_norm_statistics_are_taken_over_the_whole_split():
+    # As of a folder source: class after class.
+    images = np.repeat(np.arange(8, dtype=np.uint8), 250)[:, None, None] * np.ones((48, 48), np.uint8)
+    drawn = statistics_pictures(images, 3)
+    assert np.bincount(drawn[:, 0, 0]).min() > 40
+    assert len(drawn) == 512
+    np.testing.assert_array_equal(drawn, statistics_pictures(images, 3))
+    assert (drawn != statistics_pictures(images, 4)).any()
+    assert len(statistics_pictures(images[:100], 3)) == 100
+
+
+def test_a_run_removes_what_it_finished_and_what_nobody_comes_for(tmp_path):
+    day = 86_400
+    ages = {"own": 0, "other": 0, "forgotten": 2 * day, "running": 0, "killed": 20 * day, "abandoned": 40 * day}
+    finished = {"own": "run-1", "other": "run-2", "forgotten": "run-3"}
+    for name, age in ages.items():
+        folder = tmp_path / "fer-fernet" / name
+        (folder / "state").mkdir(parents=True)
+        then = time.time() - age
+        if name in finished:
+            mark_finished(folder, finished[name])
+            os.utime(folder / "finished", (then, then))
+        os.utime(folder, (then, then))
+    clean_up(tmp_path, "run-1")
+    assert {path.name for path in tmp_path.glob("*/*")} == {"other", "running", "killed"}
+
+
+def test_a_state_that_is_half_written_is_not_taken_for_a_whole_one(tmp_path):
+    half = tmp_path / "state-xyz"
+    half.mkdir()
+    (half / "progress.json").write_text("{")
+    with Checkpoint(tmp_path, "key") as store:
+        assert store.load() is None
+        assert not half.exists()
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "progress.json").write_text('{"key": "key", "phase":')
+        assert store.load() is None
+
+
+def saved(store, epoch):
+    store.save(Progress(epoch=epoch), [np.zeros(1)], [np.zeros(1, np.float32)])
+
+
+@pytest.mark.parametrize("killed", ["between the renames", "before the older state was removed"])
+def test_a_kill_in_the_middle_of_saving_keeps_a_state_and_later_ones_are_saved(tmp_path, killed):
+    with Checkpoint(tmp_path, "key") as store:
+        saved(store, 1)
+    if killed == "between the renames":
+        (tmp_path / "state").rename(tmp_path / "previous")
+    else:
+        shutil.copytree(tmp_path / "state", tmp_path / "previous")
+    with Checkpoint(tmp_path, "key") as store:
+        assert store.load().epoch == 1
+        for epoch in (2, 3):
+            saved(store, epoch)
+            assert store.load().epoch == epoch
+    assert {path.name for path in tmp_path.iterdir()} == {"state", "lock"}
+
+
+def test_two_processes_do_not_write_one_state(tmp_path):
+    with Checkpoint(tmp_path, "key") as first:
+        (tmp_path / "state-being-written").mkdir()
+        with pytest.raises(TrainingError, match=rf"process {os.getpid()} trains this very network; wait"):
+            Checkpoint(tmp_path, "key").__enter__()
+        assert (tmp_path / "state-being-written").exists()
+        saved(first, 1)
+    with Checkpoint(tmp_path, "key") as second:
+        assert second.load().epoch == 1
+
+
+def test_a_full_disk_keeps_the_last_whole_state_and_says_what_to_do(tmp_path):
+    import resource
+
+    trained = train(tmp_path)
+    store = Checkpoint(tmp_path, "other")
+    store.__enter__()
+    progress = Progress(history=[{"epoch": 0}])
+    old_handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(TrainingError, match="free some space and run again"):
+            store.save(progress, trained.network.weights, trained.network.get_weights())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, old_handler)
+    assert len(train(tmp_path).history) == 3
+    assert not list(tmp_path.rglob("state-*"))
+
+
+def test_a_member_is_a_model_file_with_what_it_says_about_public_test(tmp_path):
+    faces = marked_faces()
+    balanced = {"fer": oversample(faces, TARGET, BalancingSettings(), 0)}
+    member = train_member(faces, balanced, [TARGET], BACKBONE, settings(), 3, workspace=tmp_path)
+    model = member.models["fer"]
+    validation = model.predict_split(faces, TARGET, "PublicTest")
+    assert validation.split == "PublicTest"
+    assert validation.row.tolist() == faces.of_split("PublicTest").row.tolist()
+    (tmp_path / "copy").mkdir()
+    model.copy_to(tmp_path / "copy")
+    again = FaceModel.read(tmp_path / "copy")
+    assert again.content_hash() == model.content_hash()
+    public = faces.of_split("PublicTest").images
+    np.testing.assert_allclose(again.predict(public), validation.probabilities, atol=1e-6)
+
+
+def test_a_model_file_that_was_cut_short_is_refused(tmp_path):
+    from ferkit.errors import DataError
+
+    path = tmp_path / "network.keras"
+    path.write_bytes(b"PK\x03\x04 no more")
+    with pytest.raises(DataError, match="cut short"):
+        FaceModel("fernet", "fer", path)

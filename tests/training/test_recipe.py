@@ -1,0 +1,190 @@
+"""What a recipe may switch on: joint heads, mixing, averaged weights, distillation."""
+
+import numpy as np
+import pytest
+
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.errors import DataError
+from ferkit.models.predictions import Predictions
+from ferkit.preparation.balancing import BalancingSettings, oversample
+from ferkit.training.augmentation import AugmentationSettings
+from ferkit.training.distillation import DistillationSettings, distil
+from ferkit.training.examples import Examples, Validation, join
+from ferkit.training.fine_tune import fine_tune
+from ferkit.training.member import train_member
+from ferkit.training.mixing import MixingSettings
+from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
+
+FERPLUS = TargetSettings(name="ferplus")
+STILL = AugmentationSettings(flip=0, rotation=0, shift=0, zoom=0)
+
+
+def voted_faces():
+    """Marked faces with FER+ votes for another order of the emotions; every fifth picture has none that counts."""
+    faces = marked_faces()
+    votes = np.zeros((len(faces), 10), dtype=np.uint8)
+    votes[np.arange(len(faces)), 6 - faces.label] = 10
+    votes[::5] = 0
+    votes[::5, 8] = 10
+    return FaceDataset(faces.images, faces.label, faces.split, faces.row, votes)
+
+
+def examples(faces, *targets):
+    return join({each.name: oversample(faces, each, BalancingSettings(), 0) for each in targets})
+
+
+def validation(faces, *targets):
+    return Validation.of(faces.of_split("PublicTest"), targets)
+
+
+def train(faces, *targets, **change):
+    chosen = settings(**change)
+    return fine_tune(examples(faces, *targets), validation(faces, *targets), BACKBONE, chosen, 3)
+
+
+def test_one_network_learns_both_targets_and_each_model_speaks_for_its_own(tmp_path):
+    faces = voted_faces()
+    balanced = {each.name: oversample(faces, each, BalancingSettings(), 0) for each in (TARGET, FERPLUS)}
+    chosen = settings(epochs=8, learning_rate=0.005, batch_size=8)
+    member = train_member(faces, balanced, [TARGET, FERPLUS], BACKBONE, chosen, 3, workspace=tmp_path)
+    assert set(member.models) == {"fer", "ferplus"}
+    assert member.models["fer"].file == member.models["ferplus"].file
+    assert list(tmp_path.glob("fer+ferplus-fernet/*/network.keras")) == [member.models["fer"].file]
+    best = member.history.loc[member.history["val_accuracy"].idxmax()]
+    assert best["val_accuracy"] == pytest.approx((best["val_accuracy/fer"] + best["val_accuracy/ferplus"]) / 2)
+    public = faces.of_split("PublicTest")
+    for target in (TARGET, FERPLUS):
+        pictures, labels = labelled(public, target.name)
+        said = member.models[target.name].predict(pictures.images)
+        accuracy = (said.argmax(axis=1) == labels.argmax(axis=1)).mean()
+        assert accuracy == pytest.approx(best[f"val_accuracy/{target.name}"])
+        assert accuracy > 0.35
+
+
+def test_the_loss_is_keras_own_with_smoothing_and_weights():
+    import keras
+
+    from ferkit.training.trainer import Trainer
+
+    generator = np.random.default_rng(0)
+    labels = np.eye(7, dtype=np.float32)[generator.integers(0, 7, 16)]
+    weight = generator.uniform(0.5, 2, 16).astype(np.float32)
+    said = generator.dirichlet(np.ones(7), 16).astype(np.float32)
+    some = Examples(np.zeros((16, 48, 48), np.uint8), {"fer": labels}, np.arange(16))
+    picture = keras.Input((48, 48, 1), dtype="uint8")
+    network = keras.Model(picture, keras.layers.Dense(7)(keras.layers.Flatten()(keras.ops.cast(picture, "float32"))))
+    trainer = Trainer(network, some, settings(label_smoothing=0.2), 0)
+    ours = trainer.compute_loss(y_pred=[[said], [labels * weight[:, None]]])
+    theirs = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)(labels, said, sample_weight=weight)
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
+
+
+def mixed(**chosen):
+    from ferkit.training.mixing_layer import Mixing
+
+    count = 400
+    pictures = np.broadcast_to(np.arange(count).reshape(-1, 1, 1, 1) % 2 * 200, (count, 48, 48, 1)).astype(np.uint8)
+    labels = np.eye(2, dtype=np.float32)[np.arange(count) % 2]
+    out, (mixture,) = Mixing(MixingSettings(**chosen), 5)(pictures, [labels])
+    return np.asarray(out)[..., 0], np.asarray(mixture)
+
+
+def test_mixup_gives_the_label_the_share_that_the_picture_has():
+    pictures, labels = mixed(mixup=1.0)
+    np.testing.assert_allclose(pictures.std(axis=(1, 2)), 0, atol=1e-3)
+    np.testing.assert_allclose(labels[:, 1], pictures.mean(axis=(1, 2)) / 200, atol=1e-4)
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-5)
+    # Beta(1, 1) is uniform.
+    assert np.histogram(labels[:, 1], bins=4, range=(0, 1))[0].min() > 60
+
+
+@pytest.mark.parametrize("concentration", [0.2, 0.4, 1.0, 3.0])
+def test_the_share_of_mixup_is_drawn_from_its_beta_distribution(concentration):
+    from scipy.stats import beta, kstest
+
+    # Of the pictures that are 200 themselves, what was mixed in is what is missing.
+    share = 1 - mixed(mixup=concentration)[0].mean(axis=(1, 2))[1::2] / 200
+    assert kstest(share, beta(concentration, concentration).cdf).pvalue > 0.01
+
+
+def test_cutmix_gives_the_label_the_share_of_the_area():
+    pictures, labels = mixed(cutmix=1.0)
+    assert set(np.unique(pictures)) == {0.0, 200.0}
+    np.testing.assert_allclose(labels[:, 1], pictures.mean(axis=(1, 2)) / 200, atol=1e-4)
+    other = np.where(np.arange(400) % 2, 0, 200)[:, None, None] == pictures
+    assert 0.2 < other.mean() < 0.5
+    for hidden in other[other.any(axis=(1, 2))]:
+        rows, columns = hidden.any(axis=1), hidden.any(axis=0)
+        assert hidden.sum() == rows.sum() * columns.sum()
+
+
+def test_a_picture_is_mixed_with_the_probability_that_was_asked_for():
+    _, labels = mixed(mixup=1.0, cutmix=1.0, probability=0.3)
+    assert 0.2 < (labels.max(axis=1) < 1).mean() < 0.4
+
+
+def test_the_average_changes_what_is_judged_and_not_what_learns():
+    faces = marked_faces()
+    plain = train(faces, TARGET, epochs=4, augmentation=STILL).history
+    averaged = train(faces, TARGET, epochs=4, augmentation=STILL, average=0.8).history
+    np.testing.assert_allclose(averaged["loss"], plain["loss"], rtol=1e-3)
+    assert not np.allclose(averaged["val_loss"], plain["val_loss"], rtol=1e-3)
+
+
+def test_the_average_is_what_is_kept():
+    faces = marked_faces()
+    trained = train(faces, TARGET, epochs=6, learning_rate=0.005, batch_size=8, average=0.8)
+    public = faces.of_split("PublicTest")
+    said = trained.network.predict(public.images[..., None], verbose=0).argmax(axis=1)
+    assert (said == public.label).mean() == pytest.approx(trained.history["val_accuracy"].max())
+
+
+def test_a_student_learns_the_teachers_opinion():
+    faces = marked_faces()
+    balanced = oversample(faces, TARGET, BalancingSettings(), 0)
+    rows = balanced.row[::-1].copy()
+    said = np.random.default_rng(0).dirichlet(np.ones(7), len(rows)).astype(np.float32)
+    teacher = Predictions("fer", "Training", rows, said)
+    soft = distil(balanced, teacher, DistillationSettings(weight=0.25, temperature=2))
+    expected = np.sqrt(said[::-1].astype(np.float64))
+    expected = 0.75 * balanced.targets + 0.25 * expected / expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(soft.targets, expected, atol=1e-6)
+    np.testing.assert_array_equal(soft.images, balanced.images)
+
+
+def test_a_student_s_class_weights_are_those_of_what_the_teacher_says():
+    faces = marked_faces()
+    balanced = oversample(faces, TARGET, BalancingSettings(class_weight=True), 0)
+    said = np.random.default_rng(0).dirichlet(np.arange(1, 8), len(balanced.row)).astype(np.float32)
+    soft = distil(balanced, Predictions("fer", "Training", balanced.row, said), DistillationSettings(weight=0.8))
+    labels = join({"fer": soft}).labels["fer"]
+    np.testing.assert_allclose(labels.sum(axis=0), len(labels) / 7, rtol=1e-4)
+
+
+def test_pictures_that_balancing_made_keep_their_labels():
+    faces = marked_faces(210)
+    faces = faces.take(np.flatnonzero((faces.label != 1) | (faces.split > 0) | (np.arange(len(faces)) < 60)))
+    balanced = oversample(faces, TARGET, BalancingSettings(method="smote"), 0)
+    assert balanced.made.any()
+    known = ~balanced.made
+    flat = np.full((int(known.sum()), 7), 1 / 7, dtype=np.float32)
+    soft = distil(balanced, Predictions("fer", "Training", balanced.row[known], flat), DistillationSettings(weight=1))
+    np.testing.assert_array_equal(soft.targets[balanced.made], balanced.targets[balanced.made])
+    np.testing.assert_allclose(soft.targets[known], 1 / 7, atol=1e-6)
+
+
+def test_a_teacher_that_says_too_little_is_refused():
+    balanced = oversample(marked_faces(), TARGET, BalancingSettings(), 0)
+    half = np.full((10, 7), 1 / 7, dtype=np.float32)
+    with pytest.raises(DataError, match="says nothing about 88 training pictures, such as row 10"):
+        distil(balanced, Predictions("fer", "Training", balanced.row[:10], half), DistillationSettings())
+    other = np.full((98, 8), 1 / 8, dtype=np.float32)
+    with pytest.raises(DataError, match="8 classes"):
+        distil(balanced, Predictions("ferplus", "Training", balanced.row, other), DistillationSettings())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_every_optimizer_trains_without_weight_decay(optimizer):
+    trained = train(marked_faces(), TARGET, epochs=1, optimizer=optimizer, weight_decay=0)
+    assert np.isfinite(trained.history["loss"]).all()
