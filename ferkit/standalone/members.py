@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.backbones.weights import content_of
 from ferkit.config.run_config import RunConfig, Training
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split, Target
@@ -104,7 +105,13 @@ class RunMembers:
         return self.folder.member(training.name)
 
     def finished(self, training: Training) -> MemberRecord | None:
-        """The record of a network that was made from this very run's settings and data, None if there is none."""
+        """The record of a network that was made from this very run's settings, data and weights; None if there is none.
+
+        Raises
+        ------
+        WeightsError
+            If the file of weights that it starts with cannot be read.
+        """
         return self.files(training).finished(self._key(training))
 
     def missing(self, trainings: Iterable[Training]) -> bool:
@@ -277,6 +284,8 @@ class RunMembers:
             # What is younger than networks that are kept enters only where it is not as it was for them.
             if self.config.selection != ALL_PICTURES:
                 parts.append(self.config.selection.model_dump_json())
+            if weights := content_of(training.entry.backbone):
+                parts.append(weights)
             if training.entry.teacher:
                 parts += [self.config.distillation.model_dump_json(), *map(self._teacher_key, training.targets)]
             self._keys[training.name] = _hash(*parts)

@@ -19,7 +19,8 @@ import yaml
 
 from ferkit.config.loading import load_config
 from ferkit.data.dataset import FaceDataset
-from ferkit.errors import DataError
+from ferkit.environment import Environment
+from ferkit.errors import DataError, WeightsError
 from ferkit.models.ensemble import Ensemble, combine
 from ferkit.preparation.quarantine import without_quarantined
 from ferkit.preparation.validation import validate
@@ -27,6 +28,7 @@ from ferkit.preparation.validation_settings import ValidationSettings
 from ferkit.sources import fingerprint, load
 from ferkit.standalone.__main__ import main
 from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.members import RunData, RunMembers
 from ferkit.training.execution import precision_of
 from tests.toys.services import wait_for
 
@@ -315,7 +317,7 @@ def test_a_folder_that_cannot_be_written_is_told(small, tmp_path, capsys):
 
 def test_what_is_missing_or_damaged_in_a_folder_is_named(run, tmp_path):
     folder = RunFolder(tmp_path)
-    with pytest.raises(DataError, match=r"run\.json: missing; run `python -m ferkit\.training`"):
+    with pytest.raises(DataError, match=r"run\.json: missing; run `python -m ferkit\.standalone`"):
         folder.read_record()
     (tmp_path / "run.json").write_text(run.folder.path.joinpath("run.json").read_text()[:100])
     with pytest.raises(DataError, match=r"run\.json: damaged \(.*EOF"):
@@ -344,6 +346,39 @@ def test_quarantine_is_that_of_the_validation():
         left = without_quarantined(faces, settings)
         assert len(left) < len(faces), setting
         np.testing.assert_array_equal(left.row, validate(faces, settings).faces.row)
+
+
+def test_another_content_of_a_weights_file_is_another_network(tmp_path):
+    file, other = tmp_path / "mine.weights.h5", tmp_path / "other.weights.h5"
+    file.write_bytes(b"one")
+    networks = [
+        {"name": "fernet", "alias": "a", "width": 4, "weights": str(file)},
+        {"name": "fernet", "alias": "b", "width": 4},
+    ]
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump({**TINY, "targets": [{"name": "fer"}], "backbones": networks, "prediction": {}}))
+    config = load_config(path)
+    generator = np.random.default_rng(0)
+    faces = FaceDataset(
+        generator.integers(0, 256, (40, 48, 48), dtype=np.uint8),
+        np.arange(40, dtype=np.int8) % 7,
+        np.repeat(np.array([0, 1], dtype=np.int8), 20),
+        np.arange(40, dtype=np.int64),
+    )
+
+    def keys():
+        environment = Environment(backend="tensorflow", device="CPU", versions={})
+        members = RunMembers(config, RunData("", faces, faces), RunFolder(tmp_path / "out"), environment)
+        return {each.label: members._key(each) for each in config.trained()}
+
+    before = keys()
+    file.write_bytes(b"two")
+    after = keys()
+    assert after["a"] != before["a"]
+    assert after["b"] == before["b"]
+    file.rename(other)
+    with pytest.raises(WeightsError, match=r"mine.weights.h5: the weights of a cannot be read"):
+        keys()
 
 
 TOY = {
