@@ -108,7 +108,11 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
 
 
 def _tell_errors(app: Flask) -> None:
-    patience = app.extensions[EXTENSION].settings.body_seconds
+    settings: ServingSettings = app.extensions[EXTENSION].settings
+    too_slow = (
+        f"the body came too slowly, expected no pause of more than {settings.body_seconds:g} s, and all of it within "
+        f"{settings.upload_seconds:g} s."
+    )
 
     @app.errorhandler(ApiError)
     def _refused(error: ApiError) -> tuple[Response, int, dict[str, str]]:
@@ -121,7 +125,7 @@ def _tell_errors(app: Flask) -> None:
         if status < 400:
             return error
         if isinstance(error, ClientDisconnected):
-            return _error("too_slow", f"nothing more of the body came within {patience:g} s."), 408, {}
+            return _error("too_slow", too_slow), 408, {}
         drain(request)
         # Werkzeug's own: Allow, for instance.
         headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
@@ -138,15 +142,11 @@ def _error(code: str, message: str) -> Response:
 
 
 def _measure(app: Flask) -> None:
-    service: Backend = app.extensions[EXTENSION]
-    metrics = service.metrics
+    metrics: Metrics = app.extensions[EXTENSION].metrics
 
     @app.before_request
     def _begin() -> None:
         g.started = time.perf_counter()
-        if connection := request.environ.get("gunicorn.socket"):
-            # Without an end a client that sends nothing would hold a thread for ever.
-            connection.settimeout(service.settings.body_seconds)
 
     @app.after_request
     def _end(response: Response) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from ferkit.detection.loading import DetectorName
@@ -62,6 +62,9 @@ class ServingSettings(Settings):
         is disconnected.
     body_seconds : s
         The longest pause of a client within its body; one that pauses longer is refused with 408.
+    upload_seconds : s
+        How long a client may take for its whole body, at least `body_seconds`; one that takes longer is refused with
+        408, however short its pauses are.
     patience_seconds : s
         How long a request waits for memory, or for the network to read one of its faces, before it is refused with
         503.
@@ -91,6 +94,7 @@ class ServingSettings(Settings):
     most_waiting: int = Field(2000, ge=1)
     head_seconds: float = Field(10.0, gt=0, le=300)
     body_seconds: float = Field(10.0, gt=0, le=300)
+    upload_seconds: float = Field(120.0, gt=0, le=3600, validate_default=True)
     patience_seconds: float = Field(10.0, gt=0, le=300)
     detector: DetectorName = "blazeface"
     bundle: Path | None = None
@@ -112,6 +116,15 @@ class ServingSettings(Settings):
             # RFC 9110, 11.2: what follows would be the value of a parameter.
             raise PydanticCustomError("token", "a = within the token, expected it at the end at most")
         return token
+
+    @field_validator("upload_seconds")
+    @classmethod
+    def _holds_a_pause(cls, seconds: float, info: ValidationInfo) -> float:
+        """Refuse an end before the longest pause, which would then mean nothing."""
+        pause = info.data.get("body_seconds", 0)
+        if seconds < pause:
+            raise PydanticCustomError("upload", f"{seconds:g} s, expected at least body_seconds, {pause:g} s")
+        return seconds
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

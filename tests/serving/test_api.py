@@ -636,6 +636,11 @@ def test_settings_from_the_environment():
             ServingSettings.from_environment({f"FERKIT_SERVE_{name}": value})
 
 
+def test_an_upload_may_take_as_long_as_the_longest_pause():
+    with pytest.raises(ConfigError, match="FERKIT_SERVE_UPLOAD_SECONDS: 120 s, expected at least body_seconds, 200 s"):
+        ServingSettings.from_environment({"FERKIT_SERVE_BODY_SECONDS": "200"})
+
+
 @pytest.mark.parametrize("token", ["twelve=twelve", "zwölf zwölf", " in spaces ", "two\nlines", "short"])
 def test_a_token_that_nobody_could_present_is_refused(token):
     with pytest.raises(ConfigError, match=r"FERKIT_SERVE_TOKEN: .*expected"):

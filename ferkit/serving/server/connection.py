@@ -1,11 +1,13 @@
 """A client's connection while gunicorn's worker waits for the head of a request, without a thread of its own."""
 
+import math
 import re
 import socket
 import time
 from typing import Any
 
 from gunicorn.config import Config
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn
 
 __all__ = ["LONGEST_HEAD", "Connection"]
@@ -15,6 +17,42 @@ LONGEST_HEAD = 32_768
 _END_OF_HEAD = b"\r\n\r\n"
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz|readyz)(?:\?\S*)? HTTP/1")
 _BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding|expect)[ \t]*:", re.IGNORECASE)
+
+
+class _BodyReader(SocketUnreader):  # type: ignore[misc]
+    """What gunicorn reads a connection with; a body that is not there in time is none."""
+
+    def __init__(self, client: socket.socket) -> None:
+        super().__init__(client)
+        self._seconds = math.inf
+        self._deadline: float | None = None
+
+    def allow(self, seconds: float) -> None:
+        """Let what comes next take so long, from the first wait for it on."""
+        self._seconds, self._deadline = seconds, None
+
+    def chunk(self) -> bytes:
+        """What has come; waits for it.
+
+        Raises
+        ------
+        TimeoutError
+            If nothing comes for as long as the socket waits, or if the time for all of it has passed: bytes that come
+            one by one would each be in time.
+        """
+        now, pause = time.monotonic(), self.sock.gettimeout()
+        if self._deadline is None:
+            self._deadline = now + self._seconds
+        if now >= self._deadline:
+            raise TimeoutError
+        left = self._deadline - now
+        if left < (math.inf if pause is None else pause):
+            self.sock.settimeout(left)
+        try:
+            return bytes(super().chunk())
+        finally:
+            # It is also how long an answer may wait to be taken.
+            self.sock.settimeout(pause)
 
 
 class Connection(TConn):  # type: ignore[misc]
@@ -48,11 +86,20 @@ class Connection(TConn):  # type: ignore[misc]
 
     def init(self) -> None:
         """Give the head to gunicorn's parser, as if that had read it itself."""
+        is_new = not self.initialized
         super().init()
+        if is_new:
+            self.parser.unreader = _BodyReader(self.sock)
         # The parser has all that it needs; if it wants more, that shall not hold a thread for ever.
         self.sock.settimeout(self._head_seconds)
+        self.parser.unreader.allow(math.inf)
         self.parser.unreader.unread(bytes(self.head))
         self.head.clear()
+
+    def expect_body(self, pause: float, whole: float) -> None:
+        """Have reads of the body fail after a pause of so many seconds, and once all of it takes longer than `whole`."""
+        self.sock.settimeout(pause)
+        self.parser.unreader.allow(whole)
 
     def wait(self, seconds: float) -> None:
         """Be patient with the client for so long from now on."""

@@ -39,7 +39,9 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._head_seconds = ServingSettings.from_environment().head_seconds
+        settings = ServingSettings.from_environment()
+        self._head_seconds = settings.head_seconds
+        self._body_seconds, self._upload_seconds = settings.body_seconds, settings.upload_seconds
         # Those who have to ask and those who have to leave, in the order in which they began to.
         self._asking: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
@@ -83,6 +85,11 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
         threads = self._probes if conn.is_probe else self.tpool
         future = threads.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """Answer; without an end to how long the client may take for its body, it would hold a thread for ever."""
+        conn.expect_body(self._body_seconds, self._upload_seconds)
+        return super().handle_request(req, conn)
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """Wait for the client's next request, or for it to leave."""
