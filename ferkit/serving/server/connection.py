@@ -97,7 +97,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.head.clear()
 
     def expect_body(self, pause: float, whole: float) -> None:
-        """Have reads of the body fail after a pause of so many seconds, and once all of it takes longer than `whole`."""
+        """Have reads of the body fail after so many seconds without any of it, and once it takes `whole` in all."""
         self.sock.settimeout(pause)
         self.parser.unreader.allow(whole)
 
