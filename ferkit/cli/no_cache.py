@@ -22,7 +22,7 @@ class NoCacheCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Write out what a bare ``--no-cache`` means."""
-        following = [*args[1:], ""]
+        following = [*args, ""][1:]
         told = [
             f"{_OPTION}={ALL}" if word == _OPTION and not _STEP.fullmatch(after) else word
             for word, after in zip(args, following, strict=True)

@@ -106,6 +106,12 @@ def test_a_misspelt_command_is_told_in_a_line_with_what_it_could_be():
     assert "Did you mean 'promote'" in done.stderr
 
 
+def test_run_without_a_configuration_is_told_what_it_lacks():
+    done = ferkit("run")
+    assert done.returncode == 2
+    assert "Missing argument 'config'" in done.stderr
+
+
 def test_no_command_shows_the_help():
     done = ferkit()
     assert "Train, judge, keep and serve" in done.stdout

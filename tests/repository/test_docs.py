@@ -1,17 +1,13 @@
-"""The documentation is held to the code: settings and their defaults, links, commands."""
+"""The documentation is held to the code: settings and their defaults, links."""
 
 import re
-import shlex
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import pytest
-import typer
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ferkit.cli.app import app
 from ferkit.config import run_config as run
 from ferkit.config.loading import load_config
 from ferkit.config.yaml_text import read_yaml
@@ -114,22 +110,6 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def commands(page):
-    """The `ferkit ...` lines of the indented blocks of a page, without what only a shell reads."""
-    for line in re.findall(r"^    (?:[A-Z_]+=\S+ )?(ferkit .+)$", (ROOT / page).read_text(), flags=re.MULTILINE):
-        yield shlex.split(line, comments=True)[1:]
-
-
-def parse(command, arguments, context=None):
-    """Parse a command line down to its last subcommand, and run nothing; a wrong word raises."""
-    parsed = command.make_context(command.name, list(arguments), parent=context)
-    rest = [*parsed._protected_args, *parsed.args]
-    if rest:
-        name, found, rest = command.resolve_command(parsed, rest)
-        return [name, *parse(found, rest, parsed)]
-    return []
-
-
 def test_every_settings_class_has_a_section():
     assert set(settings_in(run.RunConfig)) == set(SECTIONS.values())
     assert set(settings_in(StackSettings)) == set(STACK_SECTIONS.values())
@@ -217,38 +197,3 @@ def test_links_lead_somewhere(page):
         file = (ROOT / page).parent / path if path else ROOT / page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "docs/guides/configuration.md",
-        "docs/guides/data.md",
-        "docs/guides/cluster.md",
-        "docs/guides/streaming.md",
-    ],
-)
-def test_commands_parse(page):
-    shown = list(commands(page))
-    assert shown
-    for arguments in shown:
-        assert parse(typer.main.get_command(app), arguments), arguments
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "docs/guides/configuration.md",
-        "docs/guides/data.md",
-        "docs/guides/cluster.md",
-        "docs/guides/streaming.md",
-    ],
-)
-def test_overrides_are_accepted(page):
-    """Every `ferkit run CONFIG --set ...` that is shown is a valid configuration."""
-    for arguments in commands(page):
-        if arguments[0] == "run" and arguments[1].endswith(".yaml"):
-            overrides = [value for flag, value in pairwise(arguments) if flag == "--set"]
-            load_config(ROOT / arguments[1], overrides)
