@@ -104,10 +104,10 @@ class _ArtifactStore:
 
     id: Any
     path: str
-    custom_cache_key: bytes | None = None
+    custom_cache_key: bytes | None
 
 
-def keep_cached(root: Path, store: str, before: str) -> None:
+def keep_cached(store: str, before: str) -> None:
     """Give cached steps the keys that they have now that the artifact store `store` is no longer at `before`.
 
     ZenML's keys hold the path. Those of other code than that which is here now are left as they are: nobody will ask
@@ -116,22 +116,23 @@ def keep_cached(root: Path, store: str, before: str) -> None:
     from zenml.client import Client
     from zenml.enums import ExecutionStatus, StackComponentType
     from zenml.orchestrators.cache_utils import generate_cache_key
+    from zenml.stack import StackComponent
     from zenml.utils.pagination_utils import depaginate
 
     client = Client()
-    if not client.zen_store.url.startswith("sqlite"):
+    kind, _, database = client.zen_store.url.partition(":///")
+    if kind != "sqlite":
         return
     component = client.get_stack_component(StackComponentType.ARTIFACT_STORE, store)
+    now = StackComponent.from_model(component)
+    there = _ArtifactStore(now.id, before, now.custom_cache_key)
     keys = []
     for step in depaginate(
         client.list_run_steps, status=ExecutionStatus.COMPLETED, cache_expired=False, size=100, hydrate=True
     ):
         inputs = {name: step.inputs.get(name, []) for name in step.spec.normalized_inputs}
-        old, new = (
-            generate_cache_key(step, inputs, _ArtifactStore(component.id, path), client.active_project.id)
-            for path in (before, component.configuration["path"])
-        )
+        old, new = (generate_cache_key(step, inputs, place, client.active_project.id) for place in (there, now))
         if old == step.cache_key:
             keys.append((new, step.id.hex))
-    with closing(sqlite3.connect(root / _STORE, timeout=10)) as connection, connection:
+    with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
         connection.executemany("update step_run set cache_key = ? where id = ?", keys)

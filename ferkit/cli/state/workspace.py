@@ -238,7 +238,7 @@ class Workspace:
             )
         )
         if before and before != str(artifacts):
-            keep_cached(self.root, STACK, before)
+            keep_cached(STACK, before)
 
     def _tracker(self) -> dict[str, str]:
         settings = {"tracking_uri": self.tracking_uri}
