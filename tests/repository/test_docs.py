@@ -20,6 +20,7 @@ from ferkit.preparation.balancing import BalancingSettings
 from ferkit.preparation.cleaning import CleaningSettings
 from ferkit.preparation.validation_settings import ValidationSettings
 from ferkit.promotion.settings import ChangeSettings, FloorSettings, GateSettings, RegistrySettings
+from ferkit.serving.settings import ServingSettings
 from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, SyntheticSettings
 from ferkit.stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings, Toleration
 from ferkit.training.augmentation import AugmentationSettings
@@ -197,3 +198,11 @@ def test_links_lead_somewhere(page):
         file = (ROOT / page).parent / path if path else ROOT / page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
+
+
+def test_the_threat_model_names_every_limit_of_the_service():
+    """SECURITY.md says what each setting is for that a stranger meets; the others choose the model and the address."""
+    named = set(re.findall(r"`(\w+)`", (ROOT / "SECURITY.md").read_text()))
+    others = {"host", "port", "detector", "bundle", "cache", "reload_seconds"}
+    assert set(ServingSettings.model_fields) - others <= named
+    assert {name for name in named if re.match(r"most_|\w+_seconds$|rate_", name)} <= set(ServingSettings.model_fields)

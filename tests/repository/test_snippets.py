@@ -132,8 +132,8 @@ def parse(command, arguments, context=None):
 def check(words):
     """Whether these words are a command of ours that the repository knows; None for one of others."""
     if words[:1] == FERKIT:
-        # Both would do it at once.
-        words = [word for word in words if word not in ("--help", "--install-completion")]
+        # They would do it at once.
+        words = [word for word in words if word not in ("--help", "--version", "--install-completion")]
         return len(words) == 1 or bool(parse(typer.main.get_command(app), words[1:]))
     if words[:3] == STANDALONE:
         # In a sentence the command stands for itself.
