@@ -13,6 +13,7 @@ from ferkit.errors import DamagedPictureError, DataError
 from ferkit.data.picture_files import decode_picture
 
 __all__ = [
+    "MEND_FILE",
     "Colour",
     "Images",
     "PictureFiles",
@@ -21,10 +22,13 @@ __all__ = [
     "face_pixels",
     "picture_facts",
     "picture_shape",
+    "stored_name",
     "with_channels",
 ]
 
 Colour = Literal["grey", "rgb"]
+
+MEND_FILE = "Mend the file or delete it."
 
 
 @dataclass(frozen=True)
@@ -156,8 +160,9 @@ class StoredPictures:
     def _read(self, at: int) -> NDArray[np.uint8]:
         number, offset = int(self.file[at]), int(self.offset[at])
         content = self.files.read(number, offset, int(self.length[at]))
-        name = str(self.files.root / self.files.names[number])
-        return face_pixels(content, f"{name}, byte {offset:,}" if offset else name, self.side, self.colour)
+        name = stored_name(self.files.root / self.files.names[number], offset)
+        advice = "Make the shard again without it." if offset else MEND_FILE
+        return face_pixels(content, name, self.side, self.colour, advice)
 
     def hashes(self) -> NDArray[np.str_]:
         """(N,) str: sha256 of each picture's pixels, in hexadecimal."""
@@ -195,10 +200,22 @@ def picture_shape(images: Images) -> tuple[int, ...]:
     return images.shape[1:] if len(images.shape) == 4 else (*images.shape[1:], 1)
 
 
-def face_pixels(content: bytes, name: str, side: int, colour: Colour) -> NDArray[np.uint8]:
+def stored_name(file: Path, offset: int) -> str:
+    """What messages call the picture that begins at a byte of a file; in a shard, none begins at the first."""
+    return f"{file}, byte {offset:,}" if offset else str(file)
+
+
+def face_pixels(content: bytes, name: str, side: int, colour: Colour, advice: str = MEND_FILE) -> NDArray[np.uint8]:
     """The picture of a file's content as (side, side) or (side, side, 3) uint8.
 
     Grey is ITU-R 601-2 luma; resizing is Lanczos, what is not square is squashed.
+
+    Parameters
+    ----------
+    content, name
+        As for `ferkit.data.picture_files.decode_picture`.
+    advice
+        What to do about a damaged picture.
 
     Raises
     ------
@@ -210,7 +227,7 @@ def face_pixels(content: bytes, name: str, side: int, colour: Colour) -> NDArray
     try:
         picture = Image.fromarray(decode_picture(content, name))
     except DataError as error:
-        raise DamagedPictureError(f"{error} Mend the file or delete it.") from error
+        raise DamagedPictureError(f"{error} {advice}") from error
     if colour == "grey":
         picture = picture.convert("L")
     if picture.size != (side, side):

@@ -11,7 +11,7 @@ from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
-from ferkit.sources.shards import ShardSettings, load_shards, shard_fingerprint
+from ferkit.sources.shards import ShardSettings, read_shards, shard_fingerprint
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 
 __all__ = [
@@ -44,7 +44,7 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     FaceDataset
         The faces.
     DataFrame
-        Pictures of a folder that are damaged and left out: row, file and reason. Of other sources none.
+        Pictures of a folder or of shards that are damaged and left out: row, file and reason. Of other sources none.
 
     Raises
     ------
@@ -53,13 +53,10 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     """
     if isinstance(settings, FolderSettings):
         return read_folder(settings)
-    if isinstance(settings, Fer2013Settings):
-        faces = load_fer2013(settings)
-    elif isinstance(settings, ShardSettings):
-        faces = load_shards(settings)
-    else:
-        faces = generate(settings).faces
-    return faces, Damage().table([])
+    if isinstance(settings, ShardSettings):
+        return read_shards(settings)
+    faces = load_fer2013(settings) if isinstance(settings, Fer2013Settings) else generate(settings).faces
+    return faces, Damage().table({})
 
 
 def streamed(settings: SourceSettings) -> FolderSettings | ShardSettings | None:

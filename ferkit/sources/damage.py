@@ -1,7 +1,7 @@
 """Damaged pictures of a source: a few are put aside with their reasons, many stop the run."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,28 +55,42 @@ class Damage:
         """
         if not self.reasons:
             return np.arange(count)
-        first, damaged = self.reasons[min(self.reasons)], len(self.reasons)
-        limit = max(1, int(most * count)) if most else 0
-        if damaged > limit or damaged == count:
-            if damaged == 1:
-                raise DataError(str(first))
-            raise DataError(
-                f"{source}: {damaged:,} of {count:,} pictures are damaged, expected at most {limit:,}: raise "
-                f"data.maximum_damaged, or mend the data. The first: {first}"
-            )
+        self.require_few(count, most, source)
         for index in sorted(self.reasons)[:_TOLD]:
             _LOG.warning("quarantined: %s", readable(str(self.reasons[index])))
-        if damaged > _TOLD:
-            _LOG.warning("quarantined: %d more damaged pictures of %s", damaged - _TOLD, source)
+        if (more := len(self.reasons) - _TOLD) > 0:
+            _LOG.warning("quarantined: %d more damaged pictures of %s", more, source)
         return np.setdiff1d(np.arange(count), list(self.reasons))
 
-    def table(self, files: Sequence[Path]) -> pd.DataFrame:
-        """One line a damaged picture: row, file and reason."""
-        rows = sorted(self.reasons)
+    def require_few(self, count: int, most: float, source: Path) -> None:
+        """Raise a `DataError` if more are damaged than `whole` allows, or all."""
+        damaged = len(self.reasons)
+        limit = max(1, int(most * count)) if most else 0
+        if damaged <= limit and damaged < count:
+            return
+        first = self.reasons[min(self.reasons)]
+        if damaged == 1:
+            raise DataError(str(first))
+        raise DataError(
+            f"{source}: {damaged:,} of {count:,} pictures are damaged, expected at most {limit:,}: raise "
+            f"maximum_damaged, or mend the data. The first: {first}"
+        )
+
+    def table(self, files: Mapping[int, str], row: NDArray[np.int64] | None = None) -> pd.DataFrame:
+        """One line a damaged picture: row, file and reason.
+
+        Parameters
+        ----------
+        files
+            Which file each damaged picture lies in, by its index.
+        row
+            Of all pictures; None if that is their index.
+        """
+        indices = sorted(self.reasons)
         return pd.DataFrame(
             {
-                "row": np.array(rows, dtype=np.int64),
-                "file": np.array([readable(str(files[row])) for row in rows], dtype=object),
-                "reason": np.array([readable(str(self.reasons[row])) for row in rows], dtype=object),
+                "row": np.array(indices if row is None else row[indices], dtype=np.int64),
+                "file": np.array([readable(files[index]) for index in indices], dtype=object),
+                "reason": np.array([readable(str(self.reasons[index])) for index in indices], dtype=object),
             }
         )

@@ -124,7 +124,7 @@ def read_folder(settings: FolderSettings) -> tuple[FaceDataset, pd.DataFrame]:
     images, damage = _images(listed, settings)
     count = len(listed.files)
     faces = FaceDataset(images, listed.label, listed.split, np.arange(count, dtype=np.int64))
-    table = damage.table(listed.files)
+    table = damage.table({index: str(listed.files[index]) for index in damage.reasons})
     if len(table):
         whole = damage.whole(count, settings.maximum_damaged, settings.path)
         faces, listed = faces.take(whole), listed.take(whole)

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.data.picture_files import decode_picture, picture_bytes
-from ferkit.errors import DataError
+from ferkit.data.stored_pictures import MEND_FILE
+from ferkit.errors import DamagedPictureError, DataError
 from ferkit.files import written_whole
+from ferkit.sources.damage import Damage
 from ferkit.sources.folder_tree import file_status
 from ferkit.sources.folders import FolderList, FolderSettings, list_folder
 from ferkit.sources.shards import PLAN
+from ferkit.sources.tar_samples import member_names
 
 __all__ = ["ShardPlan", "plan_shards", "write_shards"]
 
@@ -32,8 +36,8 @@ class ShardPlan:
 
     Attributes
     ----------
-    root
-        The folder of the pictures.
+    source
+        The folder of the pictures, and how many of them may be damaged.
     listed
         What is in it.
     shards
@@ -44,7 +48,7 @@ class ShardPlan:
         Hash of all that decides what the shards hold.
     """
 
-    root: Path
+    source: FolderSettings
     listed: FolderList
     shards: dict[str, list[int]]
     side: int | None
@@ -80,13 +84,16 @@ def plan_shards(settings: FolderSettings, pictures: int, seed: int, side: int | 
         about = file_status(path)
         name = os.fsencode(path.relative_to(settings.path).as_posix())
         digest.update(name + f" {about.st_size} {about.st_mtime_ns}\n".encode())
-    return ShardPlan(settings.path, listed, shards, side, digest.hexdigest())
+    return ShardPlan(settings, listed, shards, side, digest.hexdigest())
 
 
-def write_shards(plan: ShardPlan, to: Path, on_pictures: Callable[[int], None] = lambda _count: None) -> list[Path]:
+def write_shards(
+    plan: ShardPlan, to: Path, on_pictures: Callable[[int], None] = lambda _count: None
+) -> tuple[list[Path], pd.DataFrame]:
     """Write the shards of `plan` that `to` does not have yet.
 
-    Without ``plan.side`` the bytes of each picture are copied, once it is shown that they are a picture.
+    Without ``plan.side`` the bytes of each picture are copied, once it is shown that they are a picture. Damaged ones
+    are left out, as `ferkit.sources.folders.read_folder` does.
 
     Parameters
     ----------
@@ -97,34 +104,55 @@ def write_shards(plan: ShardPlan, to: Path, on_pictures: Callable[[int], None] =
     -------
     list of Path
         All shards.
+    DataFrame
+        The damaged pictures: row, file and reason.
 
     Raises
     ------
     DataError
-        If a file is no picture, or `to` cannot be written or holds shards of another plan.
+        If too many pictures are damaged, or `to` cannot be written or holds shards of another plan.
     """
+    damage = Damage()
     try:
         _begin(plan, to)
         for name in plan.shards:
             if (to / name).exists():
+                _add_missing(damage, plan, to / name)
                 on_pictures(len(plan.shards[name]))
             else:
-                _write(plan, to / name, on_pictures)
+                _write(plan, to / name, on_pictures, damage)
     except OSError as error:
         raise DataError(
             f"{to}: cannot be written ({error.strerror}); the same command goes on once it can be."
         ) from error
-    return [to / name for name in plan.shards]
+    damage.whole(len(plan.listed.files), plan.source.maximum_damaged, plan.source.path)
+    table = damage.table({index: str(plan.listed.files[index]) for index in damage.reasons})
+    return [to / name for name in plan.shards], table
 
 
-def _write(plan: ShardPlan, shard: Path, on_pictures: Callable[[int], None]) -> None:
+def _write(plan: ShardPlan, shard: Path, on_pictures: Callable[[int], None], damage: Damage) -> None:
     with written_whole(shard) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as archive:
         for index in plan.shards[shard.name]:
-            for member, content in _members(plan, index):
+            try:
+                members = list(_members(plan, index))
+            except DamagedPictureError as error:
+                damage.add(index, error)
+                damage.require_few(len(plan.listed.files), plan.source.maximum_damaged, plan.source.path)
+                members = []
+            for member, content in members:
                 about = tarfile.TarInfo(member)
                 about.size = len(content)
                 archive.addfile(about, io.BytesIO(content))
             on_pictures(1)
+
+
+def _add_missing(damage: Damage, plan: ShardPlan, shard: Path) -> None:
+    """Add the pictures that were left out when a shard was written."""
+    there = {name.partition(".")[0] for name in member_names(shard).values()}
+    for index in plan.shards[shard.name]:
+        if _key(index) not in there:
+            reason = f"{plan.listed.files[index]}: was damaged when {shard.name} was written. {MEND_FILE}"
+            damage.add(index, DamagedPictureError(reason))
 
 
 def _begin(plan: ShardPlan, to: Path) -> None:
@@ -133,8 +161,8 @@ def _begin(plan: ShardPlan, to: Path) -> None:
     if file.exists():
         if json.loads(file.read_text()).get("key") != plan.key:
             raise DataError(
-                f"{to}: holds shards of other pictures or settings than {plan.root} has now; name another folder, or "
-                "delete this one."
+                f"{to}: holds shards of other pictures or settings than {plan.source.path} has now; name another "
+                "folder, or delete this one."
             )
         return
     if to.exists() and any(path.suffix == ".tar" for path in to.iterdir()):
@@ -146,20 +174,28 @@ def _begin(plan: ShardPlan, to: Path) -> None:
 
 def _members(plan: ShardPlan, index: int) -> Iterator[tuple[str, bytes]]:
     """Name and content of a picture and of its annotation."""
-    path = plan.listed.files[index]
+    path, key = plan.listed.files[index], _key(index)
     content = picture_bytes(path)
-    whole = decode_picture(content, str(path))
+    try:
+        whole = decode_picture(content, str(path))
+    except DataError as error:
+        raise DamagedPictureError(f"{error} {MEND_FILE}") from error
     if plan.side is None:
-        yield f"{index:09d}{path.suffix.lower()}", content
+        yield f"{key}{path.suffix.lower()}", content
     else:
-        yield f"{index:09d}.jpg", _reduced(whole, plan.side)
+        yield f"{key}.jpg", _reduced(whole, plan.side)
     about = {
         "emotion": FER_EMOTIONS[plan.listed.label[index]],
         "split": SPLITS[plan.listed.split[index]],
         "row": index,
-        "name": path.relative_to(plan.root).as_posix(),
+        "name": path.relative_to(plan.source.path).as_posix(),
     }
-    yield f"{index:09d}.json", json.dumps(about).encode()
+    yield f"{key}.json", json.dumps(about).encode()
+
+
+def _key(index: int) -> str:
+    """What the members of a picture are called, but for their suffixes."""
+    return f"{index:09d}"
 
 
 def _reduced(picture: NDArray[np.uint8], side: int) -> bytes:

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.picture_blocks import examined
-from ferkit.data.stored_pictures import Colour, PictureFiles, StoredPictures
-from ferkit.errors import DataError
+from ferkit.data.stored_pictures import Colour, PictureFiles, StoredPictures, stored_name
+from ferkit.errors import DamagedPictureError, DataError
 from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.settings import Settings
-from ferkit.sources.tar_samples import TarSample, tar_samples
+from ferkit.sources.damage import Damage
+from ferkit.sources.tar_samples import TarSample, member_names, tar_samples
 
-__all__ = ["PLAN", "ShardSettings", "load_shards", "shard_fingerprint"]
+__all__ = ["PLAN", "ShardSettings", "read_shards", "shard_fingerprint"]
 
 # What `ferkit data shard` writes beside its shards: which there are when it is done.
 PLAN = "shards.json"
@@ -30,17 +32,21 @@ class ShardSettings(Settings):
     ----------
     path
         The folder that holds the ``.tar`` files.
+    maximum_damaged
+        Largest share of pictures that may be damaged; they are put aside with their reasons. One may always be, unless
+        this is 0.
     side, colour
         What each picture becomes when it is read: its side in pixels, ``grey`` or ``rgb``.
     """
 
     source: Literal["shards"] = "shards"
     path: Path
+    maximum_damaged: float = Field(0.01, ge=0, le=1)
     side: int = Field(SIZE, ge=16, le=1024)
     colour: Colour = "grey"
 
 
-def load_shards(settings: ShardSettings) -> FaceDataset:
+def read_shards(settings: ShardSettings) -> tuple[FaceDataset, pd.DataFrame]:
     """Find the pictures, and read each once.
 
     Returns
@@ -48,11 +54,13 @@ def load_shards(settings: ShardSettings) -> FaceDataset:
     FaceDataset
         Whose pixels stay in the shards. ``row`` is that of the annotations if all have one, as those of `ferkit data
         shard` do; else the place of the picture in the sorted shards.
+    DataFrame
+        The damaged pictures, which are left out: row, file (of a member behind its shard) and reason.
 
     Raises
     ------
     DataError
-        If a shard is missing, cut short or no tar file, a picture has no emotion or split, or is broken.
+        If a shard is missing, cut short or no tar file, a picture has no emotion or split, or too many are damaged.
     """
     shards = _shards(settings.path)
     found = _Columns()
@@ -71,8 +79,25 @@ def load_shards(settings: ShardSettings) -> FaceDataset:
         row = np.arange(len(row))
     votes = np.frombuffer(found.votes, dtype=np.uint8).reshape(len(row), -1) if found.all_have_votes else None
     # In the order of the shards, which a disk reads fastest.
-    faces = FaceDataset(examined(pictures), np.array(found.label), np.array(found.split), row, votes)
-    return faces.take(np.argsort(row))
+    damage = Damage()
+    faces = FaceDataset(examined(pictures, damage.add), np.array(found.label), np.array(found.split), row, votes)
+    table = damage.table(_named(damage, pictures), row)
+    whole = damage.whole(len(row), settings.maximum_damaged, settings.path)
+    return faces.take(whole[np.argsort(row[whole])]), table
+
+
+def _named(damage: Damage, pictures: StoredPictures) -> dict[int, str]:
+    """Shard and member of each damaged picture, by its index; its reason names them, too, instead of a byte."""
+    places: dict[int, str] = {}
+    members: dict[Path, dict[int, str]] = {}
+    for index, reason in damage.reasons.items():
+        shard, offset = pictures.files.root / pictures.files.names[pictures.file[index]], int(pictures.offset[index])
+        if shard not in members:
+            members[shard] = member_names(shard)
+        places[index] = f"{shard}, {members[shard][offset]}"
+        named = str(reason).replace(stored_name(shard, offset), places[index], 1)
+        damage.reasons[index] = DamagedPictureError(named)
+    return places
 
 
 class _Columns:

@@ -12,7 +12,7 @@ from ferkit.data.picture_files import SUFFIXES
 from ferkit.errors import DataError
 from ferkit.sources.emotion_names import PARTS, emotion_index
 
-__all__ = ["TarSample", "tar_samples"]
+__all__ = ["TarSample", "member_names", "tar_samples"]
 
 # POSIX: an archive ends with two blocks of zeros.
 _END = bytes(1024)
@@ -67,6 +67,12 @@ def tar_samples(shard: Path) -> Iterator[TarSample]:
         parts[kind] = part
     if key:
         yield _sample(shard, key, parts)
+
+
+def member_names(shard: Path) -> dict[int, str]:
+    """Names of the members of a whole shard, by where the content of each begins."""
+    with tarfile.open(shard, "r:") as archive:
+        return {member.offset_data: member.name for member in archive}
 
 
 def _parts(shard: Path) -> Iterator[tuple[str, str, Any]]:

@@ -153,6 +153,7 @@ EFFECTS = {
     "data.folder.stream": "sources/test_shards::test_a_streamed_folder_is_the_same_pictures",
     "data.folder.side": "sources/test_shards::test_larger_pictures_keep_their_side_and_colour",
     "data.folder.colour": "sources/test_shards::test_larger_pictures_keep_their_side_and_colour",
+    "data.shards.maximum_damaged": "sources/test_shards::test_a_damaged_picture_of_a_shard_is_put_aside_with_its_reason",
     "data.shards.path": "sources/test_shards::test_larger_pictures_keep_their_side_and_colour",
     "data.shards.side": "sources/test_shards::test_larger_pictures_keep_their_side_and_colour",
     "data.shards.colour": "sources/test_shards::test_larger_pictures_keep_their_side_and_colour",

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ferkit.data.dataset import as_faces
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.data.stored_pictures import StoredPictures
 from ferkit.errors import DataError
-from ferkit.sources import FolderSettings, ShardSettings, fingerprint, load
+from ferkit.sources import FolderSettings, ShardSettings, fingerprint, load, read
 from ferkit.sources.shard_writer import plan_shards, write_shards
 from tests.pipelines.test_streamed_run import write_folder
 
@@ -121,7 +122,7 @@ PICTURE = ("a.png", png(np.zeros((48, 48), dtype=np.uint8)))
         ([PICTURE, ("a.json", b"{")], r'sample a: its \.json is not {"emotion": "happy"'),
         ([PICTURE, ("a.json", b'{"emotion": 3, "row": -1}')], r"sample a: row -1, expected a number from 0"),
         ([PICTURE, ("a.json", b'{"emotion": 3, "votes": [1]}')], r"sample a: votes \[1\], expected 10 numbers"),
-        ([("a.png", b"no picture"), ("a.cls", b"3")], r"train\.tar, byte 512: not a picture, .*Mend the file"),
+        ([("a.png", b"no picture"), ("a.cls", b"3")], r"train\.tar, a\.png: not a picture, .*Make the shard again"),
         ([("notes.md", b"x")], r"no picture in its 1 shards"),
     ],
 )
@@ -234,7 +235,7 @@ def test_pictures_can_be_stored_smaller(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
     settings = FolderSettings(path=tmp_path / "pictures")
-    (training, _) = write_shards(plan_shards(settings, 50, 0, side=64), tmp_path / "shards")
+    (training, _), _ = write_shards(plan_shards(settings, 50, 0, side=64), tmp_path / "shards")
     with tarfile.open(training) as archive:
         stored = Image.open(io.BytesIO(archive.extractfile(archive.getnames()[0]).read()))
     assert (stored.format, stored.size) == ("JPEG", (64, 64))
@@ -264,12 +265,53 @@ def test_a_place_that_cannot_be_written_and_a_link_to_nothing_are_lines(folder, 
         plan_shards(FolderSettings(path=tmp_path / "pictures"), 50, 0)
 
 
-def test_a_broken_picture_is_named_by_its_file(tmp_path):
+def test_a_damaged_picture_is_left_out_of_the_shards_with_its_reason(tmp_path):
     write_folder(tmp_path / "pictures")
+    settings = FolderSettings(path=tmp_path / "pictures")
     broken = next((tmp_path / "pictures/train/happy").iterdir())
     broken.write_bytes(broken.read_bytes()[:300])
-    with pytest.raises(DataError, match=rf"{broken.name}: not a whole picture"):
-        write_shards(plan_shards(FolderSettings(path=tmp_path / "pictures"), 50, 0), tmp_path / "shards")
+    plan = plan_shards(settings, 50, 0)
+    shards, damaged = write_shards(plan, tmp_path / "shards")
+    assert damaged.file.tolist() == [str(broken)]
+    assert damaged.reason[0].startswith(f"{broken}: not a whole picture (")
+    folder, streamed = load(settings), load(ShardSettings(path=tmp_path / "shards"))
+    assert streamed.row.tolist() == folder.row.tolist()
+    np.testing.assert_array_equal(np.asarray(streamed.images), folder.images)
+    # The same command, when all is there or a part of it.
+    again, damaged = write_shards(plan, tmp_path / "shards")
+    assert (again, damaged.file.tolist()) == (shards, [str(broken)])
+    assert "was damaged when train-00000" in damaged.reason[0]
+    other = next((tmp_path / "pictures/train/sad").iterdir())
+    other.write_bytes(b"no picture")
+    plan = plan_shards(settings, 50, 0)
+    with pytest.raises(DataError, match=r"2 of 300 pictures are damaged, expected at most 1: .*Mend the file"):
+        write_shards(replace(plan, source=settings.model_copy(update={"maximum_damaged": 0.005})), tmp_path / "few")
+    with pytest.raises(DataError, match=r": not a (whole )?picture.*Mend the file or delete it\.$"):
+        write_shards(replace(plan, source=settings.model_copy(update={"maximum_damaged": 0})), tmp_path / "none")
+    assert len(write_shards(plan, tmp_path / "more")[1]) == 2
+
+
+def test_a_damaged_picture_of_a_shard_is_put_aside_with_its_reason(folder, shards, caplog):
+    whole = load(ShardSettings(path=shards))
+    shard = shards / "train-000001.tar"
+    with tarfile.open(shard) as archive:
+        damaged = [member for member in archive if member.name.endswith(".png")][7]
+    with shard.open("r+b") as file:
+        file.seek(damaged.offset_data)
+        file.write(b"no picture")
+    faces, table = read(ShardSettings(path=shards))
+    row = int(damaged.name.partition(".")[0])
+    assert table.row.tolist() == [row]
+    assert table.file.tolist() == [f"{shard}, {damaged.name}"]
+    assert table.reason[0].startswith(f"{shard}, {damaged.name}: not a picture, expected")
+    assert table.reason[0].endswith("Make the shard again without it.")
+    assert caplog.messages == [f"quarantined: {table.reason[0]}"]
+    kept = whole.row != row
+    np.testing.assert_array_equal(faces.row, whole.row[kept])
+    np.testing.assert_array_equal(np.asarray(faces.images), np.asarray(whole.take(kept).images))
+    np.testing.assert_array_equal(faces.label, whole.label[kept])
+    with pytest.raises(DataError, match=rf"{shard.name}, {damaged.name}: not a picture, .*Make the shard again"):
+        load(ShardSettings(path=shards, maximum_damaged=0))
 
 
 def test_tar_reads_what_was_written(shards, tmp_path):

@@ -56,6 +56,10 @@ def shard(
         str | None,
         typer.Option(help="Regular expression that finds the person in a picture's path, to keep each on one side."),
     ] = None,
+    maximum_damaged: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Largest share of damaged pictures; they are left out. One may always be."),
+    ] = 0.01,
     side: Annotated[
         int | None, typer.Option(min=16, max=1024, help="Store JPEG files of this size; as they are if not given.")
     ] = None,
@@ -72,15 +76,24 @@ def shard(
     from ferkit.sources.folders import FolderSettings
     from ferkit.sources.shard_writer import plan_shards, write_shards
 
-    settings = FolderSettings(path=folder, validation_fraction=validation_fraction, seed=seed, subject=subject)
+    settings = FolderSettings(
+        path=folder,
+        validation_fraction=validation_fraction,
+        seed=seed,
+        subject=subject,
+        maximum_damaged=maximum_damaged,
+    )
     plan = plan_shards(settings, pictures, seed, side)
     console = Console()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
         task = progress.add_task("pictures", total=len(plan.listed.files))
-        shards = write_shards(plan, to, lambda count: progress.advance(task, count))
+        shards, damaged = write_shards(plan, to, lambda count: progress.advance(task, count))
     if plan.listed.passed_over:
         console.print(f"passed over {reasons(plan.listed.passed_over)}", soft_wrap=True, highlight=False)
-    console.print(f"{to}: {len(plan.listed.files):,} pictures in {len(shards)} shards", soft_wrap=True, highlight=False)
+    if len(damaged):
+        console.print(f"left out {len(damaged):,} damaged pictures", soft_wrap=True, highlight=False)
+    count = len(plan.listed.files) - len(damaged)
+    console.print(f"{to}: {count:,} pictures in {len(shards)} shards", soft_wrap=True, highlight=False)
     console.print(
         f"next    ferkit run CONFIG --set 'data={{source: shards, path: {to}}}'", soft_wrap=True, highlight=False
     )
