@@ -47,7 +47,11 @@ BLOCK = re.compile(
     r"|(?<=\n\n)(?P<indented>(?:    [^\n]*\n|\n(?=    ))+)",
     re.MULTILINE | re.DOTALL,
 )
-FERKIT, STANDALONE, BENCHMARK = ["ferkit"], ["python", "-m", "ferkit.standalone"], re.compile(r"benchmarks/[\w/]+\.py")
+FERKIT, STANDALONE, SCRIPT = (
+    ["ferkit"],
+    ["python", "-m", "ferkit.standalone"],
+    re.compile(r"(?:benchmarks|examples)/[\w/]+\.py"),
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def commands(page):
         if block.page == page and block.language == "sh":
             # Text that is no shell, such as a listing of a folder, may hold a single quote.
             for line in block.text.replace("\\\n", " ").splitlines():
-                if re.search(r"\b(ferkit|make|benchmarks)\b", line):
+                if re.search(r"\b(ferkit|make|benchmarks|examples)\b", line):
                     yield from simple_commands(line)
     for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", BLOCK.sub("", text)):
         if re.match(r"(?:[A-Z_]+=\S+ )*(?:ferkit|make|python) \S", code):
@@ -143,7 +147,7 @@ def check(words):
             variable, equals, _ = word.partition("=")
             assert variable in (VARIABLES if equals else TARGETS), word
         return True
-    if words[0] == "python" and len(words) > 1 and BENCHMARK.fullmatch(words[1]):
+    if words[0] == "python" and len(words) > 1 and SCRIPT.fullmatch(words[1]):
         source = (ROOT / words[1]).read_text()
         for word in words[2:]:
             assert not word.startswith("--") or word == "--set" or f'"{word}"' in source, word

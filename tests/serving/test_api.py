@@ -5,6 +5,8 @@ import json
 import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +32,7 @@ from ferkit.serving.settings import ServingSettings
 from tests.detection.test_detection import drawn_faces, scene
 from tests.toys.reference import write_toy_reference
 from tests.toys.server import ROOT, InProcess, form, serving
-from tests.toys.services import wait_for
+from tests.toys.services import free_port, wait_for
 
 GIGABYTE = 1_000_000_000
 TOKEN = "a secret of the tests"
@@ -127,6 +129,23 @@ def test_it_says_what_the_reference_says(server, bundle, target, single):
     assert [face["box"] for face in faces] == [[0, 0, 48, 48]] * 5
     given = [list(face["probabilities"].values()) for face in faces]
     np.testing.assert_allclose(given, expected, atol=2e-5)
+
+
+def example(name, *arguments):
+    """A script of examples/, as a person calls it."""
+    command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_example_that_asks_it(server, tmp_path):
+    told = example("call_the_api.py", "--url", f"http://127.0.0.1:{server.port}")
+    assert told.stdout.startswith("toy, fer\n[")
+    (tmp_path / "text.png").write_text("no picture")
+    told = example("call_the_api.py", tmp_path / "text.png", "--url", f"http://127.0.0.1:{server.port}")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "picture" in told.stderr
+    told = example("call_the_api.py", "--url", f"http://127.0.0.1:{free_port()}")
+    assert "is the service running?" in told.stderr
 
 
 def test_many_clients_are_answered_in_batches_each_with_its_own(server, bundle):

@@ -1,0 +1,47 @@
+"""Ask a running service (`ferkit serve`, `make serve`) what the faces of a picture show.
+
+python examples/call_the_api.py [PICTURE] --url http://127.0.0.1:8000
+
+Nothing but the standard library: take it into a program that has no ferkit.
+"""
+
+import argparse
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+FACES = Path(__file__).parents[1] / "docs" / "images" / "faces.png"
+
+
+def predict(url: str, picture: bytes, token: str | None) -> dict:
+    """What the service answers for a picture, as its description at /openapi.json says."""
+    headers = {"Content-Type": "application/octet-stream"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(f"{url}/api/v1/predict", picture, headers)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", type=Path, nargs="?", default=FACES)
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    arguments = parser.parse_args()
+    try:
+        answer = predict(arguments.url, arguments.picture.read_bytes(), os.environ.get("TOKEN"))
+    except urllib.error.HTTPError as error:
+        # 429 and 503 say in Retry-After when to come again.
+        sys.exit(json.load(error)["error"]["message"])
+    except urllib.error.URLError as error:
+        sys.exit(f"{arguments.url}: {error.reason}; is the service running? Start it: ferkit serve")
+    print(f"{answer['model']['name']}, {answer['target']}")
+    for face in answer["pictures"][0]["faces"]:
+        print(face["box"], face["emotion"], max(face["probabilities"].values()))
+
+
+if __name__ == "__main__":
+    main()
