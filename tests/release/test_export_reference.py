@@ -307,7 +307,8 @@ def test_several_runs_are_told_apart(run, faces, tmp_path):
     card = (tmp_path / "reference" / "MODEL_CARD.md").read_text()
     assert "\n    python -m ferkit.standalone config-seed-1.yaml --out seed-1 --set data.path=data\n" in card
     same = Path(shutil.copytree(run, tmp_path / "other" / "toy"))
-    RunFolder(second).write_config(CONFIG.to_yaml().replace("protocol: majority", "protocol: argmax"))
+    before, _, after = CONFIG.to_yaml().rpartition("protocol: majority")
+    RunFolder(second).write_config(f"{before}protocol: argmax{after}")
     with pytest.raises(DataError, match="targets or their protocols are not those"):
         export_reference([run, second], tmp_path / "reference", faces, Choice(members=("single",)))
     with pytest.raises(DataError, match="two run folders have the same name"):
