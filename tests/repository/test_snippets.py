@@ -136,9 +136,10 @@ def parse(command, arguments, context=None):
 def check(words):
     """Whether these words are a command of ours that the repository knows; None for one of others."""
     if words[:1] == FERKIT:
-        # They would do it at once.
-        words = [word for word in words if word not in ("--help", "--version", "--install-completion")]
-        return len(words) == 1 or bool(parse(typer.main.get_command(app), words[1:]))
+        # These would be done at once.
+        if words[1:] in ([], ["--help"], ["--version"], ["--install-completion"]):
+            return True
+        return bool(parse(typer.main.get_command(app), [word for word in words[1:] if word != "--help"]))
     if words[:3] == STANDALONE:
         # In a sentence the command stands for itself.
         return len(words) == 3 or _parser().parse_args(words[3:]) is not None
