@@ -51,6 +51,13 @@ def build_network(
     ------
     WeightsError
         If the weights are missing, damaged or those of another network.
+
+    Examples
+    --------
+    >>> from ferkit.backbones.settings import BackboneSettings
+    >>> network = build_network(BackboneSettings(name="fernet", width=4), {"fer": 7}, seed=0)
+    >>> network.input_shape, network.output_shape
+    ((None, 48, 48, 1), (None, 7))
     """
     import keras
 

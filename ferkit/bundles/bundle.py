@@ -166,6 +166,12 @@ class Reference:
         ------
         DataError
             If the pictures are of another shape or type, or nothing here answers for the target.
+
+        Examples
+        --------
+        >>> faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48), dtype=np.uint8)
+        >>> load_reference().predict(faces, "ferplus", single=True).shape
+        (2, 8)
         """
         return self.predict_targets(images, [target], single=single, on_pictures=on_pictures)[target]
 
@@ -207,6 +213,14 @@ def load_reference(folder: Path | None = None) -> Reference:
     ------
     WeightsError
         If there are none, or a file is not the one that was exported.
+
+    Examples
+    --------
+    >>> reference = load_reference()
+    >>> reference.targets
+    ('fer', 'ferplus')
+    >>> reference.classes("ferplus")[:2]
+    ('neutral', 'happiness')
     """
     return Reference(folder or REFERENCE)
 

@@ -33,6 +33,12 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     ------
     ConfigError
         One line a problem: where, what was found, what is expected.
+
+    Examples
+    --------
+    >>> config = load_config(Path("configs/quickstart.yaml"), ["training.epochs=3", "backbones.fernet_a.width=16"])
+    >>> config.backbones[0].label, config.backbones[0].width
+    ('fernet_a', 16)
     """
     content = _content(path)
     for override in overrides:

@@ -33,6 +33,20 @@ class FaceDataset:
         0-based data row of the source file (header not counted), or index of the source's file list. Unique.
     votes : (N, 10) uint8, optional
         FER+ votes in the order of `ferkit.data.labels.FERPLUS_VOTES`; all zero for a row that FER+ does not name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> faces = FaceDataset(
+    ...     images=np.zeros((3, 48, 48), np.uint8),
+    ...     label=np.array([3, 6, 3], np.int8),
+    ...     split=np.array([0, 0, 2], np.int8),
+    ...     row=np.arange(3),
+    ... )
+    >>> len(faces.of_split("Training"))
+    2
+    >>> faces.take(faces.label == 3).row
+    array([0, 2])
     """
 
     images: Images

@@ -45,7 +45,13 @@ _CONTEMPT = FERPLUS_EMOTIONS.index("contempt")
 
 
 def class_names(target: Target) -> tuple[str, ...]:
-    """Names of the classes of a target, in the order of a network's outputs."""
+    """Names of the classes of a target, in the order of a network's outputs.
+
+    Examples
+    --------
+    >>> class_names("fer")
+    ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
+    """
     return FER_EMOTIONS if target == "fer" else FERPLUS_EMOTIONS
 
 
@@ -85,6 +91,15 @@ def votes_to_labels(votes: NDArray[np.uint8], protocol: Protocol) -> VoteLabels:
         ``argmax``: the emotion with the most votes, whatever its share; the first one of a tie.
 
         Pictures whose largest share is unknown or not a face (NF) are left out by each.
+
+    Examples
+    --------
+    Eight of ten taggers say happiness, one neutral and one surprise: single votes are outliers.
+
+    >>> import numpy as np
+    >>> labels = votes_to_labels(np.array([[1, 8, 1, 0, 0, 0, 0, 0, 0, 0]], np.uint8), "majority")
+    >>> FERPLUS_EMOTIONS[labels.label[0]], float(labels.distribution[0].max())
+    ('happiness', 1.0)
     """
     if votes.ndim != 2 or votes.shape[1] != len(FERPLUS_VOTES):
         raise DataError(f"FER+ votes of shape {votes.shape}, expected (rows, {len(FERPLUS_VOTES)}): {FERPLUS_VOTES}.")

@@ -82,6 +82,12 @@ def read_picture(path: Path, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8
     ------
     DataError
         If the file cannot be read, or holds no whole picture.
+
+    Examples
+    --------
+    >>> picture = read_picture(Path("docs/images/faces.png"))
+    >>> picture.ndim, picture.dtype
+    (3, dtype('uint8'))
     """
     return decode_picture(picture_bytes(path), str(path), most_pixels)
 

@@ -49,6 +49,14 @@ def labelled(
     ------
     DataError
         If ``ferplus`` is asked of pictures without FER+ votes.
+
+    Examples
+    --------
+    >>> from ferkit.sources.synthetic.generate import SyntheticSettings, generate
+    >>> faces = generate(SyntheticSettings(count=200)).faces
+    >>> pictures, labels = labelled(faces, "ferplus", "majority")
+    >>> len(pictures) < len(faces), labels.shape == (len(pictures), 8)
+    (True, True)
     """
     if target == "fer":
         return faces, np.eye(len(FER_EMOTIONS), dtype=np.float32)[faces.label]

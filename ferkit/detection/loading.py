@@ -18,6 +18,14 @@ def load_detector(name: str) -> Detector:
     ------
     ConfigError
         If there is none of that name, or what it needs is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ferkit.data.picture_files import read_picture
+    >>> faces = load_detector("blazeface").detect(read_picture(Path("docs/images/faces.png")))
+    >>> len(faces) > 10
+    True
     """
     # Not at the top: both modules need this one.
     from ferkit.detection.blazeface import BlazeFace

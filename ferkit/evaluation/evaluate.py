@@ -115,6 +115,16 @@ def evaluate(
     ------
     DataError
         If the predictions are of another target, or of pictures that have no label in their split.
+
+    Examples
+    --------
+    >>> from ferkit.sources.synthetic.generate import SyntheticSettings, generate
+    >>> faces = generate(SyntheticSettings(count=200)).faces
+    >>> judged = faces.of_split("PrivateTest")
+    >>> right = Predictions("fer", "PrivateTest", judged.row, np.eye(7, dtype=np.float32)[judged.label])
+    >>> evaluation = evaluate("oracle", [right], faces, TargetSettings(name="fer"), EvaluationSettings(), seed=0)
+    >>> evaluation.scores["PrivateTest"].accuracy
+    1.0
     """
     scores: dict[str, Scores] = {}
     labels: dict[Split, NDArray[np.int8]] = {}

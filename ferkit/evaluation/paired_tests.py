@@ -100,6 +100,15 @@ def compare_paired(
     ------
     DataError
         If there is no picture, or not one answer of each model for each.
+
+    Examples
+    --------
+    >>> label = np.repeat(np.arange(2, dtype=np.int8), 50)
+    >>> second = label.copy()
+    >>> first = np.where(np.arange(100) % 5 == 0, 1 - label, label).astype(np.int8)
+    >>> comparison = compare_paired(first, second, label, 2, draws=1000, confidence=0.95, seed=0)
+    >>> round(comparison.accuracy, 2), comparison.only_first, comparison.only_second, comparison.p_value < 0.01
+    (0.2, 0, 20, True)
     """
     if not len(label) or not len(first) == len(second) == len(label):
         raise DataError(

@@ -50,6 +50,13 @@ def reliability(probabilities: NDArray[np.float32], label: NDArray[np.int8], bin
         The right class of each picture.
     bins
         Guo et al. use 15.
+
+    Examples
+    --------
+    >>> sure = np.full((10, 2), [0.9, 0.1], np.float32)
+    >>> eight_of_ten = np.array([0] * 8 + [1] * 2, np.int8)
+    >>> round(reliability(sure, eight_of_ten).expected_calibration_error, 2)
+    0.1
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = (probabilities.argmax(axis=1) == label).astype(np.float64)

@@ -84,13 +84,15 @@ class Predictor:
     --------
     >>> from functools import partial
     >>> from pathlib import Path
-    >>> from ferkit.detection.loading import load_detector
-    >>> from ferkit.data.picture_files import read_picture
     >>> from ferkit.bundles.bundle import load_reference
-    >>> reference = load_reference()  # doctest: +SKIP
-    >>> predictor = Predictor(reference.predict, reference.classes("fer"), load_detector("blazeface"))  # doctest: +SKIP
-    >>> predictor.predict(read_picture(Path("holiday.jpg")))[0].emotion  # doctest: +SKIP
-    'happy'
+    >>> from ferkit.data.picture_files import read_picture
+    >>> from ferkit.detection.loading import load_detector
+    >>> reference = load_reference()
+    >>> classify = partial(reference.predict, single=True)
+    >>> predictor = Predictor(classify, reference.classes("fer"), load_detector("blazeface"))
+    >>> faces = predictor.predict(read_picture(Path("docs/images/faces.png")))
+    >>> len(faces) > 10, {face.emotion for face in faces} <= set(reference.classes("fer"))
+    (True, True)
     """
 
     def __init__(self, classify: Classify, classes: Sequence[str], detector: Detector | None) -> None:

@@ -33,6 +33,13 @@ class Predictions:
     ------
     DataError
         If the arrays disagree with each other or with the target, or a row is not a distribution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> probabilities = np.array([[0, 0, 0, 0.7, 0, 0, 0.3], [0.6, 0, 0, 0, 0.4, 0, 0]], np.float32)
+    >>> Predictions("fer", "PublicTest", np.array([10, 11]), probabilities).label
+    array([3, 0], dtype=int8)
     """
 
     target: Target

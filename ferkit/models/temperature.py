@@ -25,6 +25,13 @@ def apply_temperature(probabilities: NDArray[np.float32], temperature: float) ->
 
     The logits of a softmax and the logarithms of its probabilities differ by a constant a row, which the next softmax
     takes out again: no logits are needed, and a mean of several models can be scaled too.
+
+    Examples
+    --------
+    A temperature above one makes a model less sure and changes no decision.
+
+    >>> apply_temperature(np.array([[0.9, 0.1]], np.float32), 2.0).round(2).tolist()
+    [[0.75, 0.25]]
     """
     logits = np.log(np.maximum(probabilities, TINY, dtype=np.float64)) / temperature
     odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
@@ -45,6 +52,16 @@ def fit_temperature(predictions: Predictions, labels: NDArray[np.float32]) -> fl
     ------
     DataError
         If the predictions are of another split than PublicTest, of no picture, or of others than the labels.
+
+    Examples
+    --------
+    A model that is 97 % sure and right of three pictures in four is too sure.
+
+    >>> named, right = np.array([0, 1, 2, 3]), np.array([0, 1, 2, 4])
+    >>> probabilities = (0.965 * np.eye(7)[named] + 0.005).astype(np.float32)
+    >>> predictions = Predictions("fer", "PublicTest", np.arange(4), probabilities)
+    >>> fit_temperature(predictions, np.eye(7, dtype=np.float32)[right]) > 1
+    True
     """
     if predictions.split != "PublicTest":
         raise DataError(f"temperature: predictions of {predictions.split}; it may be found on PublicTest only.")

@@ -25,6 +25,13 @@ class TestTimeAugmentation(Settings):
     crops
         ``five``: the four corners and the centre, 42 of 48 pixels wide, enlarged to the whole side (bilinear), in place
         of the picture itself (Krizhevsky et al., NeurIPS 2012, section 4.1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> views = TestTimeAugmentation(flip=True, crops="five")
+    >>> len(list(views.of(np.zeros((1, 48, 48), np.uint8))))
+    10
     """
 
     # Its name begins with Test, as pytest's classes do.

@@ -84,6 +84,15 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
     DataError
         If there is no training picture with a label, a class has too few pictures for SMOTE or ADASYN, or there is no
         disgusted face to augment.
+
+    Examples
+    --------
+    >>> from ferkit.sources.synthetic.generate import SyntheticSettings, generate
+    >>> faces = generate(SyntheticSettings(count=200)).faces
+    >>> settings = BalancingSettings(method="random_over_sampler")
+    >>> training_set = oversample(faces, TargetSettings(name="fer"), settings, seed=0)
+    >>> len(set(training_set.counts_after))
+    1
     """
     training, targets = labelled(faces.of_split("Training"), target.name, target.train_on)
     if not len(training):

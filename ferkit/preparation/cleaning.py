@@ -82,6 +82,14 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
     DataError
         If votes are asked for and there are none, the `exclude` manifest is not of this data, or a split would be left
         without a picture.
+
+    Examples
+    --------
+    >>> from ferkit.sources.synthetic.generate import SyntheticSettings, generate
+    >>> faces = generate(SyntheticSettings(count=200)).faces
+    >>> result = drop_non_faces(faces, CleaningSettings(splits=("Training",)))
+    >>> len(faces) - len(result.faces) == int(result.manifest["dropped"].sum())
+    True
     """
     count = len(faces)
     score = _score(faces) if settings.pixels else np.full(count, np.nan, dtype=np.float32)
