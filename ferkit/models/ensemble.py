@@ -125,7 +125,7 @@ def fit_ensemble(
     >>> said = {"one": 0.4 * labels + 0.6 / 7, "two": 0.8 * labels + 0.2 / 7}
     >>> rows = np.arange(7)
     >>> predictions = {name: Predictions("fer", "PublicTest", rows, each) for name, each in said.items()}
-    >>> ensemble = fit_ensemble(predictions, labels, EnsembleSettings(method="weighted"))
+    >>> ensemble = fit_ensemble(predictions, labels, EnsembleSettings(method="weighted", objective="log_loss"))
     >>> dict(zip(ensemble.members, [round(weight, 2) for weight in ensemble.weights]))
     {'one': 0.0, 'two': 1.0}
     """

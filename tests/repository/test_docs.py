@@ -1,5 +1,6 @@
 """The documentation is held to the code: settings and their defaults, links."""
 
+import pkgutil
 import re
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -30,6 +31,7 @@ from ferkit.training.mixing import MixingSettings
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 
 ROOT = Path(__file__).parents[2]
+ROOMS = "ferkit|pipelines|steps|materializers|configs|tests|benchmarks|examples|docs"
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 SECTIONS = {
     "Top level": run.RunConfig,
@@ -206,3 +208,15 @@ def test_the_threat_model_names_every_limit_of_the_service():
     others = {"host", "port", "detector", "bundle", "cache", "reload_seconds"}
     assert set(ServingSettings.model_fields) - others <= named
     assert {name for name in named if re.match(r"most_|\w+_seconds$|rate_", name)} <= set(ServingSettings.model_fields)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_and_names_that_are_told_exist(page):
+    if page == "CHANGELOG.md":
+        # What was there once.
+        return
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    for path in re.findall(rf"`((?:{ROOMS})/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
+    for name in re.findall(r"`(ferkit(?:\.[a-z_]+){2,}(?:\.\w+)*)`", text):
+        assert pkgutil.resolve_name(name) is not None
