@@ -187,7 +187,8 @@ print(json.dumps({
     "home": ferkit.__file__,
     "lines": ask([*grey]), "tensor": model.predict({"picture": grey}).to_dict("records"),
     "kinds": ask([encoded, colour, colour.tolist(), colour[..., :1]]),
-    "ferplus": ask([*grey], target="ferplus", single=True), "nobody": ask([np.full((48, 48), 90, np.uint8)], detect=True),
+    "ferplus": ask([*grey], target="ferplus", single=True),
+    "nobody": ask([np.full((48, 48), 90, np.uint8)], detect=True),
     "refused": refused,
 }))
 """
