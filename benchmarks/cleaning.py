@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="a folder with fer2013.csv and fer2013new.csv")
     faces = load_fer2013(Fer2013Settings(path=parser.parse_args().data))
     hashes = faces.picture_hashes()
-    is_face = ~np.isin(hashes, pd.read_csv(HERE / "non_faces.csv")["sha256"])
+    is_face = ~np.isin(hashes, pd.read_csv(HERE / "non_faces" / "non_faces.csv")["sha256"])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     shipped = dropped_by(faces)
@@ -61,7 +61,7 @@ def main() -> None:
 
     print(f"{len(faces):,} pictures: {seconds:.1f} s, peak memory {peak / 1024:.0f} MB ({before / 1024:.0f} before)\n")
     print(f"{'':34} {'not a face: found (95 % interval)':44} faces: dropped (95 % interval)")
-    held_out = pd.read_csv(HERE / "non_faces_held_out.csv")
+    held_out = pd.read_csv(HERE / "non_faces" / "non_faces_held_out.csv")
     report("pixels, held out", np.isin(hashes, held_out["sha256"][held_out["score"] >= 0.5]), is_face)
     report("pixels, shipped", shipped, is_face)
     if faces.votes is not None:

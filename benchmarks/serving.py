@@ -36,7 +36,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from peers import ROOT, RUNNERS, Peer, PeerError, command
+from peers.compare import ROOT, RUNNERS, Peer, PeerError, command
 from PIL import Image
 
 from ferkit.sources.synthetic.action_units import ACTION_UNITS, draw_intensities

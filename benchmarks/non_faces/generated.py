@@ -7,9 +7,9 @@ photographs that scikit-learn ships. Given faces, it cuts and shuffles them unti
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from non_face_drawing import DRAWN_AT, SIZE, Grey, Rng, canvas, finish, shades, smooth_noise, words
-from non_face_objects import draw_limbs, draw_objects, draw_torso
+from drawing import DRAWN_AT, SIZE, Grey, Rng, canvas, finish, shades, smooth_noise, words
 from numpy.typing import NDArray
+from objects import draw_limbs, draw_objects, draw_torso
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 __all__ = ["generate_non_faces"]

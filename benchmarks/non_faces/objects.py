@@ -1,7 +1,7 @@
 """Drawn objects, limbs and clothes, shaded: no face, but as round and as grey as one."""
 
 import numpy as np
-from non_face_drawing import DRAWN_AT, Grey, Rng, canvas, finish, smooth_noise, words
+from drawing import DRAWN_AT, Grey, Rng, canvas, finish, smooth_noise, words
 from PIL import Image, ImageFilter, ImageFont
 
 __all__ = ["draw_limbs", "draw_objects", "draw_torso"]

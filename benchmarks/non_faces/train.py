@@ -1,7 +1,7 @@
 """Train the networks of `ferkit.preparation.non_face_score`.
 
     python benchmarks/non_faces/train.py DATA              write ferkit/preparation/nonface_model.npz
-    python benchmarks/non_faces/train.py DATA --folds 3    cross-validate: write benchmarks/non_faces_held_out.csv
+    python benchmarks/non_faces/train.py DATA --folds 3    cross-validate: write non_faces_held_out.csv
 
 DATA is a folder with fer2013.csv. `non_faces.csv` beside this script says which of its pictures are not a face; all
 others are faces. Drawn pictures that are not a face and ferkit's synthetic faces are added. With --folds each picture
@@ -18,11 +18,11 @@ from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import pandas as pd
-from generated_non_faces import generate_non_faces
+from generated import generate_non_faces
 from numpy.typing import NDArray
 
 from ferkit.preparation.non_face_score import MODEL_PATH, network_input, picture_statistics, scaled_statistics

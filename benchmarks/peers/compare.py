@@ -31,8 +31,8 @@ from ferkit.data.labels import FER_EMOTIONS
 from ferkit.evaluation.metrics import EvaluationSettings, Scores, score
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 
-ROOT = Path(__file__).resolve().parents[1]
-RUNNERS = Path(__file__).resolve().parent / "peers"
+ROOT = Path(__file__).resolve().parents[2]
+RUNNERS = Path(__file__).resolve().parent
 # Pictures of the rounds after the first, which measure speed alone.
 TIMED = 1024
 

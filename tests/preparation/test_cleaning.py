@@ -16,7 +16,7 @@ from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 
 ALL = CleaningSettings(splits=SPLITS)
-TRUTH = Path(__file__).parents[2] / "benchmarks" / "non_faces.csv"
+TRUTH = Path(__file__).parents[2] / "benchmarks" / "non_faces" / "non_faces.csv"
 
 
 def lines_of_text() -> np.ndarray:

@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Last, and after the packages: benchmarks/serving.py is called like one of them.
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
-import peers  # noqa: E402
 import training_loops  # noqa: E402
 from floating_point import forward_operations, matrix_peak  # noqa: E402
+from peers import compare as peers  # noqa: E402
 
 from ferkit.backbones import BackboneSettings, build_network  # noqa: E402
 from ferkit.data.dataset import FaceDataset  # noqa: E402

@@ -47,8 +47,9 @@ try:
 except OSError:
     logging.getLogger("ferkit.serving").exception("broken")
 """
+    factory = logging.getLogRecordFactory()
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert "retry of https://models.example/" in run.stderr
     assert "FileNotFoundError: [Errno 2] No such file or directory: '.../secret.txt'" in run.stderr
     assert "ann" not in run.stderr
-    assert logging.getLogRecordFactory() is logging.LogRecord
+    assert logging.getLogRecordFactory() is factory

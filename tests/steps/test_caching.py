@@ -7,6 +7,16 @@ from zenml.utils import source_utils
 from steps import packages
 from steps.caching import code_of, reachable_modules
 
+
+@pytest.fixture(autouse=True, scope="module")
+def source_root():
+    """Where ZenML finds our code: pytest's processes have no main file that tells."""
+    before = source_utils._CUSTOM_SOURCE_ROOT
+    source_utils.set_custom_source_root(str(Path(__file__).parents[2]))
+    yield
+    source_utils.set_custom_source_root(before)
+
+
 STEPS = (
     *("ingest", "validate", "drop_non_faces", "oversample", "fine_tune", "predict_public", "ensemble", "teach"),
     *("import_member", "evaluate", "register", "report"),
