@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.av1_size import coded_sizes
+from ferkit.data.deep_colour import has_deep_colour, spare_bits, use_lower_bits
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.data.folder_search import find_files
 from ferkit.data.jpeg_scans import count_scans
@@ -57,9 +58,6 @@ _MOST_TEXT = 8_000_000
 
 # What is read: Pillow knows more kinds, and some of them run other programs.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-
-# The values that a file of 16 bits may be meant to have, by their bits: cameras have 12, and programs store 8, too.
-_DEPTHS = (8, 12, 16)
 
 # Pixels that are converted at a time.
 _STRIP = 1_000_000
@@ -178,7 +176,11 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
         If it is no picture, or is cut short.
     """
     with _opened(content, name, most_pixels) as picture:
-        return _upright_rgb(_loaded(picture, content, name), name)
+        is_deep = has_deep_colour(picture)
+        loaded = _loaded(picture, content, name)
+        if is_deep:
+            use_lower_bits(loaded, content)
+        return _upright_rgb(loaded, name)
 
 
 @contextmanager
@@ -288,7 +290,8 @@ def _upright_rgb(picture: "Image.Image", name: str) -> NDArray[np.uint8]:
     ImageOps.exif_transpose(picture, in_place=True)
     # Pillow would clip 16 bits to 8: every grey but the darkest would be white. It reads those of PGM as 32.
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM"):
-        return np.repeat(_upper_bits(np.asarray(picture))[..., None], 3, axis=2)
+        values = np.asarray(picture)
+        return np.repeat((values >> spare_bits(values)).astype(np.uint8)[..., None], 3, axis=2)
     if picture.mode in ("I", "F"):
         raise DataError(f"{name}: pixels of 32 bits, whose range nobody knows; expected 8 or 16: convert it.")
     rgb = np.empty((picture.height, picture.width, 3), np.uint8)
@@ -306,9 +309,3 @@ def _on_paper(picture: "Image.Image") -> "Image.Image":
     if not picture.has_transparency_data:
         return picture
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-
-
-def _upper_bits(values: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """The upper 8 of the bits that values of 16 bits use: 8, 12 or all, as the brightest needs."""
-    bits = next(depth for depth in _DEPTHS if int(values.max()) < 2**depth)
-    return (values >> (bits - 8)).astype(np.uint8)

@@ -23,7 +23,8 @@ class TargetSettings(Settings):
     train_on
         Labels that a ``ferplus`` network learns from: ``probability`` is cross-entropy on the distribution of the
         votes, ``majority`` on their one label, ``multi_target`` on the votes of all emotions with at least 30 % of them
-        (not the multi-label loss of FER+'s authors, Barsoum et al. 2016, section 4.3). ``fer`` has one label a picture.
+        (not the loss that FER+'s authors train them with, minus the logarithm of the largest probability among them:
+        Barsoum et al. 2016, ``cost_func`` in microsoft/FERPlus, src/train.py). ``fer`` has one label a picture.
     protocol
         How FER+ labels are made for selection and evaluation. A FER+ number means nothing without it.
     """

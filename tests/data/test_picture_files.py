@@ -104,6 +104,48 @@ def test_fewer_bits_in_a_file_of_16(kind, bits, spare):
     np.testing.assert_array_equal(decoded(Image.fromarray(values), kind)[..., 1], values >> spare)
 
 
+@pytest.mark.parametrize("kind", [".png", ".tiff", ".ppm"])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_fewer_bits_in_colours_of_16(kind, bits):
+    import cv2
+
+    colours = np.random.default_rng(0).integers(0, 2**bits, (31, 17, 3)).astype(np.uint16)
+    colours[0, 0] = 2**bits - 1
+    content = cv2.imencode(kind, colours[..., ::-1])[1].tobytes()
+    # Of a PPM that uses all bits, Pillow rounds.
+    rounds = kind == ".ppm" and bits == 16
+    np.testing.assert_allclose(decode_picture(content, "x"), colours >> (bits - 8), atol=rounds)
+
+
+@pytest.mark.parametrize("kind", [".png", ".tiff"])
+def test_transparency_of_12_bits_in_colours_of_16(kind):
+    import cv2
+
+    colours = np.random.default_rng(0).integers(0, 4096, (30, 40, 4)).astype(np.uint16)
+    for most in (4095, 65535):
+        colours[..., 3] = most
+        colours[:12, :20, 3] = 0
+        content = cv2.imencode(kind, colours[..., [2, 1, 0, 3]])[1].tobytes()
+        picture = decode_picture(content, "x")
+        np.testing.assert_array_equal(picture[12:], colours[12:, :, :3] >> 4)
+        np.testing.assert_array_equal(picture[:12, :20], 255)
+
+
+def test_a_picture_of_16_bits_is_turned_as_the_camera_noted():
+    import cv2
+
+    colours = np.random.default_rng(0).integers(0, 4096, (30, 40, 3)).astype(np.uint16)
+    colours[0, 0] = 4095
+    content = cv2.imencode(".png", colours[..., ::-1])[1].tobytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    end = content.index(b"IDAT") - 4
+    about = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(about)) + b"eXIf" + about + struct.pack(">I", zlib.crc32(b"eXIf" + about))
+    picture = decode_picture(content[:end] + chunk + content[end:], "x")
+    np.testing.assert_array_equal(picture, np.rot90(colours >> 4, -1))
+
+
 @pytest.mark.parametrize("bits", [12, 16])
 def test_16_bits_of_pgm(bits):
     values = np.linspace(0, 2**bits - 1, 1024).astype(np.uint16).reshape(32, 32)
