@@ -39,7 +39,8 @@ def has_deep_colour(opened: "Image.Image") -> bool:
         # OpenCV turns these as the camera noted, whatever it is told.
         about = opened.tag_v2  # type: ignore[attr-defined]
         return set(about.get(_BITS_PER_SAMPLE, ())) == {16} and about.get(_ORIENTATION, 1) == 1
-    form = opened.tile[0].args if opened.tile else None
+    tiles = opened.tile  # type: ignore[attr-defined]
+    form = tiles[0].args if tiles else None
     # A PPM that says how large its values may be is scaled by that.
     return str(form).endswith(";16B") if opened.format == "PNG" else form == (opened.mode, 65535)
 
