@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_sample_images
 
 from ferkit.bundles.bundle import load_reference
+from ferkit.data.folder_search import find_files
 from ferkit.data.labels import FERPLUS_VOTES
-from ferkit.data.picture_files import find_pictures, read_picture
+from ferkit.data.picture_files import SUFFIXES, read_picture
 from ferkit.detection.base import Box, Detector, Framing
 from ferkit.detection.crop import crop_face, grey
 from ferkit.detection.loading import DETECTORS, load_detector
@@ -228,7 +229,7 @@ def main() -> None:
     arguments = parser.parse_args()
     photographs = list(load_sample_images().images)
     if arguments.backgrounds:
-        photographs += [read_picture(path) for path in find_pictures(arguments.backgrounds)]
+        photographs += [read_picture(path) for path in find_files(arguments.backgrounds, SUFFIXES).files]
     rng, painter = np.random.default_rng(arguments.seed), Painter(photographs, arguments.seed)
     faces, emotions = read_faces(arguments.data, 2 * arguments.count, arguments.seed)
     some = faces[: arguments.count]

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ferkit.data.av1_size import coded_sizes
 from ferkit.data.deep_colour import has_deep_colour, spare_bits, use_lower_bits
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
-from ferkit.data.folder_search import find_files
 from ferkit.data.jpeg_scans import count_scans
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ __all__ = [
     "SUFFIXES",
     "PictureHead",
     "decode_picture",
-    "find_pictures",
     "inspect_picture",
     "picture_bytes",
     "read_picture",
@@ -232,20 +230,6 @@ def register_readers() -> None:
     Image.init()
     PngImagePlugin.MAX_TEXT_MEMORY = _MOST_TEXT
     register_heif_opener()
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """Files in `folder`, and in folders in it, that are called like pictures; sorted, without hidden ones.
-
-    Raises
-    ------
-    DataError
-        If there is none.
-    """
-    found = find_files(folder, SUFFIXES)
-    if not found.files:
-        raise DataError(f"{folder}: no picture in this folder; known suffixes are {', '.join(SUFFIXES)}.")
-    return found.files
 
 
 def _loaded(opened: "Image.Image", content: bytes, name: str) -> "Image.Image":

@@ -27,6 +27,8 @@ from ferkit.registry.verdicts import log_verdict
 
 __all__ = ["Outcome", "Pictures", "find_challenger", "promote", "promote_run", "roll_back", "who"]
 
+_LOG = logging.getLogger(__name__)
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -209,9 +211,6 @@ def _pass_on_challenger(promoted: RegisteredModel) -> None:
         registry_client().delete_registered_model_alias(promoted.name, CHALLENGER)
 
 
-_LOG = logging.getLogger("ferkit.registry")
-
-
 def promote_run(registered: pd.DataFrame, config: RunConfig, faces: FaceDataset) -> pd.DataFrame:
     """Ask the gate about the ensemble that a run registered, and promote it if it passes.
 
@@ -236,6 +235,6 @@ def promote_run(registered: pd.DataFrame, config: RunConfig, faces: FaceDataset)
         challenger = find_challenger(REGISTERED_NAME, version, Path(scratch))
         pictures = Pictures(faces, config.evaluation, config.seed, config.selection)
         outcome = promote(challenger, pictures, config.registry.gate, Path(scratch))
-    registry_errors = "is the champion now" if outcome.entry else "is refused and stays challenger"
-    _LOG.info("%s version %s %s: %s", REGISTERED_NAME, version, registry_errors, " ".join(outcome.verdict.reasons))
+    result = "is the champion now" if outcome.entry else "is refused and stays challenger"
+    _LOG.info("%s version %s %s: %s", REGISTERED_NAME, version, result, " ".join(outcome.verdict.reasons))
     return outcome.verdict.table()

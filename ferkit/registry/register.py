@@ -21,7 +21,7 @@ from ferkit.release.run_bundle import JudgedBundle, TrainedRun, bundle_ensemble,
 __all__ = ["Lineage", "register_bundle", "register_run"]
 
 CONTENT_TAG = "ferkit.content"
-_LOG = logging.getLogger("ferkit.registry")
+_LOG = logging.getLogger(__name__)
 # Longest description that MLflow's databases store.
 _LONGEST_DESCRIPTION = 5000
 

@@ -29,7 +29,7 @@ from ferkit.serving.settings import ServingSettings
 
 __all__ = ["card", "create_app", "index", "page", "preview"]
 
-_LOG = logging.getLogger("ferkit.serving")
+_LOG = logging.getLogger(__name__)
 # Bodies of this many largest requests are in memory at a time.
 _BODIES = 4
 # Of one client in a minute: enough for a person who mistypes it, too few to guess.

@@ -14,12 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
-from ferkit.data.picture_files import decode_picture, picture_bytes
+from ferkit.data.picture_files import decode_picture
 from ferkit.data.stored_pictures import MEND_FILE
 from ferkit.errors import DamagedPictureError, DataError
 from ferkit.files import written_whole
 from ferkit.sources.damage import Damage
-from ferkit.sources.folder_tree import file_status
+from ferkit.sources.folder_tree import file_content, file_status
 from ferkit.sources.folders import FolderList, FolderSettings, list_folder
 from ferkit.sources.shards import PLAN
 from ferkit.sources.tar_samples import member_names
@@ -175,7 +175,7 @@ def _begin(plan: ShardPlan, to: Path) -> None:
 def _members(plan: ShardPlan, index: int) -> Iterator[tuple[str, bytes]]:
     """Name and content of a picture and of its annotation."""
     path, key = plan.listed.files[index], _key(index)
-    content = picture_bytes(path)
+    content = file_content(path)
     try:
         whole = decode_picture(content, str(path))
     except DataError as error:

@@ -105,12 +105,9 @@ class RunMembers:
         return self.folder.member(training.name)
 
     def finished(self, training: Training) -> MemberRecord | None:
-        """The record of a network that was made from this very run's settings, data and weights; None if there is none.
+        """The record of a network that was made from this very run's settings, data and weights, None if there is none.
 
-        Raises
-        ------
-        WeightsError
-            If the file of weights that it starts with cannot be read.
+        Raises a `WeightsError` if the file of weights that it starts with cannot be read.
         """
         return self.files(training).finished(self._key(training))
 

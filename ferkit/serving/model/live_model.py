@@ -20,7 +20,7 @@ from ferkit.serving.model.served import Ask, Served, now, without_registry
 
 __all__ = ["LiveModel", "RegistryState"]
 
-_LOG = logging.getLogger("ferkit.serving")
+_LOG = logging.getLogger(__name__)
 # In the cache: the champion that answered last, for a start while the registry is away.
 _LAST = "last_champion.json"
 _UNREADABLE = "no model can be read; the log of the service says why."
