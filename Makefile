@@ -7,7 +7,11 @@ CONFIG ?= configs/quickstart.yaml
 WORKERS ?= $(shell nproc)
 COMPILE := uv pip compile --constraint - --universal --no-emit-index-url --generate-hashes -q pyproject.toml
 
-.PHONY: run test coverage lint ui serve lock release clean
+# What needs no training, server, browser or cluster: under two minutes.
+QUICK := config data detection evaluation materializers models promotion reporting stacks steps \
+	repository/test_docs.py repository/test_habits.py test_errors.py test_file_hashes.py
+
+.PHONY: run check test coverage lint ui serve lock release clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## run the pipeline on the built-in synthetic faces
@@ -15,6 +19,9 @@ run: $(READY)  ## run the pipeline on the built-in synthetic faces
 
 test: lint  ## everything that CI checks
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: lint  ## linters and the quick tests, before each commit
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(addprefix tests/,$(QUICK))
 
 coverage: $(READY)  ## the tests once more, with the share of lines that they run
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
