@@ -233,7 +233,7 @@ def test_parts_of_a_run_come_together_and_private_test_is_read_when_asked_for(sm
     assert main([str(small), "--out", str(out), "--no-test"]) == 0
     assert "fer-b is trained already" in capsys.readouterr().err
     assert not list(out.rglob("test-*.npz"))
-    assert set(RunFolder(out).read_evaluations("fer")["subset"]) == {"PublicTest"}
+    assert set(RunFolder(out).read_evaluations("fer")["subset"]) == {"PublicTest", "PublicTest, no duplicates"}
 
     before = {path: path.stat().st_mtime_ns for path in (out / "trainings").rglob("network.keras")}
     assert main([str(small), "--out", str(out)]) == 0
