@@ -358,7 +358,7 @@ def test_another_weight_of_the_teacher_asks_it_nothing_anew(two_networks):
 
 
 def test_a_changed_function_of_ferkit_re_runs_the_steps_that_reach_it(two_networks):
-    path = two_networks.root / "ferkit" / "ensemble.py"
+    path = two_networks.root / "ferkit" / "models" / "ensemble.py"
     path.write_text(path.read_text() + "\n\ndef _new() -> int:\n    return 1\n")
     executed = set(two_networks.run(*TWO_NETWORKS))
     assert {"ensemble_fer", "report"} <= executed

@@ -281,7 +281,7 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
 
 def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
     port = free_port()
-    program = "import typer; from cli import serve; app = typer.Typer(pretty_exceptions_enable=False);"
+    program = "import typer; from ferkit.cli.commands import serve; app = typer.Typer(pretty_exceptions_enable=False);"
     program += "serve.register(app); app()"
     options = ["--port", str(port), "--bundle", str(fallback), "--threads", "8"]
     environment = {

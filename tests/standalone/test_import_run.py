@@ -152,7 +152,7 @@ def test_other_settings_are_refused_by_name(folder):
 @pytest.mark.parametrize(
     ("file", "size", "message"),
     [
-        ("run.json", None, r"run\.json: missing; run `python -m ferkit\.training` on the same"),
+        ("run.json", None, r"run\.json: missing; run `python -m ferkit\.standalone` on the same"),
         ("trainings/fer-s/member.json", None, r"fer-s/member\.json: missing"),
         ("trainings/fer-s/member.json", 60, r"fer-s/member\.json: damaged \("),
         ("trainings/fer-s/history.csv", None, r"fer-s/history\.csv: missing"),
