@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ferkit.errors import DataError
 from ferkit.data.arrays import freeze_arrays
 from ferkit.data.labels import FERPLUS_VOTES, SPLITS, Split
 from ferkit.data.stored_pictures import Images, StoredPictures, add_to_hash
+from ferkit.errors import DataError
 
 __all__ = ["SIZE", "FaceDataset", "as_faces", "images_shape", "require_faces"]
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.errors import DamagedPictureError
 from ferkit.data.prefetch import read_ahead
 from ferkit.data.stored_pictures import Images, StoredPictures, picture_facts
+from ferkit.errors import DamagedPictureError
 
 __all__ = ["BLOCK_BYTES", "blocks", "decoding_threads", "examined"]
 

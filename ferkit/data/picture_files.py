@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ferkit.data.av1_size import coded_sizes
 from ferkit.data.deep_colour import has_deep_colour, spare_bits, use_lower_bits
-from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.data.jpeg_scans import count_scans
+from ferkit.errors import DataError, TooCostlyError, TooLargeError
 
 if TYPE_CHECKING:
     from PIL import Image

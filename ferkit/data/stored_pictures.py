@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ferkit.errors import DamagedPictureError, DataError
 from ferkit.data.picture_files import decode_picture
+from ferkit.errors import DamagedPictureError, DataError
 
 __all__ = [
     "MEND_FILE",

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.dataset import FaceDataset
-from ferkit.errors import DataError
 from ferkit.data.labels import FER_EMOTIONS, Protocol, Target, votes_to_labels
+from ferkit.errors import DataError
 from ferkit.settings import Settings
 
 __all__ = ["TargetSettings", "labelled"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.data.dataset import images_shape
-from ferkit.errors import DataError
 from ferkit.data.arrays import freeze_arrays
+from ferkit.data.dataset import images_shape
 from ferkit.data.stored_pictures import Images, add_to_hash
+from ferkit.errors import DataError
 
 __all__ = ["TrainingSet", "equal_shares"]
 

@@ -18,7 +18,7 @@ class RayOrchestratorConfig(BaseOrchestratorConfig):
     elastic
         The cluster grows on demand, so that no request is refused for what its nodes have now.
     excludes
-        Files of the checkout that no step needs, as in a .gitignore.
+        Files of the checkout that no step needs, as in a .gitignore: without a slash in front, of every folder.
     forwarded
         Beginnings of the names of the environment variables that steps get from whoever submits.
     loggers
@@ -28,7 +28,7 @@ class RayOrchestratorConfig(BaseOrchestratorConfig):
     address: str = "auto"
     default_cpus: float = 1.0
     elastic: bool = False
-    excludes: list[str] = Field([".venv", ".git", ".ferkit", "data", "docs", "tests", "benchmarks"])
+    excludes: list[str] = Field(["/.venv", "/.git", "/.ferkit", "/data", "/docs", "/tests", "/benchmarks"])
     forwarded: list[str] = Field(["FERKIT_", "MLFLOW_", "KERAS_", "TF_", "GX_", "AWS_"])
     loggers: list[str] = Field(["ferkit"])
 
