@@ -68,10 +68,10 @@ class RunConsole(logging.Handler):
 
     def _text(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
-        if record.name.startswith("ferkit"):
-            return message
         if record.name.startswith(("zenml", "ferkit.orchestrators")):
             return self._event(record, message)
+        if record.name.startswith("ferkit"):
+            return message
         if record.levelno >= logging.ERROR:
             return f"{record.name}: {message}"
         return ""
