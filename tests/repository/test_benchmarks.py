@@ -15,12 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
 import training_loops  # noqa: E402
+import vote_answers  # noqa: E402
 from floating_point import forward_operations, matrix_peak  # noqa: E402
 from peers import compare as peers  # noqa: E402
 
 from ferkit.backbones import BackboneSettings, build_network  # noqa: E402
+from ferkit.bundles.bundle import load_reference  # noqa: E402
 from ferkit.data.dataset import FaceDataset  # noqa: E402
 from ferkit.data.labels import FER_EMOTIONS  # noqa: E402
+from ferkit.sources import SyntheticSettings, load  # noqa: E402
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013  # noqa: E402
 
 LOOP = {"backbone": "fernet", "width": 4, "precision": "float32", "batch_size": 4, "steps": 2}
@@ -264,3 +267,19 @@ def test_every_runner_of_a_peer_is_there() -> None:
     for peer in (*peers.PEERS, *peers.OURS):
         assert (peers.RUNNERS / peer.runner).is_file()
         assert all("@" in each.lstrip("@") or "==" in each for each in (*peer.packages, *peer.alone))
+
+
+# Answers of the vote
+
+
+def test_the_kept_answers_of_the_vote_have_the_form_that_the_script_writes() -> None:
+    faces = load(SyntheticSettings(count=300))
+    made = vote_answers.answers(load_reference(), faces, 1)
+    with np.load(vote_answers.ANSWERS) as kept:
+        assert set(kept) == set(made)
+        for name, array in made.items():
+            assert (kept[name].dtype, kept[name].shape[1:]) == (array.dtype, array.shape[1:])
+            if array.ndim == 2:
+                np.testing.assert_allclose(kept[name].astype(np.float64).sum(axis=1), 1, atol=4e-3)
+        assert len(kept["row Training"]) == len(kept["Training fer+ferplus-fernet_wide fer"]) == 28_709
+        assert len(kept["row PublicTest"]) == 3_589
