@@ -198,5 +198,6 @@ def test_predictions_of_other_pictures_are_refused(folder, tmp_path):
     with pytest.raises(DataError, match=r"predicts 24 pictures of PublicTest for fer, this run has 23, or others"):
         adopt(
             folder.member("fer-s"), faces.take(faces.row != faces.of_split("PublicTest").row[0]), {},
-            training.targets, training.entry.backbone, config.training_of(training.entry), 0, config.selection,
+            training.targets, training.entry.backbone, config.training_of(training.entry), config.seed_of(training),
+            config.selection,
         )  # fmt: skip
