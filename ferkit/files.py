@@ -1,16 +1,12 @@
-"""A file that is there only once it is whole."""
+"""Files that are there only once they are whole."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["written_whole"]
+__all__ = ["write_synced", "written_whole"]
 
 
 @contextmanager
@@ -26,7 +22,7 @@ def written_whole(file: Path) -> Iterator[Path]:
         part.replace(file)
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_synced(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, even after the power went."""
     part = path.with_name(path.name + ".new")
     with part.open("wb") as file:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ferkit.errors import ConfigError, DataError
-from ferkit.files import _write_whole
+from ferkit.files import write_synced
 from ferkit.inference.results import MadeWith
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class PartFiles:
             self._discard()
         parts = self._parts()
         if not parts:
-            _write_whole(self.folder / _PLAN, (json.dumps(dict(self._made_with), indent=2) + "\n").encode())
+            write_synced(self.folder / _PLAN, (json.dumps(dict(self._made_with), indent=2) + "\n").encode())
             return
         self._require_same(_read_plan(self.folder / _PLAN))
         self.stand = _stand_of(parts[-1])
@@ -131,7 +131,7 @@ class PartFiles:
         metadata = {**(self.schema.metadata or {}), _STAND: json.dumps(asdict(stand)).encode()}
         sink = pa.BufferOutputStream()
         pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
-        _write_whole(self.folder / f"part-{stand.parts:06d}.parquet", sink.getvalue())
+        write_synced(self.folder / f"part-{stand.parts:06d}.parquet", sink.getvalue())
         self.stand = stand
 
     def finish(self) -> None:
