@@ -1,4 +1,4 @@
-"""Settings that would change nothing where they stand: a run configuration that has one is refused.
+"""Settings that would change nothing, or cannot work, where they stand: a run configuration that has one is refused.
 
 A value that is the default is never held against anybody: configurations are written out with every default.
 """
@@ -15,14 +15,15 @@ __all__ = ["settings_without_effect"]
 
 
 def settings_without_effect(config: Any) -> list[str]:
-    """One line for each setting that differs from its default and that nothing in this run reads.
+    """One line for each setting that differs from its default and that nothing in this run reads or can follow.
 
     Parameters
     ----------
     config
         A `RunConfig`, which calls this when everything else about it is valid.
     """
-    return [*_of_data(config), *_of_training(config), *_of_vote(config), *_of_registry(config)]
+    rooms = (_of_data, _of_training, _of_multi_label, _of_vote, _of_registry)
+    return [line for room in rooms for line in room(config)]
 
 
 def _changed(settings: BaseModel, *names: str) -> list[str]:
@@ -67,7 +68,7 @@ def _of_data(config: Any) -> Iterator[str]:
 
 def _of_training(config: Any) -> Iterator[str]:
     # What all share may be for one of them; what a backbone says for itself has to be for itself.
-    useless = [dict(_useless(config.training_of(entry), entry.starts_trained)) for entry in config.backbones]
+    useless = [dict(_useless(config, entry)) for entry in config.backbones]
     default = dict(_flat(type(config.training)().model_dump()))
     shared = dict(_flat(config.training.model_dump()))
     for name, why in useless[0].items():
@@ -81,8 +82,11 @@ def _of_training(config: Any) -> Iterator[str]:
         yield from _endless_warm_up(entry.label, config.training_of(entry), entry.starts_trained)
 
 
-def _useless(training: "TrainingSettings", starts_trained: bool) -> Iterator[tuple[str, str]]:
-    """Dotted names of the settings that a training does not read, and why."""
+def _useless(config: Any, entry: Any) -> Iterator[tuple[str, str]]:
+    """Dotted names of the training settings that no training of `entry` reads, and why."""
+    training = config.training_of(entry)
+    if all(target.multi_label for target in config.targets_of(entry)):
+        yield "label_smoothing", "train_on multi_target asks which emotions are right and smooths none of them."
     if training.optimizer != "sgd":
         yield "momentum", f"optimizer {training.optimizer} has none, sgd does."
     if not training.mixing.mixup and not training.mixing.cutmix:
@@ -90,12 +94,29 @@ def _useless(training: "TrainingSettings", starts_trained: bool) -> Iterator[tup
     if not training.augmentation.erasing:
         yield "augmentation.erasing_area", "augmentation.erasing is 0."
     yield from _useless_in_phase(training, "")
-    if not starts_trained:
+    if not entry.starts_trained:
         scratch = "a network with random weights is trained whole, in one phase."
         yield "unfreeze", scratch
         yield from ((f"head.{name}", scratch) for name in type(training.head).model_fields)
     else:
         yield from _useless_in_phase(training.head, "head.")
+
+
+def _of_multi_label(config: Any) -> Iterator[str]:
+    """What changes labels that only say which emotions are right."""
+    for entry in config.backbones:
+        for target in config.targets_of(entry):
+            where = f"targets.{target.name}.train_on multi_target"
+            if target.multi_label and config.training_of(entry).mixing.on:
+                yield (
+                    f"backbone {entry.label}: training.mixing cannot work with {where}, which takes all emotions of "
+                    "either picture for equally right; drop mixing or use train_on: probability."
+                )
+            if target.multi_label and entry.teacher:
+                yield (
+                    f"backbone {entry.label}: teacher cannot work with {where}, which takes every emotion that the "
+                    "ensemble gives any probability for equally right; drop the teacher or use train_on: probability."
+                )
 
 
 def _useless_in_phase(phase: "PhaseSettings", prefix: str) -> Iterator[tuple[str, str]]:

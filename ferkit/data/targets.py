@@ -22,9 +22,9 @@ class TargetSettings(Settings):
         ``fer``: the 7 emotions of FER-2013. ``ferplus``: the 8 of FER+.
     train_on
         Labels that a ``ferplus`` network learns from: ``probability`` is cross-entropy on the distribution of the
-        votes, ``majority`` on their one label, ``multi_target`` on the votes of all emotions with at least 30 % of them
-        (not the loss that FER+'s authors train them with, minus the logarithm of the largest probability among them:
-        Barsoum et al. 2016, ``cost_func`` in microsoft/FERPlus, src/train.py). ``fer`` has one label a picture.
+        votes, ``majority`` on their one label; ``multi_target`` takes all emotions with at least 30 % of the votes for
+        equally right: the loss is minus the logarithm of the largest probability among them (multi-label learning in
+        Barsoum et al. 2016, arXiv:1608.01041). ``fer`` has one label a picture.
     protocol
         How FER+ labels are made for selection and evaluation. A FER+ number means nothing without it.
     """
@@ -32,6 +32,11 @@ class TargetSettings(Settings):
     name: Target = "fer"
     train_on: Literal["probability", "majority", "multi_target"] = "probability"
     protocol: Protocol = "majority"
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether every class with a label above 0 is as right as the others."""
+        return self.train_on == "multi_target"
 
 
 def labelled(

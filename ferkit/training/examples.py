@@ -33,12 +33,16 @@ class Examples:
         The pictures that one epoch passes over.
     sampling : (M,) float32, optional
         How often an epoch passes over each of `indices` on average, see `epoch`; once each if None.
+    multi_label
+        The targets of whose labels every class above 0 is as right as any other, ``train_on: multi_target``; their loss
+        is another, see `ferkit.training.trainer.MultiLabelLoss`.
     """
 
     images: Images
     labels: dict[Target, NDArray[np.float32]]
     indices: NDArray[np.int64]
     sampling: NDArray[np.float32] | None = None
+    multi_label: frozenset[Target] = frozenset()
 
     @property
     def heads(self) -> dict[Target, int]:
@@ -63,9 +67,12 @@ class Examples:
         return generator.permutation(self.indices[order[drawn]])
 
     def content_hash(self) -> str:
-        """sha256 over every array, in hexadecimal."""
+        """sha256 over every array and the names in `multi_label`, in hexadecimal."""
+        # What is younger than trainings that are kept enters only where it is there.
         drawn = [] if self.sampling is None else [("sampling", self.sampling)]
-        return _content_hash([("images", self.images), *self.labels.items(), ("indices", self.indices), *drawn])
+        flags = [(f"multi_label {target}", np.ones(1, np.uint8)) for target in sorted(self.multi_label)]
+        arrays = [("images", self.images), *self.labels.items(), ("indices", self.indices), *drawn, *flags]
+        return _content_hash(arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +114,18 @@ def _content_hash(arrays: Iterable[tuple[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:
+def join(training_sets: Mapping[Target, TrainingSet], multi_label: frozenset[Target] = frozenset()) -> Examples:
     """Put the training sets of several targets together, a picture that occurs in more than one counted once.
 
     An epoch passes over the first set's indices, with their repetitions, and once over each picture that only a later
     set has.
+
+    Parameters
+    ----------
+    training_sets
+        One for each target.
+    multi_label
+        The targets whose labels allow more than one class, see `Examples`.
 
     Raises
     ------
@@ -143,7 +157,8 @@ def join(training_sets: Mapping[Target, TrainingSet]) -> Examples:
     for target, other in others:
         weighs = other.class_weight is not None
         weights[target] = equal_shares(labels[target][indices], sampling) if weighs else None
-    return Examples(images, {name: _weighted(each, weights[name]) for name, each in labels.items()}, indices, sampling)
+    weighted = {name: _weighted(each, weights[name]) for name, each in labels.items()}
+    return Examples(images, weighted, indices, sampling, multi_label)
 
 
 def _appended(first: Images, second: Images) -> Images:

@@ -72,7 +72,10 @@ def train_member(
     """
     names = [each.name for each in targets]
     trained = fine_tune(
-        join({name: training_sets[name] for name in names}),
+        join(
+            {name: training_sets[name] for name in names},
+            frozenset(each.name for each in targets if each.multi_label),
+        ),
         Validation.of(selection_pictures(faces, selection), targets),
         backbone,
         settings,

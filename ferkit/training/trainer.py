@@ -16,7 +16,7 @@ from ferkit.training.examples import Examples
 from ferkit.training.mixing_layer import Mixing
 from ferkit.training.settings import TrainingSettings
 
-__all__ = ["Trainer"]
+__all__ = ["CrossEntropy", "MultiLabelLoss", "Trainer"]
 
 
 class _OnDevice(keras.layers.Layer):  # type: ignore[misc]
@@ -45,7 +45,7 @@ class _OnDevice(keras.layers.Layer):  # type: ignore[misc]
         return [keras.KerasTensor((count, *each.shape[1:]), dtype=str(each.dtype)) for each in self._arrays]
 
 
-class _CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
+class CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
     """Categorical cross-entropy for labels whose rows sum to the weight of their example, which smoothing keeps.
 
     As Keras' own class it knows how to average over a batch that several devices share.
@@ -59,8 +59,30 @@ class _CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
         """(B,) from (B, classes)."""
         weight = ops.sum(labels, axis=-1, keepdims=True)
         smooth = (1 - self._smoothing) * labels + self._smoothing * weight / labels.shape[-1]
-        logarithm = ops.log(ops.clip(probabilities, np.finfo(np.float32).tiny, 1.0))
-        return -ops.sum(smooth * logarithm, axis=-1)
+        return -ops.sum(smooth * _logarithm(probabilities), axis=-1)
+
+
+class MultiLabelLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Minus the logarithm of the largest probability among the classes that the label allows, times its weight.
+
+    Every class with a label above 0 is allowed and as right as the others, so that the network may settle on any of
+    them; a row of labels sums to the weight of its example. The loss of multi-label learning in Barsoum et al. 2016
+    (arXiv:1608.01041), ``multi_target`` in ``cost_func`` of microsoft/FERPlus, src/train.py. Their reader also lets the
+    classes that are not allowed count by a thousandth of their probability, against the logarithm of zero; here the
+    probability is kept from it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="multi_label")
+
+    def call(self, labels: Any, probabilities: Any) -> Any:
+        """(B,) from (B, classes)."""
+        largest = ops.max(ops.where(labels > 0, probabilities, 0.0), axis=-1)
+        return -ops.sum(labels, axis=-1) * _logarithm(largest)
+
+
+def _logarithm(probabilities: Any) -> Any:
+    return ops.log(ops.clip(probabilities, np.finfo(np.float32).tiny, 1.0))
 
 
 class Trainer(keras.Model):  # type: ignore[misc]
@@ -95,7 +117,8 @@ class Trainer(keras.Model):  # type: ignore[misc]
         said = network(pictures)
         outputs = [said[target] for target in examples.labels] if isinstance(said, dict) else [said]
         super().__init__(inputs, [outputs, labels])
-        self._cross_entropy = _CrossEntropy(settings.label_smoothing)
+        cross_entropy, multi_label = CrossEntropy(settings.label_smoothing), MultiLabelLoss()
+        self._head_losses = [multi_label if each in examples.multi_label else cross_entropy for each in examples.labels]
         self._accuracy = keras.metrics.Mean(name="accuracy")
 
     def make_train_function(self, force: bool = False) -> None:
@@ -122,8 +145,9 @@ class Trainer(keras.Model):  # type: ignore[misc]
         sample_weight: Any = None,  # noqa: ARG002
         training: bool = True,  # noqa: ARG002
     ) -> Any:
-        """Cross-entropy of each head with its labels, averaged over the batch, summed over the heads."""
-        return sum(self._cross_entropy(labels, probabilities) for probabilities, labels in zip(*y_pred, strict=True))
+        """The loss of each head with its labels, averaged over the batch, summed over the heads."""
+        heads = zip(self._head_losses, *y_pred, strict=True)
+        return sum(loss(labels, probabilities) for loss, probabilities, labels in heads)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
         """Share of examples whose largest probability is at the largest label, of the first head."""

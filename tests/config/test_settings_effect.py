@@ -351,6 +351,7 @@ def test_the_monitor_chooses_the_epoch(monitor):
 
 
 STUDENT = {"name": "fernet", "alias": "s", "teacher": "ensemble"}
+MULTI_LABEL = {"name": "ferplus", "train_on": "multi_target"}
 
 
 @pytest.mark.parametrize(
@@ -390,6 +391,18 @@ STUDENT = {"name": "fernet", "alias": "s", "teacher": "ensemble"}
         ({"cleaning": {"pixels": False, "threshold": 0.3}}, "cleaning.threshold has no effect"),
         ({"cleaning": {"nf_votes": 8}}, "cleaning.nf_votes has no effect"),
         ({"cleaning": {"exclude": "m.csv", "splits": ["PublicTest"]}}, "cleaning.splits has no effect"),
+        (
+            {"targets": [MULTI_LABEL], "training": {"label_smoothing": 0.1}},
+            "training.label_smoothing has no effect: train_on multi_target",
+        ),
+        (
+            {"targets": [MULTI_LABEL], "backbones": [{**FERNET[0], "training": {"mixing": {"mixup": 0.2}}}]},
+            "backbone fernet: training.mixing cannot work with targets.ferplus.train_on multi_target",
+        ),
+        (
+            {"targets": [MULTI_LABEL], "backbones": [*FERNET, STUDENT]},
+            "backbone s: teacher cannot work with targets.ferplus.train_on multi_target",
+        ),
         ({"distillation": {"weight": 0.5}}, "distillation.weight has no effect: no backbone has a teacher"),
         ({"resources": {"teach": {"cpu_count": 1}}}, "resources.teach has no effect"),
         ({"registry": {"register": False, "singles": True}}, "registry.singles has no effect: registry.register is"),
@@ -419,6 +432,9 @@ def test_a_setting_without_effect_is_refused_in_a_line(tmp_path, change, said):
         {"backbones": [*FERNET, STUDENT], "distillation": {"weight": 0.5}},
         {"training": {"epochs": 1}},
         {"ensemble": {"objective": "log_loss"}},
+        # The head for fer reads it.
+        {"targets": [{"name": "fer"}, MULTI_LABEL], "training": {"label_smoothing": 0.1}},
+        {"targets": [{"name": "fer"}, MULTI_LABEL], "backbones": [*FERNET, {**STUDENT, "targets": ["fer"]}]},
     ],
 )
 def test_a_setting_with_an_effect_is_taken_and_written_out_with_every_default(change):

@@ -168,11 +168,11 @@ def of_mixing(**settings):
 
 
 def of_smoothing(label_smoothing=0.0):
-    from ferkit.training.trainer import _CrossEntropy
+    from ferkit.training.trainer import CrossEntropy
 
     labels = np.eye(7, dtype=np.float32)[:3]
     said = np.random.default_rng(0).dirichlet(np.ones(7), 3).astype(np.float32)
-    return float(_CrossEntropy(label_smoothing)(labels, said))
+    return float(CrossEntropy(label_smoothing)(labels, said))
 
 
 def of_execution(**settings):

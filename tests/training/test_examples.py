@@ -1,5 +1,6 @@
 """Training sets of several targets, joined into what one network learns from."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -87,3 +88,15 @@ def test_the_hash_covers_every_part():
         )
     }
     assert len(hashes) == 5
+
+
+def test_the_loss_enters_the_hash_only_where_it_is_another():
+    sets = {"fer": training_set([4, 5], 7), "ferplus": training_set([4], 8)}
+    plain = join(sets)
+    # Of trainings that are kept: sha256 of each array's name, shape, and bytes.
+    digest = hashlib.sha256()
+    for name, array in (("images", plain.images), *plain.labels.items(), ("indices", plain.indices)):
+        digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    assert plain.content_hash() == digest.hexdigest()
+    others = [join(sets, frozenset(names)).content_hash() for names in (["fer"], ["ferplus"], ["fer", "ferplus"])]
+    assert len({plain.content_hash(), *others}) == 4

@@ -80,6 +80,48 @@ def test_the_loss_is_keras_own_with_smoothing_and_weights():
     assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
 
 
+def test_a_multi_label_loss_is_that_of_the_largest_probability_among_the_allowed_times_the_weight():
+    from ferkit.training.trainer import MultiLabelLoss
+
+    # Two of three are right, with weight 1 and 1.5; there is no label; what is right has no probability.
+    labels = np.array([[0, 0.6, 0.4], [0, 0.5, 1], [0, 0, 0], [1, 0, 0]], np.float32)
+    said = np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25], [0.2, 0.3, 0.5], [0, 1, 0]], np.float32)
+    expected = [-np.log(0.2), -1.5 * np.log(0.5), 0, -np.log(np.finfo(np.float32).tiny)]
+    np.testing.assert_allclose(MultiLabelLoss().call(labels, said), expected, rtol=1e-6)
+
+
+def test_each_head_has_the_loss_of_its_target():
+    from ferkit.backbones import build_network
+    from ferkit.training.trainer import Trainer
+
+    labels = np.array([[0, 0.5, 0.5, 0, 0, 0, 0, 0]], np.float32)
+    said = np.array([[0.1, 0.2, 0.3, 0.4, 0, 0, 0, 0]], np.float32)
+    both = {"fer": labels[:, :7], "ferplus": labels}
+    some = Examples(np.zeros((1, 48, 48), np.uint8), both, np.arange(1), multi_label=frozenset({"ferplus"}))
+    trainer = Trainer(build_network(BACKBONE, some.heads, seed=0), some, settings(), 0)
+    loss = trainer.compute_loss(y_pred=[[said[:, :7], said], [labels[:, :7], labels]])
+    assert float(loss) == pytest.approx(-(np.log(0.2) + np.log(0.3)) / 2 - np.log(0.3), rel=1e-6)
+
+
+def test_a_member_learns_emotions_of_which_two_are_right(tmp_path):
+    faces = marked_faces()
+    votes = np.zeros((len(faces), 10), dtype=np.uint8)
+    every = np.arange(len(faces))
+    # Emotions 0 and 1, 2 and 3, 4 and 5 are each taken for one another, 6 for contempt.
+    votes[every, faces.label] = 6
+    votes[every, faces.label ^ 1] = 4
+    faces = FaceDataset(faces.images, faces.label, faces.split, faces.row, votes)
+    target = TargetSettings(name="ferplus", train_on="multi_target")
+    balanced = {"ferplus": oversample(faces, target, BalancingSettings(), 0)}
+    chosen = settings(epochs=8, learning_rate=0.005, batch_size=8)
+    member = train_member(faces, balanced, [target], BACKBONE, chosen, 3, workspace=tmp_path)
+    public = faces.of_split("PublicTest")
+    said = member.models["ferplus"].predict(public.images)
+    assert (said.argmax(axis=1) // 2 == public.label // 2).mean() > 0.6
+    # As cross-entropy it could not be below the entropy of the votes.
+    assert member.history["loss"].min() < -(0.6 * np.log(0.6) + 0.4 * np.log(0.4))
+
+
 def mixed(**chosen):
     from ferkit.training.mixing_layer import Mixing
 
