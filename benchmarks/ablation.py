@@ -27,7 +27,7 @@ from ferkit.errors import ConfigError
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
 from ferkit.models.selection import selection_predictions
-from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.standalone.folder import RunFolder
 from ferkit.standalone.members import RunData, RunMembers, read_data
 from ferkit.training.distillation import distil
@@ -45,7 +45,7 @@ class Variant:
     changes: tuple[str, ...] = ()
     single: bool = False
     taught: bool = True
-    views: TestTimeAugmentation | None = None
+    tta: TestTimeAugmentation | None = None
 
 
 # Of a student alone.
@@ -70,8 +70,8 @@ VARIANTS = (
     Variant("constant learning rate", (f"{TRAINING}schedule=constant",)),
     Variant("without warm-up", (f"{TRAINING}warmup_epochs=0",)),
     Variant("with residual blocks and squeeze-and-excitation", ("backbones.0.name=fernet_se",)),
-    Variant("asked once, without the mirror image", views=NO_VIEWS),
-    Variant("asked ten times: five crops and their mirror images", views=TestTimeAugmentation(flip=True, crops="five")),
+    Variant("asked once, without the mirror image", tta=NO_TTA),
+    Variant("asked ten times: five crops and their mirror images", tta=TestTimeAugmentation(flip=True, crops="five")),
 )
 
 
@@ -103,11 +103,11 @@ class _Run:
         if target.name not in training.names:
             return None
         files = RunFolder(self.folder).member(training.name)
-        if self.variant.views is None:
+        if self.variant.tta is None:
             said = files.read_predictions(target.name, "PublicTest")
         else:
             network = FaceModel(training.label, target.name, files.network)
-            said = network.predict_split(self.data.faces, target, "PublicTest", self.variant.views)
+            said = network.predict_split(self.data.faces, target, "PublicTest", self.variant.tta)
         chosen, labels = selection_predictions(said, self.data.faces, target, self.config.selection)
         return np.asarray(chosen.label == labels.argmax(axis=1))
 
@@ -172,7 +172,7 @@ def _runs(
         changes = [*_alone(asked.config, asked.backbone), *asked.overrides, *variant.changes]
         if variant.single:
             changes += [f"targets=[{base.targets[0].model_dump_json()}]", "backbones.0.joint=false"]
-        name = "as it stands" if variant.views else variant.name
+        name = "as it stands" if variant.tta else variant.name
         folder = asked.out / name.replace(" ", "_").replace(",", "")
         config = load_config(asked.config, changes)
         members = Members(config, data, RunFolder(folder), this_environment())

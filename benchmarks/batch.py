@@ -21,7 +21,7 @@ from sklearn.datasets import load_sample_images
 
 from ferkit.bundles.bundle import load_reference
 from ferkit.detection.loading import load_detector
-from ferkit.inference.batches import look
+from ferkit.inference.batches import predict_pictures
 from ferkit.inference.inputs import Source, list_sources
 from ferkit.inference.predictor import Predictor
 from ferkit.inference.stream import pictures_of_sources
@@ -50,7 +50,7 @@ def draw_pictures(folder: Path, count: int) -> Iterator[tuple[str, list[Source]]
 
 def pictures_a_second(sources: list[Source], predictor: Predictor, *, ahead: bool, batch: int) -> float:
     start = time.perf_counter()
-    count = sum(map(len, look(pictures_of_sources(sources, 1), predictor, ahead=ahead, batch=batch)))
+    count = sum(map(len, predict_pictures(pictures_of_sources(sources, 1), predictor, ahead=ahead, batch=batch)))
     return count / (time.perf_counter() - start)
 
 

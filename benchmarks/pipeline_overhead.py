@@ -31,7 +31,7 @@ from ferkit.training.teacher import teach
 from ferkit.preparation.validation import validate
 
 config = load_config(Path(sys.argv[1]), sys.argv[2:])
-views = config.prediction
+tta = config.prediction
 ingested = load(config.data)
 faces = drop_non_faces(validate(ingested, config.validation).faces, config.cleaning).faces
 balanced = {target.name: oversample(faces, target, config.balancing, config.seed) for target in config.targets}
@@ -47,7 +47,7 @@ def train(training, learned):
     )
     for target in training.targets:
         model = member.models[target.name]
-        both = [model.predict_split(faces, target, split, views) for split in ("PublicTest", "PrivateTest")]
+        both = [model.predict_split(faces, target, split, tta) for split in ("PublicTest", "PrivateTest")]
         evaluate(training.label, both, ingested, target, config.evaluation, config.seed)
         if training.entry.teacher is None:
             models[target.name].append(model)
@@ -64,7 +64,7 @@ for target in config.targets:
     together = [combine(each, votes) for each in said[target.name].values()]
     evaluate("ensemble", together, ingested, target, config.evaluation, config.seed)
     if config.students(target.name):
-        teacher = teach(models[target.name], votes, balanced[target.name], views)
+        teacher = teach(models[target.name], votes, balanced[target.name], tta)
         lessons[target.name] = distil(balanced[target.name], teacher, config.distillation)
 for training in config.trained():
     if training.entry.teacher is not None:

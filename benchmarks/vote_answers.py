@@ -39,7 +39,7 @@ def answers(reference: Reference, faces: FaceDataset, limit: int | None) -> dict
         found[f"row {split}"] = pictures.row.astype(np.int32)
         for name in voters(reference):
             start = time.perf_counter()
-            predicted = reference.ask(name, pictures.images, reference.card.views)
+            predicted = reference.predict_network(name, pictures.images, reference.card.tta)
             found |= {f"{split} {name} {target}": each.astype(np.float16) for target, each in predicted.items()}
             print(f"{split}: {len(pictures)} pictures, {name}, {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return found

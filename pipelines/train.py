@@ -127,7 +127,7 @@ def _network(
 def _judge(config: RunConfig, target: TargetSettings, label: str, network: Any, faces: Any, ingested: Any) -> Any:
     """What a network says about PublicTest, and its evaluation."""
     member = _member([target.name], label)
-    asked = {"model": network, "faces": faces, "target": target, "views": config.prediction}
+    asked = {"model": network, "faces": faces, "target": target, "tta": config.prediction}
     validation = _with(predict_public, config.resources.predict_public, member=member)(
         **asked, id=f"predict_public_{member}"
     )
@@ -179,7 +179,7 @@ def _lesson(config: RunConfig, target: TargetSettings, networks: dict[str, Any],
         models=[networks[label] for label in config.ensemble.members or networks],
         ensemble=votes,
         training_set=training_set,
-        views=config.prediction,
+        tta=config.prediction,
         id=f"teach_{target.name}",
     )
     return _with(distil, config.resources.distil, target=target.name)(

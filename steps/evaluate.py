@@ -28,13 +28,13 @@ def evaluate(
     faces: FaceDataset,
     ingested: FaceDataset,
     target: TargetSettings,
-    views: TestTimeAugmentation,
+    tta: TestTimeAugmentation,
     settings: EvaluationSettings,
     seed: int,
 ) -> Annotated[Evaluation, "{member}_evaluation"]:
     """Ask the model about PrivateTest, the one time in a run; `ingested` knows every duplicate."""
     asked = replace(model, target=target.name)
-    predictions = [validation, asked.predict_split(faces, target, "PrivateTest", views)]
+    predictions = [validation, asked.predict_split(faces, target, "PrivateTest", tta)]
     evaluation = judge(model.name, predictions, ingested, target, settings, seed)
     with tracking.member_run(target.name, model.name):
         tracking.log_evaluation(evaluation)

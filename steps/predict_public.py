@@ -18,7 +18,7 @@ __all__ = ["predict_public"]
 
 @step(cache_policy=code_of(__name__), output_materializers=PredictionsMaterializer)
 def predict_public(
-    model: FaceModel, faces: FaceDataset, target: TargetSettings, views: TestTimeAugmentation
+    model: FaceModel, faces: FaceDataset, target: TargetSettings, tta: TestTimeAugmentation
 ) -> Annotated[Predictions, "{member}_validation"]:
     """Ask the network's head of `target`; apart from training, so that other views train nothing again."""
-    return replace(model, target=target.name).predict_split(faces, target, "PublicTest", views)
+    return replace(model, target=target.name).predict_split(faces, target, "PublicTest", tta)

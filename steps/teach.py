@@ -9,8 +9,7 @@ from ferkit.models.ensemble import Ensemble
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
-from ferkit.training import distillation
-from ferkit.training.teacher import teach as ask
+from ferkit.training import distillation, teacher
 from materializers.faces import TrainingSetMaterializer
 from materializers.models import PredictionsMaterializer
 from steps.caching import code_of
@@ -20,10 +19,10 @@ __all__ = ["distil", "teach"]
 
 @step(cache_policy=code_of(__name__), output_materializers=PredictionsMaterializer)
 def teach(
-    models: list[FaceModel], ensemble: Ensemble, training_set: TrainingSet, views: TestTimeAugmentation
+    models: list[FaceModel], ensemble: Ensemble, training_set: TrainingSet, tta: TestTimeAugmentation
 ) -> Annotated[Predictions, "{target}_teacher"]:
     """Ask the members about the training pictures, once for all students of a target."""
-    return ask(models, ensemble, training_set, views)
+    return teacher.teach(models, ensemble, training_set, tta)
 
 
 @step(cache_policy=code_of(__name__), output_materializers=TrainingSetMaterializer)

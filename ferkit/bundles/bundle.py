@@ -18,7 +18,7 @@ from ferkit.data.labels import Split, Target, class_names
 from ferkit.data.stored_pictures import Images
 from ferkit.data.targets import labelled
 from ferkit.errors import DataError, WeightsError
-from ferkit.models.face_model import Answers, ask
+from ferkit.models.face_model import TargetProbabilities, predict_targets
 from ferkit.models.predictions import Predictions
 from ferkit.models.temperature import apply_temperature
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
@@ -87,14 +87,14 @@ class Reference:
             self._networks[name] = network
         return self._networks[name]
 
-    def ask(
+    def predict_network(
         self,
         name: str,
         images: Images,
-        views: TestTimeAugmentation,
+        tta: TestTimeAugmentation,
         on_pictures: Callable[[int], None] = lambda _count: None,
-    ) -> Answers:
-        """What each head of one network says about pictures, averaged over `views`; every view is seen once.
+    ) -> TargetProbabilities:
+        """What each head of one network says about pictures, averaged over the views that `tta` makes.
 
         Parameters
         ----------
@@ -104,28 +104,30 @@ class Reference:
             Called with the number of pictures that have been answered since the last call.
         """
         heads = self.card.networks[name].heads
-        answers: Answers = {target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()}
+        answers: TargetProbabilities = {
+            target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()
+        }
         for start in range(0, len(images), _CHUNK):
             chunk = np.asarray(images[start : start + _CHUNK])
-            for target, said in self._said(name, chunk, views).items():
+            for target, said in self._said(name, chunk, tta).items():
                 answers[target][start : start + len(chunk)] = said
             on_pictures(len(chunk))
         return answers
 
-    def _said(self, name: str, images: NDArray[np.uint8], views: TestTimeAugmentation) -> Answers:
+    def _said(self, name: str, images: NDArray[np.uint8], tta: TestTimeAugmentation) -> TargetProbabilities:
         """What a network says: by its LiteRT file, which neither Keras nor TensorFlow is needed for, or by Keras."""
         card = self.card.networks[name]
         if card.litert is None or not self._is_quick:
-            return ask(self.network(name), images, card.heads, views)
+            return predict_targets(self.network(name), images, card.heads, tta)
         if name not in self._quick:
             from ferkit.models.litert import LiteRTNetwork
 
             self._quick[name] = LiteRTNetwork(self.folder / card.litert.file)
-        seen = [self._quick[name](view) for view in views.of(images)]
+        seen = [self._quick[name](view) for view in tta.of(images)]
         return {target: np.mean([said[target] for said in seen], axis=0) for target in card.heads}
 
     def vote(
-        self, said: Mapping[str, Answers], target: Target, *, single: bool = False, calibrated: bool = True
+        self, said: Mapping[str, TargetProbabilities], target: Target, *, single: bool = False, calibrated: bool = True
     ) -> NDArray[np.float32]:
         """What the ensemble, or the student, makes of what its networks said: (N, classes) float32.
 
@@ -182,13 +184,13 @@ class Reference:
         *,
         single: bool = False,
         on_pictures: Callable[[int], None] = lambda _count: None,
-    ) -> Answers:
+    ) -> TargetProbabilities:
         """What `predict` says for each of several targets; a network with a head for each is asked once."""
         require_faces(images)
-        views = self.card.student_views if single else self.card.views
+        tta = self.card.student_tta if single else self.card.tta
         votes = {target: self._vote_for(target, single=single) for target in targets}
         names = dict.fromkeys(name for vote in votes.values() for name in vote.weights)
-        said = {name: self.ask(name, images, views, on_pictures) for name in names}
+        said = {name: self.predict_network(name, images, tta, on_pictures) for name in names}
         return {target: self.vote(said, target, single=single) for target in votes}
 
     def predict_split(self, faces: FaceDataset, target: Target, split: Split, *, single: bool = False) -> Predictions:

@@ -10,7 +10,7 @@ from ferkit.backbones.settings import BackboneSettings
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings
 from ferkit.errors import WeightsError
-from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 
 __all__ = ["CARD", "LiteRTCard", "NetworkCard", "ReferenceCard", "TargetCard", "Vote"]
 
@@ -18,7 +18,7 @@ CARD = "reference.json"
 
 
 class _Card(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class LiteRTCard(_Card):
@@ -115,16 +115,16 @@ class ReferenceCard(_Card):
         By name, which is that of the folder of their training.
     targets
         What can be asked for.
-    views, student_views
-        Of each picture, as the ensemble and the student see it.
+    tta, student_tta
+        Test-time augmentation of the ensemble and of the student; the file says ``views`` and ``student_views``.
     """
 
     format: Literal[1] = 1
     name: str
     networks: dict[str, NetworkCard] = Field(min_length=1)
     targets: dict[Target, TargetCard] = Field(min_length=1)
-    views: TestTimeAugmentation = NO_VIEWS
-    student_views: TestTimeAugmentation = NO_VIEWS
+    tta: TestTimeAugmentation = Field(NO_TTA, alias="views")
+    student_tta: TestTimeAugmentation = Field(NO_TTA, alias="student_views")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -165,4 +165,4 @@ class ReferenceCard(_Card):
 
     def write(self, folder: Path) -> None:
         """Write ``reference.json`` into `folder`."""
-        (folder / CARD).write_text(self.model_dump_json(indent=2) + "\n")
+        (folder / CARD).write_text(self.model_dump_json(indent=2, by_alias=True) + "\n")

@@ -91,7 +91,7 @@ def explain(
     if vote is None:
         raise DataError(f"target {target!r}: this reference has no {'student' if single else 'ensemble'} for it.")
     _checked(images, target, class_index)
-    views = reference.card.student_views if single else reference.card.views
+    tta = reference.card.student_tta if single else reference.card.tta
     heat = np.zeros((len(images), SIZE, SIZE), dtype=np.float32)
     for name, weight in vote.weights.items():
         # Reading a network that has no say would cost memory and time.
@@ -99,7 +99,7 @@ def explain(
             continue
         network = reference.network(name)
         heat += weight * grad_cam(network, images, target, class_index)
-        if views.flip:
+        if tta.flip:
             heat += weight * grad_cam(network, images[:, :, ::-1], target, class_index)[:, :, ::-1]
     return _scaled(heat)
 

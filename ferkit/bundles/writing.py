@@ -78,8 +78,8 @@ def bundle_card(
     name: str,
     networks: Mapping[str, NetworkCard],
     targets: Mapping[Target, TargetCard],
-    views: TestTimeAugmentation,
-    student_views: TestTimeAugmentation,
+    tta: TestTimeAugmentation,
+    student_tta: TestTimeAugmentation,
 ) -> ReferenceCard:
     """``reference.json`` of the networks that have a vote for one of `targets`; the others are left out."""
     used = set(_voters(targets.values()))
@@ -87,8 +87,8 @@ def bundle_card(
         name=name,
         networks={name: card for name, card in networks.items() if name in used},
         targets=dict(targets),
-        views=views,
-        student_views=student_views,
+        tta=tta,
+        student_tta=student_tta,
     )
 
 
@@ -97,8 +97,8 @@ def write_bundle(
     name: str,
     networks: Sequence[BundledNetwork],
     targets: Mapping[Target, TargetCard],
-    views: TestTimeAugmentation,
-    student_views: TestTimeAugmentation,
+    tta: TestTimeAugmentation,
+    student_tta: TestTimeAugmentation,
 ) -> Reference:
     """Write what is in memory as a bundle into `folder`, which is made; networks without a vote are left out.
 
@@ -106,8 +106,8 @@ def write_bundle(
     ----------
     targets
         How the networks vote for each target, by their names.
-    views, student_views
-        Of each picture, as the ensemble and the student see it.
+    tta, student_tta
+        Test-time augmentation of the ensemble and of the student.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def write_bundle(
     folder.mkdir(parents=True)
     used = set(_voters(targets.values()))
     written = write_networks([each for each in networks if each.name in used], folder)
-    bundle_card(name, written, targets, views, student_views).write(folder)
+    bundle_card(name, written, targets, tta, student_tta).write(folder)
     return Reference(folder)
 
 

@@ -62,7 +62,7 @@ class PictureProgress:
             return
         rate = TextColumn("{task.fields[rate]}")
         self._bar = Progress(BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console)
-        done = batch.stand.pictures + batch.stand.problems
+        done = batch.progress.pictures + batch.progress.problems
         self._task = self._bar.add_task("", total=count_pictures(sources, every), completed=done, rate="")
         self._start, self._done = 0.0, 0
 

@@ -18,7 +18,7 @@ from ferkit.data.targets import TargetSettings
 from ferkit.evaluation.evaluate import EvaluationSettings
 from ferkit.models.ensemble import EnsembleSettings
 from ferkit.models.selection import SelectionSettings
-from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.preparation.balancing import MAKES_PICTURES, BalancingSettings
 from ferkit.preparation.cleaning import CleaningSettings
 from ferkit.preparation.validation_settings import ValidationSettings
@@ -155,7 +155,7 @@ class RunConfig(Settings):
     selection: SelectionSettings = SelectionSettings()
     distillation: DistillationSettings = DistillationSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
-    prediction: TestTimeAugmentation = NO_VIEWS
+    prediction: TestTimeAugmentation = NO_TTA
     evaluation: EvaluationSettings = EvaluationSettings()
     registry: RegistrySettings = RegistrySettings()
     resources: Resources = Resources()

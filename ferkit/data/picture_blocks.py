@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.prefetch import read_ahead
-from ferkit.data.stored_pictures import Images, StoredPictures, picture_facts
+from ferkit.data.stored_pictures import Images, StoredPictures, hashes_and_ranges
 from ferkit.errors import DamagedPictureError
 
 __all__ = ["BLOCK_BYTES", "blocks", "decoding_threads", "examined"]
@@ -84,7 +84,7 @@ def examined(pictures: StoredPictures, on_damaged: OnDamaged | None = None) -> S
     spoke = time.monotonic()
     for start, block in blocks(pictures, on_damaged):
         at = slice(start, start + len(block))
-        digest[at], darkest[at], brightest[at] = picture_facts(block)
+        digest[at], darkest[at], brightest[at] = hashes_and_ranges(block)
         if time.monotonic() - spoke >= _PROGRESS_SECONDS:
             spoke = time.monotonic()
             _LOG.info("read %s of %s pictures", f"{at.stop:,}", f"{len(pictures):,}")

@@ -20,7 +20,7 @@ __all__ = [
     "StoredPictures",
     "add_to_hash",
     "face_pixels",
-    "picture_facts",
+    "hashes_and_ranges",
     "picture_shape",
     "stored_name",
     "with_channels",
@@ -235,7 +235,7 @@ def face_pixels(content: bytes, name: str, side: int, colour: Colour, advice: st
     return np.asarray(picture, dtype=np.uint8)
 
 
-def picture_facts(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+def hashes_and_ranges(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """digest, darkest, brightest of pictures, as `StoredPictures` keeps them."""
     flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
     digests = b"".join(hashlib.sha256(picture.tobytes()).digest() for picture in flat)

@@ -18,7 +18,7 @@ from ferkit.export.onnx import ONNXNetwork, write_onnx
 from ferkit.export.parity import LIMITS, Agreement, Limits, ParityError, compare, violations
 from ferkit.export.pictures import ExportPictures
 from ferkit.export.source import ExportSource
-from ferkit.models.face_model import Answers
+from ferkit.models.face_model import TargetProbabilities
 from ferkit.models.litert import LiteRTNetwork
 
 __all__ = ["KERAS", "ExportReport", "ExportedFile", "export_model"]
@@ -118,7 +118,7 @@ def export_model(
     ExportReport
         Also where files were removed: see `ExportReport.check`.
     """
-    expected = _in_batches(source.ask, pictures.compared)
+    expected = _in_batches(source.predict, pictures.compared)
     files, runs = [], {}
     for form in formats:
         for precision in precisions:
@@ -132,7 +132,7 @@ def export_model(
             files.append(ExportedFile(path, form, precision, path.stat().st_size, agreements, wrong))
             runs[path.name] = run
     on_file("latency")
-    latencies = measure_latency({KERAS: source.ask, **runs}, pictures.compared, seconds)
+    latencies = measure_latency({KERAS: source.predict, **runs}, pictures.compared, seconds)
     for each in files:
         each.latencies = latencies[each.path.name]
         if each.wrong:
@@ -143,6 +143,8 @@ def export_model(
     return report
 
 
-def _in_batches(ask: Callable[[NDArray[np.uint8]], Any], images: NDArray[np.uint8]) -> Answers:
-    said: list[Answers] = [ask(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+def _in_batches(predict: Callable[[NDArray[np.uint8]], Any], images: NDArray[np.uint8]) -> TargetProbabilities:
+    said: list[TargetProbabilities] = [
+        predict(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)
+    ]
     return {target: np.concatenate([each[target] for each in said]) for target in said[0]}

@@ -80,9 +80,9 @@ def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model"
     voting = {target: vote for target, vote in votes.items() if vote is not None}
     if not voting:
         raise DataError(f"{reference.folder}: this reference has no student; leave out --single.")
-    views = reference.card.student_views if single else reference.card.views
+    tta = reference.card.student_tta if single else reference.card.tta
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
-    seen = list(_views(picture, views))
+    seen = list(_augmented(picture, tta))
     stacked = keras.ops.concatenate(seen, axis=0) if len(seen) > 1 else picture
     # The same backbone may vote several times, from several seeds: each needs a name of its own.
     members = {
@@ -100,7 +100,7 @@ def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model"
     return keras.Model(picture, outputs, name=f"{reference.card.name}_{'student' if single else 'vote'}")
 
 
-def _voted(said: Sequence[Any], vote: Vote, views: int) -> Any:
+def _voted(said: Sequence[Any], vote: Vote, view_count: int) -> Any:
     """What `Reference.vote` makes of what its networks said about all views of pictures, in float32.
 
     The batch holds one view of every picture, then the next view of every picture. The mean over views and the one over
@@ -108,9 +108,11 @@ def _voted(said: Sequence[Any], vote: Vote, views: int) -> Any:
     """
     from keras import ops
 
-    if len(said) > 1 or views > 1:
-        by_view = [ops.reshape(answer, (views, -1, answer.shape[-1])) for answer in said]
-        shares = np.repeat(np.array(list(vote.weights.values()), dtype=np.float32) / views, views)[:, None, None]
+    if len(said) > 1 or view_count > 1:
+        by_view = [ops.reshape(answer, (view_count, -1, answer.shape[-1])) for answer in said]
+        shares = np.repeat(np.array(list(vote.weights.values()), dtype=np.float32) / view_count, view_count)[
+            :, None, None
+        ]
         mixture = ops.sum(ops.concatenate(by_view, axis=0) * shares, axis=0)
     else:
         mixture = said[0]
@@ -119,19 +121,19 @@ def _voted(said: Sequence[Any], vote: Vote, views: int) -> Any:
     return ops.softmax(ops.log(ops.maximum(mixture, TINY)) * (1 / vote.temperature), axis=-1)
 
 
-def _views(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
+def _augmented(picture: Any, tta: TestTimeAugmentation) -> Iterator[Any]:
     """What `TestTimeAugmentation.of` yields."""
-    for view in _cropped(picture, views):
+    for view in _cropped(picture, tta):
         yield view
-        if views.flip:
+        if tta.flip:
             # Of what turns a picture round, the one that every format has.
             yield view[:, :, ::-1]
 
 
-def _cropped(picture: Any, views: TestTimeAugmentation) -> Iterator[Any]:
+def _cropped(picture: Any, tta: TestTimeAugmentation) -> Iterator[Any]:
     from keras import ops
 
-    if views.crops == "none":
+    if tta.crops == "none":
         yield picture
         return
     grey = ops.cast(picture[..., 0], "float32")

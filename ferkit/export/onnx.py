@@ -13,7 +13,7 @@ from ferkit.errors import WeightsError
 from ferkit.export.formats import Precision, require, require_representative, require_tensorflow
 from ferkit.export.graph import INPUT, answering
 from ferkit.files import written_whole
-from ferkit.models.face_model import Answers
+from ferkit.models.face_model import TargetProbabilities
 
 if TYPE_CHECKING:
     import keras
@@ -163,7 +163,7 @@ class ONNXNetwork:
             raise WeightsError(f"{file}: not an ONNX file that can be run ({' '.join(str(error).split())}).") from error
         self.targets = tuple(each.name for each in self._session.get_outputs())
 
-    def __call__(self, images: NDArray[np.uint8]) -> Answers:
+    def __call__(self, images: NDArray[np.uint8]) -> TargetProbabilities:
         """Probabilities (N, classes) float32 by target of pictures (N, 48, 48) uint8."""
         said = self._session.run(None, {INPUT: np.ascontiguousarray(images)[..., None]})
         return dict(zip(self.targets, said, strict=True))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ferkit.data.labels import Target
 from ferkit.errors import FerkitError
 from ferkit.export.formats import Precision
-from ferkit.models.face_model import Answers
+from ferkit.models.face_model import TargetProbabilities
 
 __all__ = ["LIMITS", "Agreement", "Limits", "ParityError", "compare", "violations"]
 
@@ -77,7 +77,7 @@ class Agreement:
 
 
 def compare(
-    expected: Answers, found: Answers, labels: Mapping[Target, NDArray[np.integer[Any]]]
+    expected: TargetProbabilities, found: TargetProbabilities, labels: Mapping[Target, NDArray[np.integer[Any]]]
 ) -> dict[Target, Agreement]:
     """How the answers `found` agree with those `expected`, by target.
 

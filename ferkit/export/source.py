@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ferkit.bundles.bundle import Reference
 from ferkit.data.labels import Protocol, Target
 from ferkit.export.graph import answering, vote_network
-from ferkit.models.face_model import Answers, FaceModel, forward
+from ferkit.models.face_model import FaceModel, TargetProbabilities, forward
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +37,7 @@ class ExportSource:
 
     name: str
     network: "keras.Model"
-    ask: Callable[[NDArray[np.uint8]], Answers]
+    predict: Callable[[NDArray[np.uint8]], TargetProbabilities]
     protocols: dict[Target, Protocol]
 
     @classmethod
@@ -48,10 +48,10 @@ class ExportSource:
         network = vote_network(reference, single=single)
         protocols = {target: reference.card.targets[target].settings.protocol for target in network.output}
 
-        def ask(images: NDArray[np.uint8]) -> Answers:
+        def predict(images: NDArray[np.uint8]) -> TargetProbabilities:
             return reference.predict_targets(images, protocols, single=single)
 
-        return cls(f"{reference.card.name}-{'student' if single else 'vote'}", network, ask, protocols)
+        return cls(f"{reference.card.name}-{'student' if single else 'vote'}", network, predict, protocols)
 
     @classmethod
     def of_file(cls, file: Path) -> Self:

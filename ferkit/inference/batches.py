@@ -14,7 +14,7 @@ from ferkit.inference.predictor import Crops, Predictor
 from ferkit.inference.results import Finding
 from ferkit.inference.stream import PictureFrame, PictureResult
 
-__all__ = ["BATCH", "Output", "look"]
+__all__ = ["BATCH", "Output", "predict_pictures"]
 
 # The network sees the faces of this many pictures at once; fewer where large pictures have to be kept until then.
 BATCH = 32
@@ -34,55 +34,55 @@ class Output(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A shot, its size in pixels, and the faces that were found in it."""
+    """A frame, its size in pixels, and the faces that were found in it."""
 
-    shot: PictureFrame
+    frame: PictureFrame
     size: tuple[int, int] | None
     crops: Crops
 
     @property
     def kept_bytes(self) -> int:
-        return self.crops.images.nbytes + (0 if self.shot.picture is None else self.shot.picture.nbytes)
+        return self.crops.images.nbytes + (0 if self.frame.picture is None else self.frame.picture.nbytes)
 
     @property
     def weight(self) -> int:
         return max(_LEAST_WEIGHT, self.kept_bytes)
 
 
-def look(
-    shots: Iterable[PictureFrame],
+def predict_pictures(
+    frames: Iterable[PictureFrame],
     predictor: Predictor,
     *,
     batch: int = BATCH,
     ahead: bool = True,
     keep_pictures: bool = False,
 ) -> Generator[list[PictureResult]]:
-    """What is found in each shot, in order, a batch at a time.
+    """What is found in each frame, in order, a batch at a time.
 
-    Which shots are a batch depends on them alone, so that work that goes on after a batch gives the same numbers.
+    Which frames are a batch depends on them alone, so that work that goes on after a batch gives the same numbers.
 
     Parameters
     ----------
     batch
-        Most shots of a batch.
+        Most frames of a batch.
     ahead
         Read pictures and find faces in another thread, while the network works. Not for a webcam, whose pictures would
         grow old.
     keep_pictures
-        Whether the shots that come out still have their pictures.
+        Whether the frames that come out still have their pictures.
     """
 
-    def prepare(shot: PictureFrame) -> _Prepared:
-        if shot.picture is None:
-            return _Prepared(shot, None, _NO_CROPS)
-        height, width = shot.picture.shape[:2]
-        kept = shot if keep_pictures else replace(shot, picture=None)
-        return _Prepared(kept, (width, height), predictor.find(shot.picture))
+    def prepare(frame: PictureFrame) -> _Prepared:
+        if frame.picture is None:
+            return _Prepared(frame, None, _NO_CROPS)
+        height, width = frame.picture.shape[:2]
+        kept = frame if keep_pictures else replace(frame, picture=None)
+        return _Prepared(kept, (width, height), predictor.find(frame.picture))
 
     if ahead:
-        prepared = read_ahead(shots, prepare, lambda each: each.weight, _KEPT_BYTES)
+        prepared = read_ahead(frames, prepare, lambda each: each.weight, _KEPT_BYTES)
     else:
-        prepared = (prepare(shot) for shot in shots)
+        prepared = (prepare(frame) for frame in frames)
     waiting: list[_Prepared] = []
     with closing(prepared):
         for each in prepared:
@@ -98,12 +98,12 @@ def _findings(batch: list[_Prepared], predictor: Predictor) -> list[PictureResul
     told = predictor.classify([each.crops for each in batch])
     return [
         PictureResult(
-            shot,
+            frame,
             Finding(
-                readable(shot.file), each.size, faces, each.crops.images, shot.frame, shot.seconds,
-                shot.problem and readable(shot.problem),
+                readable(frame.file), each.size, faces, each.crops.images, frame.index, frame.seconds,
+                frame.problem and readable(frame.problem),
             ),
         )
         for each, faces in zip(batch, told, strict=True)
-        for shot in [each.shot]
+        for frame in [each.frame]
     ]  # fmt: skip

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PartFiles", "TableProgress"]
 
 _PLAN = "made_with.json"
-_STAND = b"ferkit stand"
+_PROGRESS = b"ferkit stand"
 _PART = re.compile(r"part-(\d{6})\.parquet")
 # Rows of a group of the parquet file: the most that is in memory while the parts are put together.
 _GROUP_ROWS = 50_000
@@ -85,10 +85,10 @@ class PartFiles:
         self._made_with = made_with
         self._restart = restart
         self.folder = target.with_name(target.name + ".partial")
-        self.stand = TableProgress()
+        self.progress = TableProgress()
 
     def __enter__(self) -> Self:
-        """Find out what is there: afterwards `stand` says where to go on."""
+        """Find out what is there: afterwards `progress` says where to go on."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self._lock(stack)
@@ -116,23 +116,23 @@ class PartFiles:
             write_synced(self.folder / _PLAN, (json.dumps(dict(self._made_with), indent=2) + "\n").encode())
             return
         self._require_same(_read_plan(self.folder / _PLAN))
-        self.stand = _stand_of(parts[-1])
-        if self.stand.parts != len(parts):
-            raise DataError(f"{self.folder}: {len(parts)} parts of {self.stand.parts}; --restart begins anew.")
+        self.progress = _progress_of(parts[-1])
+        if self.progress.parts != len(parts):
+            raise DataError(f"{self.folder}: {len(parts)} parts of {self.progress.parts}; --restart begins anew.")
 
-    def write(self, table: "pa.Table", stand: TableProgress) -> None:
-        """Add the part number `stand.parts`, after which the work stands there.
+    def write(self, table: "pa.Table", progress: TableProgress) -> None:
+        """Add the part number `progress.parts`, after which the work stands there.
 
         Writing a part again replaces it.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        metadata = {**(self.schema.metadata or {}), _STAND: json.dumps(asdict(stand)).encode()}
+        metadata = {**(self.schema.metadata or {}), _PROGRESS: json.dumps(asdict(progress)).encode()}
         sink = pa.BufferOutputStream()
         pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
-        write_synced(self.folder / f"part-{stand.parts:06d}.parquet", sink.getvalue())
-        self.stand = stand
+        write_synced(self.folder / f"part-{progress.parts:06d}.parquet", sink.getvalue())
+        self.progress = progress
 
     def finish(self) -> None:
         """Make the table of the parts, and remove them."""
@@ -198,13 +198,13 @@ class PartFiles:
                 rows.to_csv(file, index=False, header=number == 0, float_format=_DECIMALS, lineterminator="\n")
 
 
-def _stand_of(part: Path) -> TableProgress:
+def _progress_of(part: Path) -> TableProgress:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         metadata = pq.read_schema(part).metadata
-        return TableProgress(**json.loads(metadata[_STAND]))
+        return TableProgress(**json.loads(metadata[_PROGRESS]))
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{part}: not a part of a table that ferkit wrote; --restart begins anew.") from error
 

@@ -27,7 +27,7 @@ _Group = tuple[Finding, ...]
 class _Held:
     """Where the work stands, and the groups that are not yet in a part."""
 
-    stand: TableProgress
+    progress: TableProgress
     groups: tuple[_Group, ...] = ()
 
 
@@ -53,33 +53,33 @@ class Batch:
     def __init__(self, parts: PartFiles, sources: Sequence[Source]) -> None:
         self._parts = parts
         self._digest = _Digest(sources)
-        stand = parts.stand
-        if stand.parts and self._digest.up_to(stand.source, stand.frame) != stand.checked:
+        progress = parts.progress
+        if progress.parts and self._digest.up_to(progress.source, progress.frame) != progress.checked:
             raise ConfigError(
-                f"{parts.target}: {stand.pictures + stand.problems:,} pictures are done, and they are not the first "
-                "ones of those named now: some came, went or changed since. Give the same pictures again to go on, "
-                "--restart to begin anew, or name another file."
+                f"{parts.target}: {progress.pictures + progress.problems:,} pictures are done, and they are not the "
+                "first ones of those named now: some came, went or changed since. Give the same pictures again to "
+                "go on, --restart to begin anew, or name another file."
             )
-        self._held = _Held(stand)
+        self._held = _Held(progress)
         self._written = time.monotonic()
 
     @property
-    def stand(self) -> TableProgress:
+    def progress(self) -> TableProgress:
         """Where the work stands, with what is not written yet."""
-        return self._held.stand
+        return self._held.progress
 
     @property
     def place(self) -> tuple[int, int]:
         """Index of the source where the work goes on, and of the frame in it."""
-        return self.stand.source, self.stand.frame
+        return self.progress.source, self.progress.frame
 
     def add(self, group: Sequence[PictureResult]) -> None:
         """Take what was found in some pictures that follow one another."""
-        source, frame = group[-1].shot.next
+        source, frame = group[-1].frame.next
         findings = tuple(look.finding for look in group)
         problems = sum(finding.problem is not None for finding in findings)
-        before = self._held.stand
-        stand = replace(
+        before = self._held.progress
+        progress = replace(
             before,
             source=source,
             frame=frame,
@@ -88,7 +88,7 @@ class Batch:
             problems=before.problems + problems,
         )
         # One assignment: an interruption comes before it or after it.
-        self._held = _Held(stand, (*self._held.groups, findings))
+        self._held = _Held(progress, (*self._held.groups, findings))
         if sum(map(len, self._held.groups)) >= _PART_PICTURES or time.monotonic() >= self._written + _PART_SECONDS:
             self.flush()
 
@@ -96,12 +96,14 @@ class Batch:
         """Write what was taken since the last part."""
         if not self._held.groups:
             return
-        stand = self._held.stand
-        stand = replace(stand, parts=stand.parts + 1, checked=self._digest.up_to(stand.source, stand.frame))
+        progress = self._held.progress
+        progress = replace(
+            progress, parts=progress.parts + 1, checked=self._digest.up_to(progress.source, progress.frame)
+        )
         findings = [finding for group in self._held.groups for finding in group]
         # If it is interrupted after the part is there and before that is known, the same part is written again.
-        self._parts.write(table_of(findings, self._parts.schema), stand)
-        self._held = _Held(stand)
+        self._parts.write(table_of(findings, self._parts.schema), progress)
+        self._held = _Held(progress)
         self._written = time.monotonic()
 
 
@@ -152,16 +154,16 @@ def batch_table(
         Forget the parts that are there.
     """
     with PartFiles(target, table_schema(classes, made_with), made_with, restart=restart) as parts:
-        if made_with.get("webcam") and parts.stand.parts:
+        if made_with.get("webcam") and parts.progress.parts:
             raise ConfigError(f"{parts.folder}: what a webcam saw before; keep that folder, or --restart removes it.")
         batch = Batch(parts, sources)
-        if parts.stand.parts:
-            _say(f"{target}: goes on after {_told(batch.stand)}")
+        if parts.progress.parts:
+            _say(f"{target}: goes on after {_told(batch.progress)}")
         try:
             yield batch
         except KeyboardInterrupt:
             batch.flush()
-            _say(f"stopped; {target} has {_told(batch.stand)} so far, the same command goes on.")
+            _say(f"stopped; {target} has {_told(batch.progress)} so far, the same command goes on.")
             raise
         except BaseException:
             batch.flush()
@@ -170,9 +172,9 @@ def batch_table(
         parts.finish()
 
 
-def _told(stand: TableProgress) -> str:
-    broken = f" and {stand.problems:,} that cannot be read" if stand.problems else ""
-    return f"{stand.pictures:,} pictures{broken}"
+def _told(progress: TableProgress) -> str:
+    broken = f" and {progress.problems:,} that cannot be read" if progress.problems else ""
+    return f"{progress.pictures:,} pictures{broken}"
 
 
 def _say(text: str) -> None:

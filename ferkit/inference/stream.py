@@ -31,7 +31,7 @@ class PictureFrame:
         As the user named it; ``webcam 0`` for a webcam.
     picture : (H, W, 3) uint8 RGB
         None if it could not be read, or is not needed any more.
-    frame, seconds
+    index, seconds
         None for a picture file.
     problem
         Why it could not be read.
@@ -40,28 +40,28 @@ class PictureFrame:
     source: int
     file: str
     picture: NDArray[np.uint8] | None
-    frame: int | None = None
+    index: int | None = None
     seconds: float | None = None
     problem: str | None = None
 
     @property
     def next(self) -> tuple[int, int]:
         """Where to go on after it: index of a source, and of the first frame of it that is to come."""
-        return (self.source + 1, 0) if self.frame is None else (self.source, self.frame + 1)
+        return (self.source + 1, 0) if self.index is None else (self.source, self.index + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class PictureResult:
-    """A shot, and what was found in it."""
+    """A frame, and what was found in it."""
 
-    shot: PictureFrame
+    frame: PictureFrame
     finding: Finding
 
 
 def pictures_of_sources(
     sources: Sequence[Source], every: int, start: tuple[int, int] = (0, 0)
 ) -> Iterator[PictureFrame]:
-    """Pictures, and every `every`-th frame of videos, in order; a file that cannot be read is a shot with a problem.
+    """Pictures, and every `every`-th frame of videos, in order; a file that cannot be read is a frame with a problem.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def pictures_of_webcam(number: int, every: int) -> Iterator[PictureFrame]:
 
 
 def count_pictures(sources: Iterable[Source], every: int) -> int:
-    """How many shots will come, about: a video may have more or fewer frames than it says."""
+    """How many frames will come, about: a video may have more or fewer frames than it says."""
     return sum(max(1, -(-frame_count(each.path) // every)) if each.is_video else 1 for each in sources)
 
 
@@ -111,19 +111,19 @@ class Drawings:
         self.names = _different(sources)
 
     def add(self, group: Sequence[PictureResult]) -> None:
-        """Draw the pictures that could be read; their shots have to hold them."""
+        """Draw the pictures that could be read; their frames have to hold them."""
         from PIL import Image
 
         from ferkit.inference.drawing import draw_predictions
 
         for look in group:
-            shot = look.shot
-            if shot.picture is None:
+            frame = look.frame
+            if frame.picture is None:
                 continue
-            name = self.names[shot.source]
-            if shot.frame is not None:
-                name = f"{name}-{shot.frame:06d}"
-            drawing = Image.fromarray(draw_predictions(shot.picture, look.finding.faces))
+            name = self.names[frame.source]
+            if frame.index is not None:
+                name = f"{name}-{frame.index:06d}"
+            drawing = Image.fromarray(draw_predictions(frame.picture, look.finding.faces))
             drawing.save(self._folder / f"{name}.jpg", quality=92)
 
 

@@ -23,15 +23,15 @@ from ferkit.errors import DataError
 from ferkit.models.keras_input import array_input
 from ferkit.models.network_file import load_network
 from ferkit.models.predictions import Predictions
-from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Answers", "FaceModel", "ask", "forward", "predict"]
+__all__ = ["FaceModel", "TargetProbabilities", "forward", "predict", "predict_targets"]
 
 # What the heads of one network say about pictures, by target: (N, classes) float32.
-Answers = dict[Target, NDArray[np.float32]]
+TargetProbabilities = dict[Target, NDArray[np.float32]]
 
 _BATCH = 256
 # Of several devices, asked in one go.
@@ -77,16 +77,16 @@ class FaceModel:
         """The network, loaded in Keras' safe mode."""
         return load_network(self.file)
 
-    def predict(self, images: Images, views: TestTimeAugmentation = NO_VIEWS) -> NDArray[np.float32]:
-        """Probabilities (N, classes) float32 of pictures, averaged over `views` of each."""
-        return predict(self.network, images, self.target, views)
+    def predict(self, images: Images, tta: TestTimeAugmentation = NO_TTA) -> NDArray[np.float32]:
+        """Probabilities (N, classes) float32 of pictures, averaged over the views that `tta` makes of each."""
+        return predict(self.network, images, self.target, tta)
 
     def predict_split(
-        self, faces: FaceDataset, target: TargetSettings, split: Split, views: TestTimeAugmentation = NO_VIEWS
+        self, faces: FaceDataset, target: TargetSettings, split: Split, tta: TestTimeAugmentation = NO_TTA
     ) -> Predictions:
         """What it says about the pictures of `split` that have a label for `target`."""
         pictures, _ = labelled(faces.of_split(split), target.name, target.protocol)
-        return Predictions(target.name, split, pictures.row, self.predict(pictures.images, views))
+        return Predictions(target.name, split, pictures.row, self.predict(pictures.images, tta))
 
     def copy_to(self, folder: Path) -> None:
         """Write the network and its description into `folder`, where `read` finds them."""
@@ -112,28 +112,30 @@ class FaceModel:
 
 
 def predict(
-    network: "keras.Model", images: Images, target: Target, views: TestTimeAugmentation = NO_VIEWS
+    network: "keras.Model", images: Images, target: Target, tta: TestTimeAugmentation = NO_TTA
 ) -> NDArray[np.float32]:
     """Probabilities (N, classes) float32 that `network` gives pictures, averaged over their views.
 
     Of a network with a head for each target, those of `target`.
     """
-    return ask(network, images, [target], views)[target]
+    return predict_targets(network, images, [target], tta)[target]
 
 
-def ask(
+def predict_targets(
     network: "keras.Model",
     images: Images,
     targets: Iterable[Target],
-    views: TestTimeAugmentation = NO_VIEWS,
-) -> Answers:
+    tta: TestTimeAugmentation = NO_TTA,
+) -> TargetProbabilities:
     """What the heads of `network` for `targets` say about pictures (N, 48, 48) uint8, averaged over their views.
 
     Each view is seen once, however many heads the network has. One with a single head answers for its one target.
     Views are made of a batch of pictures at a time. Pictures in files, which may be of another side and RGB, are read a
     block at a time.
     """
-    answers: Answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in targets}
+    answers: TargetProbabilities = {
+        target: np.zeros((len(images), len(class_names(target))), np.float32) for target in targets
+    }
     if not len(images):
         return answers
     devices = _devices()
@@ -143,22 +145,22 @@ def ask(
         for at in range(0, len(block), step):
             piece = block[at : at + step]
             place = slice(start + at, start + at + len(piece))
-            _ask_piece(network, piece, {target: answer[place] for target, answer in answers.items()}, views, devices)
+            _predict_piece(network, piece, {target: answer[place] for target, answer in answers.items()}, tta, devices)
     return answers
 
 
-def _ask_piece(
+def _predict_piece(
     network: "keras.Model",
     images: NDArray[np.uint8],
-    answers: Answers,
-    views: TestTimeAugmentation,
+    answers: TargetProbabilities,
+    tta: TestTimeAugmentation,
     devices: int,
 ) -> None:
     """Write what the heads say about `images` into `answers`, which are zero."""
     missing = -len(images) % devices
     padded = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
     seen = 0
-    for view in views.of(padded):
+    for view in tta.of(padded):
         seen += 1
         said = forward(network, view, _BATCH - _BATCH % devices)
         for target, answer in answers.items():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ferkit.data.dataset import SIZE, require_faces
 from ferkit.data.labels import Target, class_names
 from ferkit.errors import ConfigError, WeightsError
-from ferkit.models.face_model import Answers
+from ferkit.models.face_model import TargetProbabilities
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -50,7 +50,7 @@ class LiteRTNetwork:
         self._of_thread = threading.local()
         self.targets: tuple[Target, ...] = tuple(self._session.outputs)
 
-    def __call__(self, images: NDArray[np.uint8]) -> Answers:
+    def __call__(self, images: NDArray[np.uint8]) -> TargetProbabilities:
         """Probabilities (N, classes) float32 by target of pictures (N, 48, 48) uint8, N from 0.
 
         Raises
@@ -91,7 +91,7 @@ class _Session:
         # None until memory is allocated for a number of pictures.
         self._allocated: int | None = None
 
-    def run(self, images: NDArray[np.uint8]) -> Answers:
+    def run(self, images: NDArray[np.uint8]) -> TargetProbabilities:
         if len(images) != self._allocated:
             self._allocated = None
             self._interpreter.resize_tensor_input(self._input, [len(images), SIZE, SIZE, 1])

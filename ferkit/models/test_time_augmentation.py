@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ferkit.data.dataset import SIZE
 from ferkit.settings import Settings
 
-__all__ = ["NO_VIEWS", "TestTimeAugmentation", "five_crops"]
+__all__ = ["NO_TTA", "TestTimeAugmentation", "five_crops"]
 
 # Share of the side that a crop keeps: 42 of 48 pixels, between the 44 and 40 that published networks for FER-2013 use.
 _CROP = 42
@@ -80,4 +80,4 @@ def _enlarging(start: int, side: int) -> NDArray[np.float32]:
     return matrix
 
 
-NO_VIEWS = TestTimeAugmentation()
+NO_TTA = TestTimeAugmentation()

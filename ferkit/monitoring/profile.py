@@ -20,7 +20,7 @@ from ferkit.data.picture_blocks import blocks
 from ferkit.data.statistics import face_statistics
 from ferkit.data.stored_pictures import Images
 from ferkit.errors import DataError
-from ferkit.models.face_model import Answers
+from ferkit.models.face_model import TargetProbabilities
 from ferkit.settings import Settings
 
 __all__ = ["PROFILE", "AnswerProfile", "Profile", "Sample", "answers_of", "bundle_sha256", "write_profile"]
@@ -168,7 +168,7 @@ def bundle_sha256(folder: Path) -> str:
 
 
 def write_profile(
-    folder: Path, reference: Reference, faces: FaceDataset, public: Mapping[str, Answers] | None = None
+    folder: Path, reference: Reference, faces: FaceDataset, public: Mapping[str, TargetProbabilities] | None = None
 ) -> Profile:
     """Write ``profile.json`` into `folder`: what `faces` look like, and what `reference` says about PublicTest.
 
@@ -196,15 +196,17 @@ def write_profile(
     return profile
 
 
-def _ask_all(reference: Reference, images: Images) -> dict[str, Answers]:
+def _ask_all(reference: Reference, images: Images) -> dict[str, TargetProbabilities]:
     card = reference.card
     return {
-        name: reference.ask(name, images, card.student_views if name in card.students else card.views)
+        name: reference.predict_network(name, images, card.student_tta if name in card.students else card.tta)
         for name in card.networks
     }
 
 
-def _answers(reference: Reference, said: Mapping[str, Answers], *, single: bool) -> dict[Target, AnswerProfile]:
+def _answers(
+    reference: Reference, said: Mapping[str, TargetProbabilities], *, single: bool
+) -> dict[Target, AnswerProfile]:
     return {
         target: answers_of(reference.vote(said, target, single=single), target)
         for target, card in reference.card.targets.items()

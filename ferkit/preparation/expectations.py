@@ -9,7 +9,7 @@ import pandas as pd
 
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.preparation.data_docs import render
-from ferkit.preparation.picture_table import FACTS, ROW_RULES
+from ferkit.preparation.picture_table import PICTURE_COLUMNS, ROW_RULES
 
 if TYPE_CHECKING:
     from ferkit.preparation.validation_settings import ValidationSettings
@@ -45,8 +45,8 @@ class Outcome:
     data_docs: str
 
 
-def check(facts: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bool, pixels: int) -> Outcome:
-    """Hold `facts` (see `ferkit.preparation.picture_table.facts`) of pictures with `pixels` each to the suite."""
+def check(table: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bool, pixels: int) -> Outcome:
+    """Hold the `picture_table` of pictures with `pixels` pixels each to the suite of expectations."""
     # It would report its use over the network, and is read when the package is imported.
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
@@ -57,7 +57,7 @@ def check(facts: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bo
     suite = context.suites.add(gx.ExpectationSuite(name="faces"))
     for expectation in (*_fatal(settings, pixels), *(_votes(settings) if with_votes else ()), *_single_rows(settings)):
         suite.add_expectation(expectation)
-    batch = batches.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": facts})
+    batch = batches.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": table})
     # Not through a ValidationDefinition, which copies every row number into a store that nobody reads.
     result = batch.validate(
         suite,
@@ -91,7 +91,7 @@ def _fatal(settings: "ValidationSettings", pixels: int) -> Iterator[Any]:
         )
 
     yield gxe.ExpectTableColumnsToMatchOrderedList(
-        column_list=list(FACTS), **about("columns", "the schema of a FaceDataset")
+        column_list=list(PICTURE_COLUMNS), **about("columns", "the schema of a FaceDataset")
     )
     yield gxe.ExpectColumnValuesToBeUnique(column="row", **about("row numbers", "each to occur once"))
     yield gxe.ExpectColumnValuesToBeInSet(

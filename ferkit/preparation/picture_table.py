@@ -9,16 +9,16 @@ from ferkit.data.duplicates import duplicate_groups
 from ferkit.data.labels import FER_EMOTIONS, FERPLUS_EMOTIONS, FERPLUS_TO_FER, SPLITS
 from ferkit.data.stored_pictures import Images, StoredPictures
 
-__all__ = ["FACTS", "ROW_RULES", "facts"]
+__all__ = ["PICTURE_COLUMNS", "ROW_RULES", "picture_table"]
 
-FACTS = (
+PICTURE_COLUMNS = (
     *("row", "split", "label", "emotion", "pixels", "darkest", "brightest", "spread"),
     *("copies_in_split", "repeats_in_split", "copies_in_other_splits", "labels_of_copies"),
     *("votes", "emotion_votes", "ferplus_agrees"),
 )
 
 
-# What a single picture may be put aside for: a fact, its least and most, what is wrong beyond them, and the field of
+# What a single picture may be put aside for: a column, its least and most, what is wrong beyond them, and the field of
 # `ferkit.preparation.validation_settings.ValidationSettings` that says what follows.
 ROW_RULES: tuple[tuple[str, int | None, int | None, str, str], ...] = (
     ("spread", 1, None, "one grey level throughout", "constant"),
@@ -28,16 +28,16 @@ ROW_RULES: tuple[tuple[str, int | None, int | None, str, str], ...] = (
 )
 
 
-def facts(faces: FaceDataset) -> pd.DataFrame:
+def picture_table(faces: FaceDataset) -> pd.DataFrame:
     """What is known of each picture.
 
     Returns
     -------
     DataFrame
-        One line a picture, in the order of `faces`, with the columns `FACTS`. ``spread`` is the brightest less the
-        darkest pixel. ``repeats_in_split`` counts the earlier copies in the same split: 0 for the first of equal
-        pictures. ``ferplus_agrees`` means nothing where ``emotion_votes`` is 0. A split or an emotion that there is
-        not is ``unknown``.
+        One line a picture, in the order of `faces`, with the columns `PICTURE_COLUMNS`. ``spread`` is the brightest
+        less the darkest pixel. ``repeats_in_split`` counts the earlier copies in the same split: 0 for the first of
+        equal pictures. ``ferplus_agrees`` means nothing where ``emotion_votes`` is 0. A split or an emotion that there
+        is not is ``unknown``.
     """
     darkest, brightest = _extremes(faces.images)
     group = pd.Series(duplicate_groups(faces))
@@ -67,7 +67,7 @@ def facts(faces: FaceDataset) -> pd.DataFrame:
         table["votes"] = faces.votes.sum(axis=1, dtype=np.int64)
         table["emotion_votes"] = emotions.sum(axis=1, dtype=np.int64)
         table["ferplus_agrees"] = FERPLUS_TO_FER[emotions.argmax(axis=1)] == faces.label
-    return table[list(FACTS)]
+    return table[list(PICTURE_COLUMNS)]
 
 
 def _extremes(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

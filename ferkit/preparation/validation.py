@@ -8,7 +8,7 @@ import pandas as pd
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.errors import DataError
-from ferkit.preparation.picture_table import facts
+from ferkit.preparation.picture_table import picture_table
 from ferkit.preparation.validation_settings import ValidationSettings
 
 __all__ = ["UnfitDataError", "ValidationResult", "validate"]
@@ -64,7 +64,7 @@ def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResu
     from ferkit.preparation.expectations import check
 
     pixels = faces.images.shape[1] * faces.images.shape[2]
-    outcome = check(facts(faces), settings, with_votes=faces.votes is not None, pixels=pixels)
+    outcome = check(picture_table(faces), settings, with_votes=faces.votes is not None, pixels=pixels)
     fatal = outcome.table[(outcome.table["severity"] == "fatal") & ~outcome.table["passed"]]
     if len(fatal):
         lines = [f"{line.subject}: {line.observed}, expected {line.expected}." for line in fatal.itertuples()]

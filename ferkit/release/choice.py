@@ -28,16 +28,16 @@ class Choice:
         Labels of the networks that may vote; all that were not taught if empty.
     student
         Label of the network that was taught by the ensemble; the one that the runs taught, if empty.
-    views
-        Of each picture, for the ensemble: ``run``, as the first run predicts; ``once``; ``flip``; ``ten_crop``.
-    student_views
+    tta
+        Test-time augmentation of the ensemble: ``run``, as the first run predicts; ``once``; ``flip``; ``ten_crop``.
+    student_tta
         The same for the student, whose point is speed.
     """
 
     members: tuple[str, ...] = ()
     student: str | None = None
-    views: Seen = "run"
-    student_views: Seen = "once"
+    tta: Seen = "run"
+    student_tta: Seen = "once"
 
     def commands(self, runs: Sequence[Path]) -> list[str]:
         """The commands that train the runs and make this choice."""
@@ -49,7 +49,7 @@ class Choice:
         words = [*names, "--data", "data"]
         words += ["--members", ",".join(self.members)] if self.members else []
         words += ["--student", self.student] if self.student else []
-        words += ["--views", self.views, "--student-views", self.student_views]
+        words += ["--views", self.tta, "--student-views", self.student_tta]
         return [*lines, shlex.join(["ferkit", "export-reference", *words])]
 
 

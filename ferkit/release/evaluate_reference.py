@@ -14,7 +14,7 @@ from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.evaluation.evaluate import evaluate, with_raw_calibration
 from ferkit.evaluation.metrics import EvaluationSettings
-from ferkit.models.face_model import Answers
+from ferkit.models.face_model import TargetProbabilities
 from ferkit.models.predictions import Predictions
 from ferkit.release.answers import KeptAnswers
 
@@ -49,7 +49,7 @@ def evaluate_reference(
     faces: FaceDataset,
     *,
     limit: int | None = None,
-    public: Mapping[str, Answers] | None = None,
+    public: Mapping[str, TargetProbabilities] | None = None,
     on_pictures: Callable[[str, int, int], None] = lambda _network, _done, _all: None,
 ) -> ReferenceEvaluation:
     """Ask every network about PublicTest and PrivateTest, once, and judge it, the ensemble and the student.
@@ -73,15 +73,15 @@ def evaluate_reference(
     asked = {split: _some(faces.of_split(split), limit) for split in _SPLITS}
     if empty := [split for split, pictures in asked.items() if not len(pictures)]:
         raise DataError(f"no picture of {' or '.join(empty)} in this data: the reference is judged on both.")
-    said: dict[Split, dict[str, Answers]] = {split: {} for split in _SPLITS}
+    said: dict[Split, dict[str, TargetProbabilities]] = {split: {} for split in _SPLITS}
     for name in reference.card.networks:
-        views = reference.card.student_views if name in reference.card.students else reference.card.views
+        tta = reference.card.student_tta if name in reference.card.students else reference.card.tta
         if public is not None:
             said["PublicTest"][name] = public[name]
         left = {split: pictures for split, pictures in asked.items() if name not in said[split]}
         report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
         for split, pictures in left.items():
-            said[split][name] = reference.ask(name, pictures.images, views, report)
+            said[split][name] = reference.predict_network(name, pictures.images, tta, report)
     tables, classes = [], {}
     for target, model, role, probabilities, raw in _models(reference, said):
         protocol = reference.card.targets[target].settings
@@ -118,7 +118,7 @@ def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:
 
 
 def _models(
-    reference: Reference, said: Mapping[Split, Mapping[str, Answers]]
+    reference: Reference, said: Mapping[Split, Mapping[str, TargetProbabilities]]
 ) -> Iterator[tuple[Target, str, str, _Said, _Said]]:
     """Target, name and role of everything that is judged, what it answers by split, and that without temperature."""
     for target, card in reference.card.targets.items():

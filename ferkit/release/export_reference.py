@@ -24,10 +24,10 @@ from ferkit.data.targets import labelled
 from ferkit.errors import DataError
 from ferkit.export.student import write_litert_of
 from ferkit.models.ensemble import combine, selection_ensemble
-from ferkit.models.face_model import Answers, FaceModel
+from ferkit.models.face_model import FaceModel, TargetProbabilities
 from ferkit.models.predictions import Predictions
 from ferkit.models.temperature import selection_temperature
-from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.monitoring.profile import write_profile
 from ferkit.release.choice import Choice, Source, choose, file_of, find_sources
 from ferkit.release.evaluate_reference import evaluate_reference
@@ -43,8 +43,8 @@ LARGEST_BYTES = 25_000_000
 # Between what a run's network and the exported one say about a picture of PublicTest.
 _LARGEST_DIFFERENCE = 0.02
 _LEAST_AGREEMENT = 0.99
-_VIEWS = {
-    "once": NO_VIEWS,
+_TTA = {
+    "once": NO_TTA,
     "flip": TestTimeAugmentation(flip=True),
     "ten_crop": TestTimeAugmentation(flip=True, crops="five"),
 }
@@ -80,7 +80,7 @@ def export_reference(
         raise DataError(f"{to}: there are files but no {CARD}, so nothing is replaced there; name another folder.")
     sources, students = choose(find_sources(runs), choice)
     config = sources[0].config
-    views, student_views = (_VIEWS.get(each, config.prediction) for each in (choice.views, choice.student_views))
+    tta, student_tta = (_TTA.get(each, config.prediction) for each in (choice.tta, choice.student_tta))
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as scratch:
         folder = Path(scratch) / to.name
@@ -92,10 +92,10 @@ def export_reference(
         reference = Reference(folder)
         said = {}
         for source in [*sources, *students]:
-            asked = student_views if source in students else views
+            asked = student_tta if source in students else tta
             said[source.name] = _verified(reference, source, public, asked, on_pictures)
         targets = _votes(config, said, faces, [each.name for each in students])
-        card = bundle_card(config.name, networks, targets, views, student_views)
+        card = bundle_card(config.name, networks, targets, tta, student_tta)
         for name in draft.networks.keys() - card.networks.keys():
             _LOG.info("%s gets no vote and is left out", name)
             (folder / networks[name].file).unlink()
@@ -104,7 +104,7 @@ def export_reference(
         for source in students:
             if source.name in card.networks:
                 reference = write_litert_of(reference, source.name)
-                said[source.name] = reference.ask(source.name, public.images, student_views)
+                said[source.name] = reference.predict_network(source.name, public.images, student_tta)
         card = reference.card
         _LOG.info("judging %d networks on PublicTest and PrivateTest", len(card.networks))
         judged = evaluate_reference(reference, faces, public=said, on_pictures=on_pictures)
@@ -169,16 +169,16 @@ def _verified(
     reference: Reference,
     source: Source,
     public: FaceDataset,
-    views: TestTimeAugmentation,
+    tta: TestTimeAugmentation,
     on_pictures: Callable[[str, int, int], None],
-) -> Answers:
+) -> TargetProbabilities:
     """What an exported network says about PublicTest, once it is shown to be what the run's network said."""
 
-    def ask(seen: TestTimeAugmentation) -> Answers:
+    def predict(seen: TestTimeAugmentation) -> TargetProbabilities:
         told = NetworkProgress(source.name, len(public), on_pictures)
-        return reference.ask(source.name, public.images, seen, told)
+        return reference.predict_network(source.name, public.images, seen, told)
 
-    said = ask(source.record.prediction)
+    said = predict(source.record.prediction)
     for target in source.record.targets:
         stored = source.folder.read_predictions(target, "PublicTest")
         if not np.isin(stored.row, public.row).all():
@@ -198,11 +198,11 @@ def _verified(
                 f"{_LARGEST_DIFFERENCE} and at least {100 * _LEAST_AGREEMENT:g} %. The run trained in "
                 f"{source.record.precision}: did it also predict so?"
             )
-    return said if views == source.record.prediction else ask(views)
+    return said if tta == source.record.prediction else predict(tta)
 
 
 def _votes(
-    config: RunConfig, said: Mapping[str, Answers], faces: FaceDataset, students: Sequence[str]
+    config: RunConfig, said: Mapping[str, TargetProbabilities], faces: FaceDataset, students: Sequence[str]
 ) -> dict[Target, TargetCard]:
     """Weights and temperatures from PublicTest."""
     targets: dict[Target, TargetCard] = {}

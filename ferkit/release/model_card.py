@@ -12,7 +12,7 @@ from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.release.scores_table import markdown_table, published_table
 from ferkit.standalone.records import MemberRecord
 
-__all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "views_words", "votes_table"]
+__all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "tta_words", "votes_table"]
 
 
 def model_card(
@@ -49,8 +49,8 @@ def model_card(
         networks=_networks(card, records, sizes),
         recipes=_recipes(card, records),
         votes=votes_table(card),
-        views=views_words(card.views),
-        student_views=f",\n  the student {views_words(card.student_views)}" if card.students else "",
+        views=tta_words(card.tta),
+        student_views=f",\n  the student {tta_words(card.student_tta)}" if card.students else "",
         targets=labels_words(card),
         joint=_JOINT if any(len(network.heads) > 1 for network in card.networks.values()) else "",
         licences=licences(record.backbone for record in records.values()),
@@ -149,10 +149,10 @@ def votes_table(card: ReferenceCard) -> str:
     return markdown_table(("target", "weights", "temperature"), rows)
 
 
-def views_words(views: TestTimeAugmentation) -> str:
+def tta_words(tta: TestTimeAugmentation) -> str:
     """What is seen of each picture, in words."""
-    crops = "five crops" if views.crops == "five" else "the whole of it"
-    return f"{crops} and the mirror image of each" if views.flip else crops
+    crops = "five crops" if tta.crops == "five" else "the whole of it"
+    return f"{crops} and the mirror image of each" if tta.flip else crops
 
 
 def licences(backbones: Iterable[BackboneSettings]) -> str:

@@ -218,8 +218,8 @@ def _write(
     origin: Mapping[str, str],
 ) -> JudgedBundle:
     networks = run.networks(labels)
-    views = run.config.prediction
-    reference = write_bundle(folder, run.config.name, networks, targets, views, views)
+    tta = run.config.prediction
+    reference = write_bundle(folder, run.config.name, networks, targets, tta, tta)
     (folder / "config.yaml").write_text(run.config.to_yaml())
     scores.to_csv(folder / SCORES, index=False)
     backbones = [each.backbone for each in networks if each.name in reference.card.networks]

@@ -7,7 +7,7 @@ import pandas as pd
 from ferkit.backbones import BackboneSettings
 from ferkit.bundles.card import ReferenceCard
 from ferkit.config.run_config import RunConfig
-from ferkit.release.model_card import FAILINGS, MISUSE, labels_words, licences, views_words, votes_table
+from ferkit.release.model_card import FAILINGS, MISUSE, labels_words, licences, tta_words, votes_table
 from ferkit.release.scores_table import published_table
 
 __all__ = ["run_card"]
@@ -41,7 +41,7 @@ def run_card(
         results=published_table(scores),
         targets=labels_words(card),
         votes=votes_table(card),
-        views=views_words(card.views),
+        views=tta_words(card.tta),
         origin="\n".join(f"- {what}: {value}" for what, value in origin.items()),
         licences=licences(backbones),
         chosen=config.selection.subset,

@@ -18,7 +18,7 @@ from ferkit.serving.model.served import Served
 from ferkit.serving.requests import ExplainQuery, PredictQuery, Upload, uploads
 from ferkit.serving.responses import about_model, model_of, picture_answer
 
-__all__ = ["api", "asked", "require_token"]
+__all__ = ["admit_request", "api", "require_token"]
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -49,7 +49,7 @@ api.before_request(require_token)
 def predict() -> Response:
     """The faces of one or many pictures, and what each shows."""
     query = PredictQuery.of(request)
-    with asked() as (service, served, pictures):
+    with admit_request() as (service, served, pictures):
         predictor = _predictor(service, served, query)
         gone = gone_of(request)
         found = [find_faces(each, service, gone, detect=query.detect) for each in pictures]
@@ -70,7 +70,7 @@ def predict() -> Response:
 def explain() -> Response:
     """Which parts of one face speak for an emotion."""
     query = ExplainQuery.of(request)
-    with asked() as (service, served, pictures):
+    with admit_request() as (service, served, pictures):
         if len(pictures) != 1:
             raise ApiError(400, "too_many_pictures", f"{len(pictures)} pictures, expected one to explain.")
         predictor = _predictor(service, served, query)
@@ -89,7 +89,7 @@ def model() -> Response:
 
 
 @contextmanager
-def asked() -> Iterator[tuple[Backend, Served, list[Upload]]]:
+def admit_request() -> Iterator[tuple[Backend, Served, list[Upload]]]:
     """The model and the pictures of a request, if the service can take it on now."""
     service = backend()
     service.rate_limit.count(request.remote_addr or "")
@@ -99,9 +99,9 @@ def asked() -> Iterator[tuple[Backend, Served, list[Upload]]]:
 
 
 def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predictor:
-    ask: Any = served.ask(query.target, single=query.single)
+    classifier: Any = served.classifier(query.target, single=query.single)
     return Predictor(
-        partial(service.batcher.ask, ask, gone=gone_of(request)),
+        partial(service.batcher.predict, classifier, gone=gone_of(request)),
         served.reference.classes(query.target),
         # Faces have been found already, in another process.
         None,

@@ -10,7 +10,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ferkit.detection.loading import load_detector
-from ferkit.serving.api import api, asked, require_token
+from ferkit.serving.api import admit_request, api, require_token
 from ferkit.serving.backend import EXTENSION, Backend, backend
 from ferkit.serving.client import gone_of
 from ferkit.serving.decoders import Decoders
@@ -177,7 +177,7 @@ def index() -> str:
 def preview() -> Response:
     """A picture as JPEG, upright and not too large, for browsers that cannot show what the service can read."""
     require_token()
-    with asked() as (service, _, pictures):
+    with admit_request() as (service, _, pictures):
         drawn = draw_preview(pictures[0], service, gone_of(request), side=_PREVIEW_SIDE)
     return Response(drawn, content_type="image/jpeg")
 

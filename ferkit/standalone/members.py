@@ -21,7 +21,7 @@ from ferkit.data.training_set import TrainingSet
 from ferkit.environment import Environment
 from ferkit.errors import TrainingError
 from ferkit.models.ensemble import Ensemble
-from ferkit.models.face_model import Answers, FaceModel, ask
+from ferkit.models.face_model import FaceModel, TargetProbabilities, predict_targets
 from ferkit.models.predictions import Predictions
 from ferkit.preparation import balancing
 from ferkit.preparation.cleaning import drop_non_faces
@@ -98,7 +98,7 @@ class RunMembers:
     ensembles: dict[Target, Ensemble] = field(default_factory=dict)
     _balanced: dict[Target, TrainingSet] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    _predicted: dict[str, Answers] = field(default_factory=dict)
+    _predicted: dict[str, TargetProbabilities] = field(default_factory=dict)
 
     def files(self, training: Training) -> MemberFolder:
         """Where the files of a training are."""
@@ -156,7 +156,7 @@ class RunMembers:
         """Write what every head of a finished network says about the pictures of `split`."""
         files, pictures = self.files(training), self.data.faces.of_split(split)
         model = FaceModel(training.label, training.names[0], files.network)
-        said = ask(model.network, pictures.images, training.names, self.config.prediction)
+        said = predict_targets(model.network, pictures.images, training.names, self.config.prediction)
         for target in training.targets:
             known, _ = labelled(pictures, target.name, target.protocol)
             kept = np.isin(pictures.row, known.row)
@@ -253,7 +253,9 @@ class RunMembers:
         if training.name not in self._predicted:
             _LOG.info("%s is asked about %d training pictures", training.name, len(faces))
             model = FaceModel(training.label, target.name, self.files(training).network)
-            self._predicted[training.name] = ask(model.network, faces.images, training.names, self.config.prediction)
+            self._predicted[training.name] = predict_targets(
+                model.network, faces.images, training.names, self.config.prediction
+            )
         order = np.argsort(faces.row)
         return self._predicted[training.name][target.name][order[np.searchsorted(faces.row, rows, sorter=order)]]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ferkit.data.stored_pictures import StoredPictures, with_channels
 from ferkit.errors import TrainingError
-from ferkit.models.face_model import ask
+from ferkit.models.face_model import predict_targets
 from ferkit.models.keras_input import array_input, batch_input
 from ferkit.training.checkpoint import Progress
 from ferkit.training.examples import Examples, Validation
@@ -202,7 +202,7 @@ class Epochs:
     def _judge(self) -> dict[str, float]:
         """Cross-entropy and accuracy on the validation pictures: of each head, and on average."""
         losses, accuracies = {}, {}
-        said = ask(self.network, self._validation.images, self._validation.labels)
+        said = predict_targets(self.network, self._validation.images, self._validation.labels)
         for target, every in self._validation.labels.items():
             known = every.any(axis=1)
             labels, probabilities = every[known], said[target][known]

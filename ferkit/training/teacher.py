@@ -12,7 +12,7 @@ from ferkit.data.training_set import TrainingSet
 from ferkit.models.ensemble import Ensemble, combine
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
-from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 
 __all__ = ["teach", "vote"]
 
@@ -26,7 +26,7 @@ def teach(
     models: Sequence[FaceModel],
     ensemble: Ensemble,
     training_set: TrainingSet,
-    views: TestTimeAugmentation = NO_VIEWS,
+    tta: TestTimeAugmentation = NO_TTA,
 ) -> Predictions:
     """What `ensemble` says about each real picture of `training_set`; those that balancing made are left out.
 
@@ -46,7 +46,7 @@ def teach(
     def asked(model: FaceModel, row: NDArray[np.int64]) -> NDArray[np.float32]:
         _LOG.info("%s teaches %s: %d pictures", model.name, ensemble.target, len(row))
         # A copy, so that one network after the other is held in memory.
-        return replace(model, target=ensemble.target).predict(images, views)
+        return replace(model, target=ensemble.target).predict(images, tta)
 
     return vote({model.name: partial(asked, model) for model in models}, ensemble, training_set)
 

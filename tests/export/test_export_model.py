@@ -98,7 +98,7 @@ def bundle(tmp_path_factory):
         ),
     }
     flip = TestTimeAugmentation(flip=True)
-    ReferenceCard(name="toy", networks=cards, targets=targets, views=flip).write(folder)
+    ReferenceCard(name="toy", networks=cards, targets=targets, tta=flip).write(folder)
     return folder
 
 
@@ -205,8 +205,8 @@ def test_int8_is_int8_and_float16_is_float16(report):
 
 def test_ten_crops_lie_in_the_graph_too(bundle, faces, tmp_path):
     reference = Reference(bundle)
-    views = TestTimeAugmentation(flip=True, crops="five")
-    reference.card = reference.card.model_copy(update={"student_views": views})
+    tta = TestTimeAugmentation(flip=True, crops="five")
+    reference.card = reference.card.model_copy(update={"student_tta": tta})
     images = faces.images[:12]
     network = vote_network(reference, single=True)
     expected = {target: reference.predict(images, target, single=True) for target in HEADS}
@@ -232,19 +232,19 @@ def test_a_network_trained_in_mixed_precision_with_augmentation_inside(faces, tm
     assert {layer.compute_dtype for layer in source.network.layers[1].get_layer("backbone").layers} == {"float32"}
     images = faces.images[:9]
     rounded = forward(network, images)
-    np.testing.assert_allclose(source.ask(images)["ferplus"], rounded, atol=0.2)
+    np.testing.assert_allclose(source.predict(images)["ferplus"], rounded, atol=0.2)
     wrapped = keras.Model(mixed.input, {"ferplus": mixed.output})
     write_onnx(wrapped, tmp_path / "net.onnx")
-    close(ONNXNetwork(tmp_path / "net.onnx")(images), source.ask(images))
+    close(ONNXNetwork(tmp_path / "net.onnx")(images), source.predict(images))
 
 
 def test_a_file_that_says_something_else_is_removed_and_named(reference, pictures, tmp_path):
     source = ExportSource.of_reference(reference, single=True)
 
     def turned(images):
-        return {target: np.roll(said, 1, axis=1) for target, said in source.ask(images).items()}
+        return {target: np.roll(said, 1, axis=1) for target, said in source.predict(images).items()}
 
-    other = dataclasses.replace(source, ask=turned)
+    other = dataclasses.replace(source, predict=turned)
     report = export_model(other, tmp_path, ["litert"], ["float32"], pictures, seconds=0)
     assert not list(tmp_path.glob("*.tflite"))
     content = json.loads((tmp_path / "toy-student.parity.json").read_text())
@@ -390,14 +390,14 @@ def test_many_threads_ask_one_litert_network(quick, faces):
     alone = network(faces.images[:40])["fer"]
     wrong = []
 
-    def ask(seed):
+    def predict(seed):
         random = np.random.default_rng(seed)
         for _ in range(20):
             some = random.integers(0, 40, random.integers(1, 40))
             if not np.allclose(network(faces.images[some])["fer"], alone[some], atol=1e-6):
                 wrong.append(seed)
 
-    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(6)]
+    threads = [threading.Thread(target=predict, args=(seed,)) for seed in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

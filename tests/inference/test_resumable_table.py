@@ -25,7 +25,7 @@ from ferkit.data.labels import FER_EMOTIONS
 from ferkit.data.prefetch import read_ahead
 from ferkit.data.statistics import face_statistics
 from ferkit.errors import ConfigError, DataError, FerkitError
-from ferkit.inference.batches import look
+from ferkit.inference.batches import predict_pictures
 from ferkit.inference.inputs import Source, list_sources, read_list
 from ferkit.inference.predictor import Predictor
 from ferkit.inference.results import read_face_table
@@ -71,14 +71,16 @@ def make(target, sources, stop_after=None, every=2, restart=False, made_with=MAD
     """Make the table, with a part for each group; stop after that many pictures."""
     predictor = Predictor(classify, FER_EMOTIONS, detector=None)
 
-    def until_stopped(shots):
-        for count, shot in enumerate(shots):
+    def until_stopped(frames):
+        for count, frame in enumerate(frames):
             if count == stop_after:
                 raise StoppedError
-            yield shot
+            yield frame
 
     with batch_table(target, FER_EMOTIONS, made_with, sources, restart=restart) as table:
-        for group in look(until_stopped(pictures_of_sources(sources, every, table.place)), predictor, batch=batch):
+        for group in predict_pictures(
+            until_stopped(pictures_of_sources(sources, every, table.place)), predictor, batch=batch
+        ):
             table.add(group)
             table.flush()
 
@@ -198,7 +200,7 @@ def test_an_interruption_between_the_part_and_its_account_writes_no_row_twice(tm
     def interrupted(self):
         held = self._held
         real(self)
-        calls.append(self.stand.parts)
+        calls.append(self.progress.parts)
         if len(calls) == 3:
             # As if the signal had come right after the file was renamed.
             self._held = held
@@ -478,7 +480,7 @@ def test_names_that_are_no_utf8_are_written_escaped(tmp_path):
         rows = read_face_table(tmp_path / f"whole.{suffix}").rows
         assert [name.rpartition("/")[2] for name in rows["file"]] == [r"b\xff.png", r"caf\xe9.png"]
         assert rows["problem"][0].startswith(rf"{tmp_path}/b\xff.png: not a picture")
-    [group] = look(pictures_of_sources(sources, 1), Predictor(classify, FER_EMOTIONS, detector=None))
+    [group] = predict_pictures(pictures_of_sources(sources, 1), Predictor(classify, FER_EMOTIONS, detector=None))
     for encoding in ("ascii", "utf-8"):
         stream = TextIOWrapper(BytesIO(), encoding=encoding)
         with JsonWriter(stream, FER_EMOTIONS) as writer:
@@ -492,9 +494,9 @@ def test_all_of_a_mixed_folder_is_read(cases, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "linked").symlink_to(cases / "mixed_folder")
     listed = list_sources([str(tmp_path / "photos")])
-    shots = list(pictures_of_sources(listed.sources, every=1000))
-    assert [Path(shot.file).name for shot in shots] == ["IMG_1.HEIC", "clip.mp4", "ok.jpg", "scan.jp2"]
-    assert all(shot.picture is not None for shot in shots)
+    frames = list(pictures_of_sources(listed.sources, every=1000))
+    assert [Path(frame.file).name for frame in frames] == ["IMG_1.HEIC", "clip.mp4", "ok.jpg", "scan.jp2"]
+    assert all(frame.picture is not None for frame in frames)
 
 
 # Pieces

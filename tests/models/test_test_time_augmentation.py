@@ -5,13 +5,13 @@ import tracemalloc
 import numpy as np
 
 from ferkit.models.face_model import predict
-from ferkit.models.test_time_augmentation import NO_VIEWS, TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
 
 
 def test_without_augmentation_the_picture_is_its_only_view():
-    (only,) = NO_VIEWS.of(PICTURES)
+    (only,) = NO_TTA.of(PICTURES)
     np.testing.assert_array_equal(only, PICTURES)
 
 

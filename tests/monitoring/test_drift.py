@@ -220,12 +220,12 @@ def test_answers_that_are_known_are_not_asked_for_again(bundle, training, tmp_pa
     reference, public = Reference(bundle), training.of_split("PublicTest").images
     card = reference.card
     said = {
-        name: reference.ask(name, public, card.student_views if name in card.students else card.views)
+        name: reference.predict_network(name, public, card.student_tta if name in card.students else card.tta)
         for name in card.networks
     }
     shutil.copy(bundle / CARD, tmp_path)
     unasked = Reference(bundle)
-    unasked.ask = None
+    unasked.predict_network = None
     assert write_profile(tmp_path, unasked, training, said) == Profile.read(bundle)
 
 

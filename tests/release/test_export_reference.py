@@ -285,11 +285,11 @@ def test_members_and_views_can_be_chosen_and_what_was_there_is_replaced(run, fac
     with pytest.raises(DataError, match=r"files but no reference\.json"):
         export_reference([run], tmp_path / "reference", faces, Choice())
     (tmp_path / "reference" / "reference.json").touch()
-    choice = Choice(members=("single",), views="ten_crop")
+    choice = Choice(members=("single",), tta="ten_crop")
     reference = export_reference([run], tmp_path / "reference", faces, choice)
     assert reference.targets == ("fer",)
-    assert reference.card.views == TestTimeAugmentation(flip=True, crops="five")
-    assert reference.card.student_views == TestTimeAugmentation()
+    assert reference.card.tta == TestTimeAugmentation(flip=True, crops="five")
+    assert reference.card.student_tta == TestTimeAugmentation()
     command = "ferkit export-reference toy --data data --members single --views ten_crop --student-views once"
     assert command in (tmp_path / "reference" / "MODEL_CARD.md").read_text()
     assert reference.card.students == {"fer+ferplus-small"}

@@ -17,7 +17,7 @@ from ferkit.errors import DataError
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.selection import SelectionSettings, selection_pictures
 from ferkit.models.temperature import apply_temperature
-from ferkit.models.test_time_augmentation import NO_VIEWS
+from ferkit.models.test_time_augmentation import NO_TTA
 from ferkit.promotion.measure import protocols_of, try_bundle
 from ferkit.release.run_bundle import bundle_ensemble, bundle_single
 from tests.toys.run import toy_run
@@ -51,7 +51,7 @@ def test_it_answers_what_the_run_said_calibrated(bundle, run):
         assert temperature != 1
         np.testing.assert_array_equal(said.row, judged.row)
         np.testing.assert_allclose(said.probabilities, apply_temperature(judged.probabilities, temperature), atol=0.02)
-    assert reference.card.views == reference.card.student_views == run.config.prediction
+    assert reference.card.tta == reference.card.student_tta == run.config.prediction
 
 
 def test_the_numbers_are_those_of_the_calibrated_answers(bundle, run):
@@ -115,14 +115,14 @@ def test_a_bundle_of_pieces_needs_no_run(run, tmp_path):
     networks = run.networks(["single", "both"])
     ensemble = Ensemble("fer", "mean", ("fer-single", "fer+ferplus-both"), (0.5, 0.5))
     card = TargetCard(settings=TargetSettings(), ensemble=ensemble_vote(ensemble, 2.0))
-    made = write_bundle(tmp_path / "bundle", "pieces", networks, {"fer": card}, NO_VIEWS, NO_VIEWS)
+    made = write_bundle(tmp_path / "bundle", "pieces", networks, {"fer": card}, NO_TTA, NO_TTA)
     content = json.loads((tmp_path / "bundle" / "reference.json").read_text())
     assert content["targets"]["fer"]["ensemble"] == {"weights": {"fer-single": 0.5, "fer+ferplus-both": 0.5},
                                                      "temperature": 2.0}  # fmt: skip
     assert made.predict(run.faces.images[:3]).shape == (3, 7)
     shutil.rmtree(tmp_path / "bundle")
     alone = TargetCard(settings=TargetSettings(), ensemble=Vote(weights={"fer-single": 1.0}))
-    made = write_bundle(tmp_path / "bundle", "alone", networks, {"fer": alone}, NO_VIEWS, NO_VIEWS)
+    made = write_bundle(tmp_path / "bundle", "alone", networks, {"fer": alone}, NO_TTA, NO_TTA)
     assert list(made.card.networks) == ["fer-single"]
 
 

@@ -60,11 +60,11 @@ def open_batcher(request, **options):
 
 def behind(batcher, mean, crowd, *jobs):
     """Answers to `jobs`, which all wait, in this order, behind one that keeps the network busy."""
-    first = crowd.submit(batcher.ask, mean, pictures(0))
+    first = crowd.submit(batcher.predict, mean, pictures(0))
     until(mean.began.is_set)
     waiting, asked = 0, []
     for classifier, images in jobs:
-        asked.append(crowd.submit(batcher.ask, classifier, images))
+        asked.append(crowd.submit(batcher.predict, classifier, images))
         waiting += len(images)
         until(lambda total=waiting: batcher.waiting == total)
     return first, asked
@@ -115,7 +115,7 @@ def test_a_slow_network_sees_few_pictures_at_once(request):
         return np.zeros((len(images), 2))
 
     batcher.meet(slow)
-    assert len(batcher.ask(slow, pictures(*range(40)))) == 40
+    assert len(batcher.predict(slow, pictures(*range(40)))) == 40
     assert max(sizes) <= 5
 
 
@@ -132,11 +132,11 @@ def test_who_would_be_delayed_too_long_is_refused_at_once_and_a_small_request_is
     gate.clear()
     # It takes longer than anybody has patience, but nobody else is there.
     left = threading.Event()
-    large = crowd.submit(batcher.ask, slow, pictures(*[1] * 1000), left.is_set)
+    large = crowd.submit(batcher.predict, slow, pictures(*[1] * 1000), left.is_set)
     until(lambda: batcher.waiting == 999)
     with pytest.raises(BusyError, match="too many to read 1,000 beside them"):
-        batcher.ask(slow, pictures(*[2] * 1000))
-    small = crowd.submit(batcher.ask, slow, pictures(3))
+        batcher.predict(slow, pictures(*[2] * 1000))
+    small = crowd.submit(batcher.predict, slow, pictures(3))
     until(lambda: batcher.waiting == 1000)
     gate.set()
     assert len(small.result(20)) == 1
@@ -154,13 +154,13 @@ def test_a_request_alone_is_answered_however_long_it_takes(request):
         return np.zeros((len(images), 2))
 
     batcher.meet(slow)
-    assert len(batcher.ask(slow, pictures(*range(60)))) == 60, "three times its patience, but never without a sign"
+    assert len(batcher.predict(slow, pictures(*range(60)))) == 60, "three times its patience, but never without a sign"
 
 
 def test_a_client_that_leaves_frees_the_network(crowd, request):
     batcher, mean = open_batcher(request, most_batch=2), Mean()
     left = threading.Event()
-    large = crowd.submit(batcher.ask, mean, pictures(*range(20, 60)), left.is_set)
+    large = crowd.submit(batcher.predict, mean, pictures(*range(20, 60)), left.is_set)
     until(mean.began.is_set)
     assert batcher.waiting == 38
     left.set()
@@ -168,7 +168,7 @@ def test_a_client_that_leaves_frees_the_network(crowd, request):
         large.result(20)
     assert batcher.waiting == 0
     mean.gate.set()
-    assert batcher.ask(mean, pictures(2))[0, 0] == 2
+    assert batcher.predict(mean, pictures(2))[0, 0] == 2
     assert mean.seen == [[20, 21], [2]]
 
 
@@ -190,21 +190,21 @@ def test_an_error_reaches_its_own_request_alone(crowd, request):
     assert asked[2].result(20)[0, 0] == 14
     with pytest.raises(ZeroDivisionError):
         asked[1].result(20)
-    assert batcher.ask(mean, pictures(5))[0, 0] == 5, "the thread lives on"
+    assert batcher.predict(mean, pictures(5))[0, 0] == 5, "the thread lives on"
 
 
 def test_a_queue_that_is_full_refuses(crowd, request):
     batcher, mean = open_batcher(request, most_waiting=4), Mean()
     _, asked = behind(batcher, mean, crowd, (mean, pictures(1, 2, 3)))
     with pytest.raises(BusyError, match="3 faces wait") as refused:
-        batcher.ask(mean, pictures(4, 5))
+        batcher.predict(mean, pictures(4, 5))
     assert refused.value.status == 503
     assert int(refused.value.headers["Retry-After"]) > 0
-    fits = crowd.submit(batcher.ask, mean, pictures(6))
+    fits = crowd.submit(batcher.predict, mean, pictures(6))
     mean.gate.set()
     assert fits.result(20)[0, 0] == 6
     assert asked[0].result(20)[:, 0].tolist() == [1, 2, 3]
-    assert len(batcher.ask(mean, pictures(*range(20, 30)))) == 10, "more than may wait, but nobody does"
+    assert len(batcher.predict(mean, pictures(*range(20, 30)))) == 10, "more than may wait, but nobody does"
 
 
 def test_who_waits_too_long_is_refused_and_not_asked_for(crowd, request):
@@ -215,7 +215,7 @@ def test_who_waits_too_long_is_refused_and_not_asked_for(crowd, request):
             each.result(20)
     mean.gate.set()
     until(lambda: batcher.waiting == 0)
-    assert batcher.ask(mean, pictures(2))[0, 0] == 2
+    assert batcher.predict(mean, pictures(2))[0, 0] == 2
     assert [1] not in mean.seen
 
 
@@ -226,7 +226,7 @@ def test_a_network_that_returns_too_little_is_an_error_not_a_shift(crowd, reques
         return np.zeros((len(images) - 1, 2))
 
     with pytest.raises(ValueError, match="1 answers for 2 pictures"):
-        batcher.ask(forgetful, pictures(1, 2))
+        batcher.predict(forgetful, pictures(1, 2))
 
 
 def test_the_thread_meets_a_network_before_requests_do(crowd, request):
@@ -252,7 +252,7 @@ def test_closing_answers_what_waits_and_refuses_the_rest(crowd):
     closing.result(20)
     assert asked[0].result(20)[0, 0] == 1
     with pytest.raises(BusyError):
-        batcher.ask(mean, pictures(2))
+        batcher.predict(mean, pictures(2))
 
 
 def test_a_budget_is_never_exceeded_and_comes_back(crowd):

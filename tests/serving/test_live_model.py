@@ -72,19 +72,19 @@ def answers(model):
 
 def test_what_ferkit_brings_answers_until_something_is_promoted_and_again_after(store, model, crown):
     _, client = store
-    model.look()
+    model.check_registry()
     assert answers(model) == ("local", "ok")
     crown("1")
     before = model.current()
-    model.look()
+    model.check_registry()
     assert answers(model) == ("1", "ok")
     assert (model.current().name, model.current().alias) == ("ferkit", "champion")
     assert before.version == "local", "who asked before keeps what was asked"
     same = model.current()
-    model.look()
+    model.check_registry()
     assert model.current() is same, "nothing is read twice"
     client.delete_registered_model_alias(REGISTERED_NAME, CHAMPION)
-    model.look()
+    model.check_registry()
     assert answers(model) == ("local", "ok")
 
 
@@ -96,18 +96,18 @@ def test_what_can_answer_does_while_the_rest_is_read(tmp_path, fallback):
         if served is None:
             seen.append((question.single, None))
             return
-        ask = served.ask("ferplus", single=True)
-        assert ask(FACE[None]).shape == (1, 8)
-        for early in (lambda: served.ask("fer", single=False), served.require_ready):
+        classifier = served.classifier("ferplus", single=True)
+        assert classifier(FACE[None]).shape == (1, 8)
+        for early in (lambda: served.classifier("fer", single=False), served.require_ready):
             with pytest.raises(NotReadyError, match="single=true"):
                 early()
         seen.append((question.single, served.version))
 
     model = LiveModel(tmp_path / "cache", fallback=fallback, registry=False, prepare=look_on)
-    model.look()
+    model.check_registry()
     assert seen == [(True, None), (False, "local")]
     model.current().require_ready()
-    assert model.current().ask("fer", single=False)(FACE[None]).shape == (1, 7)
+    assert model.current().classifier("fer", single=False)(FACE[None]).shape == (1, 7)
 
 
 def test_another_model_under_the_same_number_takes_over(model, tmp_path):
@@ -119,7 +119,7 @@ def test_another_model_under_the_same_number_takes_over(model, tmp_path):
             client.create_registered_model(REGISTERED_NAME)
             client.create_model_version(REGISTERED_NAME, source=(tmp_path / name).as_uri())
             client.set_registered_model_alias(REGISTERED_NAME, CHAMPION, "1")
-            model.look()
+            model.check_registry()
             assert answers(model) == ("1", "ok")
             assert set(weights) < set(model.current().reference.card.networks)
             client.delete_registered_model(REGISTERED_NAME)
@@ -127,51 +127,51 @@ def test_another_model_under_the_same_number_takes_over(model, tmp_path):
 
 def test_a_champion_that_cannot_be_read_does_not_take_over(model, crown, caplog):
     crown("2")
-    model.look()
+    model.check_registry()
     crown("3")
     for _ in range(3):
-        model.look()
+        model.check_registry()
     assert answers(model) == ("2", "away")
     assert model.registry.error == "the champion cannot be read; the log of the service says why."
     assert len([record for record in caplog.records if "b.npz" in record.getMessage()]) == 1, "told once"
     crown("1")
-    model.look()
+    model.check_registry()
     assert answers(model) == ("1", "ok")
 
 
 def test_without_the_registry_the_last_champion_answers(model, crown, tmp_path, fallback):
     crown("2")
-    model.look()
+    model.check_registry()
     nobody = f"http://127.0.0.1:{free_port()}"
     with registry_at(nobody), pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         again = LiveModel(tmp_path / "cache", fallback=fallback)
-        again.look()
+        again.check_registry()
         assert answers(again) == ("2", "away")
         assert again.current().alias == "champion"
         first = LiveModel(tmp_path / "empty", fallback=fallback)
-        first.look()
+        first.check_registry()
         assert answers(first) == ("local", "away")
         (tmp_path / "cache" / "last_champion.json").write_text("[]")
         broken = LiveModel(tmp_path / "cache", fallback=fallback)
-        broken.look()
+        broken.check_registry()
         assert answers(broken) == ("local", "away")
-    again.look()
+    again.check_registry()
     assert answers(again) == ("2", "ok")
 
 
 def test_no_model_at_all_is_said_and_looked_for_again(tmp_path, fallback, caplog):
     folder = tmp_path / "later"
     model = LiveModel(tmp_path, fallback=folder, registry=False)
-    model.look()
-    model.look()
+    model.check_registry()
+    model.check_registry()
     with pytest.raises(NotReadyError) as refused:
         model.current()
     assert str(refused.value) == "no model can be read; the log of the service says why."
     assert refused.value.status == 503
     assert [record.getMessage().count("no reference models there") for record in caplog.records] == [1], "told once"
     shutil.copytree(fallback, folder)
-    model.look()
+    model.check_registry()
     assert answers(model) == ("local", "none")
 
 

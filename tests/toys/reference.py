@@ -24,7 +24,7 @@ def write_toy_reference(folder: Path, weights: dict[str, float] | None = None, *
     networks["student"] = _network(folder, "student", BackboneSettings(name="fernet_lite", width=8), 9)
     votes = {"ensemble": Vote(weights=weights), "student": Vote(weights={"student": 1.0})}
     targets = {target: TargetCard(settings=TargetSettings(name=target), **votes) for target in TARGETS}
-    ReferenceCard(name="toy", networks=networks, targets=targets, views=TestTimeAugmentation(flip=flip)).write(folder)
+    ReferenceCard(name="toy", networks=networks, targets=targets, tta=TestTimeAugmentation(flip=flip)).write(folder)
     (folder / "MODEL_CARD.md").write_text(CARD)
     return folder
 

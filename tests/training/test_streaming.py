@@ -15,11 +15,11 @@ from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import FER_EMOTIONS
 from ferkit.data.picture_blocks import blocks
 from ferkit.errors import DataError
-from ferkit.models.face_model import FaceModel, ask
+from ferkit.models.face_model import FaceModel, predict_targets
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.preparation.cleaning import CleaningSettings, drop_non_faces
-from ferkit.preparation.picture_table import facts
+from ferkit.preparation.picture_table import picture_table
 from ferkit.sources import FolderSettings, load
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from ferkit.training.examples import Examples, join
@@ -126,7 +126,9 @@ def test_grey_pictures_say_the_same_in_colour(tmp_path):
         )
         colour.set_weights(grey.get_weights())
         as_rgb = np.repeat(pixels[..., None], 3, axis=-1)
-        np.testing.assert_allclose(ask(colour, as_rgb, ["fer"])["fer"], ask(grey, pixels, ["fer"])["fer"], atol=1e-4)
+        np.testing.assert_allclose(
+            predict_targets(colour, as_rgb, ["fer"])["fer"], predict_targets(grey, pixels, ["fer"])["fer"], atol=1e-4
+        )
 
 
 def test_blue_comes_first_where_the_weights_expect_it():
@@ -191,7 +193,7 @@ def test_methods_that_make_pictures_are_refused(streamed):
 def test_validation_and_cleaning_find_the_same(tmp_path):
     memory = generate(SyntheticSettings(count=200, non_faces=0.1, duplicates=0.1)).faces
     files = stored(memory, tmp_path)
-    assert facts(files).equals(facts(memory))
+    assert picture_table(files).equals(picture_table(memory))
     one, other = (drop_non_faces(each, CleaningSettings()) for each in (memory, files))
     assert other.manifest["dropped"].any()
     assert other.manifest.equals(one.manifest)

@@ -32,10 +32,11 @@ def export_reference(
     student: Annotated[
         str | None, typer.Option(help="Label of the network that the ensemble taught; the runs' only one if empty.")
     ] = None,
-    views: Annotated[
-        Seen, typer.Option(help="Of each picture, for the ensemble; run: as the first run predicts.")
+    tta: Annotated[
+        Seen,
+        typer.Option("--views", help="Of each picture, for the ensemble; run: as the first run predicts."),
     ] = "run",
-    student_views: Annotated[Seen, typer.Option(help="The same for the student.")] = "once",
+    student_tta: Annotated[Seen, typer.Option("--student-views", help="The same for the student.")] = "once",
     to: Annotated[Path, typer.Option(help="Folder to write; older reference models there are replaced.")] = Path(
         "ferkit/reference"
     ),
@@ -56,8 +57,8 @@ def export_reference(
     choice = Choice(
         members=tuple(each.strip() for each in members.split(",") if each.strip()),
         student=student,
-        views=views,
-        student_views=student_views,
+        tta=tta,
+        student_tta=student_tta,
     )
     faces = load_fer2013(Fer2013Settings(path=data))
     with network_progress() as on_pictures:

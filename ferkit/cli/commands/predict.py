@@ -18,7 +18,7 @@ from ferkit.data.folder_search import reasons
 from ferkit.data.labels import Target
 from ferkit.detection.loading import DetectorName, load_detector
 from ferkit.errors import ConfigError
-from ferkit.inference.batches import BATCH, Output, look
+from ferkit.inference.batches import BATCH, Output, predict_pictures
 from ferkit.inference.inputs import Source, SourceList, list_sources, read_list
 from ferkit.inference.predictor import Predictor
 from ferkit.inference.results import MadeWith
@@ -114,16 +114,16 @@ def predict(
             outputs.append(batch)
         start = batch.place if batch else (0, 0)
         if webcam_number is None:
-            shots = pictures_of_sources(sources, every, start)
+            frames = pictures_of_sources(sources, every, start)
         else:
-            shots = pictures_of_webcam(webcam_number, every)
+            frames = pictures_of_webcam(webcam_number, every)
         _quiet()
         with PictureProgress(batch, sources, every) as progress:
-            groups = look(
-                shots, predictor, batch=1 if webcam else BATCH, ahead=not webcam, keep_pictures=draw is not None
+            groups = predict_pictures(
+                frames, predictor, batch=1 if webcam else BATCH, ahead=not webcam, keep_pictures=draw is not None
             )
             _answer(groups, [*outputs, progress], interruptions, webcam=webcam)
-    done = batch.stand if batch else told
+    done = batch.progress if batch else told
     if to:
         print(f"{to}: {done.faces:,} faces in {done.pictures:,} pictures")  # noqa: T201
     if draw:

@@ -113,7 +113,7 @@ class Batcher:
         with self._changed:
             return self._count()
 
-    def ask(
+    def predict(
         self, classifier: Classifier, images: NDArray[np.uint8], gone: Gone = nobody_leaves
     ) -> NDArray[np.floating]:
         """What `classifier` says about pictures (N, 48, 48) uint8; blocks until it has.
@@ -159,7 +159,7 @@ class Batcher:
         """Let the thread ask `classifier` once: some networks prepare themselves for each thread anew."""
         # A thread that is too busy will do so with the first request.
         with suppress(BusyError):
-            self.ask(classifier, np.zeros((1, SIZE, SIZE), np.uint8))
+            self.predict(classifier, np.zeros((1, SIZE, SIZE), np.uint8))
 
     def close(self) -> None:
         """Refuse what comes, answer what waits, and end the thread."""

@@ -16,7 +16,7 @@ from typing import Literal
 from ferkit.bundles.bundle import Reference
 from ferkit.errors import FerkitError, WeightsError
 from ferkit.serving.errors import NotReadyError
-from ferkit.serving.model.served import Ask, Served, now, without_registry
+from ferkit.serving.model.served import Served, ServedClassifier, now, without_registry
 
 __all__ = ["LiveModel", "RegistryState"]
 
@@ -78,7 +78,7 @@ class LiveModel:
         *,
         fallback: Path | None = None,
         registry: bool = True,
-        prepare: Callable[[Ask], None] = lambda _question: None,
+        prepare: Callable[[ServedClassifier], None] = lambda _classifier: None,
     ) -> None:
         self._cache = cache
         self._reload_seconds = reload_seconds
@@ -112,7 +112,7 @@ class LiveModel:
             raise NotReadyError(_UNREADABLE if self._failure else "the model is being read; try again in some seconds.")
         return self.served
 
-    def look(self) -> None:
+    def check_registry(self) -> None:
         """Take the champion if there is a new one; whatever goes wrong, what answers now goes on to answer."""
         try:
             found = self._newer()
@@ -132,7 +132,7 @@ class LiveModel:
 
     def _watch(self) -> None:
         while True:
-            self.look()
+            self.check_registry()
             if self.registry.state == "none" and self.served is not None:
                 return
             if self._stop.wait(self._reload_seconds if self.served else 2.0):
@@ -159,10 +159,10 @@ class LiveModel:
     def _take(self, served: Served) -> None:
         started, before = time.monotonic(), self.served
         try:
-            for question in served.questions():
-                question.warm_up()
-                self._prepare(question)
-                served.warm.update(question.networks)
+            for classifier in served.classifiers():
+                classifier.warm_up()
+                self._prepare(classifier)
+                served.warm.update(classifier.networks)
                 if before is None:
                     self.served = served
         except Exception:

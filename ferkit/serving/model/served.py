@@ -13,7 +13,7 @@ from ferkit.data.dataset import SIZE
 from ferkit.data.labels import Target
 from ferkit.serving.errors import ApiError, NotReadyError
 
-__all__ = ["Ask", "Served", "now", "without_registry"]
+__all__ = ["Served", "ServedClassifier", "now", "without_registry"]
 
 _ENSEMBLE_LATER = "the ensemble is being read; try again in some seconds, or ask the one network (single=true)."
 
@@ -52,14 +52,14 @@ class Served:
     @property
     def is_ready(self) -> bool:
         """Whether every question can be asked."""
-        return all(self.warm.issuperset(question.networks) for question in self.questions())
+        return all(self.warm.issuperset(classifier.networks) for classifier in self.classifiers())
 
     def require_ready(self) -> None:
         """Raise a `NotReadyError` unless every question can be asked."""
         if not self.is_ready:
             raise NotReadyError(_ENSEMBLE_LATER)
 
-    def ask(self, target: Target, *, single: bool) -> "Ask":
+    def classifier(self, target: Target, *, single: bool) -> "ServedClassifier":
         """What answers for `target`.
 
         Raises
@@ -74,26 +74,26 @@ class Served:
             )
         if card.vote(single=single) is None:
             raise ApiError(422, "no_single_network", f"{self.name} has no single network for {target}: single=false.")
-        question = Ask(self, target, single)
-        if not self.warm.issuperset(question.networks):
+        classifier = ServedClassifier(self, target, single)
+        if not self.warm.issuperset(classifier.networks):
             raise NotReadyError(_ENSEMBLE_LATER)
-        return question
+        return classifier
 
-    def questions(self) -> "list[Ask]":
+    def classifiers(self) -> "list[ServedClassifier]":
         """As many as it takes to ask every network that has a say; the quickest, which needs no TensorFlow, first."""
-        asked: set[str] = set()
+        covered: set[str] = set()
         found = []
         for target, card in self.reference.card.targets.items():
             for single in (True, False):
                 vote = card.vote(single=single)
-                if vote is not None and not asked.issuperset(vote.weights):
-                    found.append(Ask(self, target, single))
-                    asked.update(vote.weights)
+                if vote is not None and not covered.issuperset(vote.weights):
+                    found.append(ServedClassifier(self, target, single))
+                    covered.update(vote.weights)
         return found
 
 
 @dataclass(frozen=True)
-class Ask:
+class ServedClassifier:
     """A question to a model: equal ones may be asked together."""
 
     served: Served
