@@ -36,7 +36,7 @@ lint: $(READY)
 ui: $(READY)  ## open the MLflow UI on this checkout's runs
 	@$(BIN)/ferkit ui
 
-serve: $(READY)  ## open the page on the promoted model, or on the reference models
+serve: $(READY)  ## open the page on the promoted model, or on the shipped models
 	@$(BIN)/ferkit serve
 
 # backports-strenum 1.3 says Requires-Python <3.11, an upper bound that uv leaves aside and pip does not.

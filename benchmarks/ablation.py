@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.bundles.bundle import load_reference
+from ferkit.bundles.bundle import load_bundle
 from ferkit.config.loading import load_config
 from ferkit.config.run_config import RunConfig, Training
 from ferkit.data.labels import Target
@@ -153,10 +153,10 @@ def _alone(path: Path, label: str) -> list[str]:
 
 def _opinions(out: Path, base: RunConfig, data: RunData) -> dict[Target, Predictions]:
     """What the shipped ensemble says about each picture of Training."""
-    reference, folder = load_reference(), RunFolder(out)
+    bundle, folder = load_bundle(), RunFolder(out)
     pictures = data.faces.of_split("Training")
     missing = [target.name for target in base.targets if folder.read_teacher(target.name, SHIPPED) is None]
-    for name, said in reference.predict_targets(pictures.images, missing).items() if missing else ():
+    for name, said in bundle.predict_targets(pictures.images, missing).items() if missing else ():
         folder.write_teacher(Predictions(name, "Training", pictures.row, said), SHIPPED)
     found = {target.name: folder.read_teacher(target.name, SHIPPED) for target in base.targets}
     return {name: said for name, said in found.items() if said is not None}

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from ferkit.bundles.bundle import load_reference
+from ferkit.bundles.bundle import load_bundle
 from ferkit.detection.loading import load_detector
 from ferkit.inference.batches import predict_pictures
 from ferkit.inference.inputs import Source, list_sources
@@ -60,14 +60,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=96, help="pictures that are drawn of each size")
     parser.add_argument("--runs", type=int, default=3, help="runs of each line")
     arguments = parser.parse_args()
-    reference = load_reference()
+    bundle = load_bundle()
     with tempfile.TemporaryDirectory() as scratch:
         named = [(str(arguments.folder), list_sources([str(arguments.folder)]).sources)] if arguments.folder else []
         for title, sources in named or draw_pictures(Path(scratch), arguments.count):
             print(f"{title}, {len(sources)} pictures, a second")
-            for single in (True, False) if reference.has_student else (False,):
-                classify = partial(reference.predict, single=single)
-                predictor = Predictor(classify, reference.classes("fer"), load_detector("blazeface"))
+            for single in (True, False) if bundle.has_student else (False,):
+                classify = partial(bundle.predict, single=single)
+                predictor = Predictor(classify, bundle.classes("fer"), load_detector("blazeface"))
                 pictures_a_second(sources[:40], predictor, ahead=False, batch=32)
                 rates = np.array(
                     [

@@ -8,7 +8,7 @@ scikit-learn brings (a temple, a flower; ``--backgrounds FOLDER`` adds pictures 
 square that was pasted is the truth: a face is found if a box shares 0.3 of their union with it; a box that shares less
 than 0.1 is on no face.
 
-Only the framing is judged with a network as well: the student of the reference models reads each face as it was, and as
+Only the framing is judged with a network as well: the student of the shipped models reads each face as it was, and as
 it is cut from the scene about BlazeFace's box.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_images
 
-from ferkit.bundles.bundle import load_reference
+from ferkit.bundles.bundle import load_bundle
 from ferkit.data.folder_search import find_files
 from ferkit.data.labels import FERPLUS_VOTES
 from ferkit.data.picture_files import SUFFIXES, read_picture
@@ -186,10 +186,10 @@ def print_framing(detector: Detector, faces: Picture, emotions: NDArray[np.int8]
         / sides
     )
     print(f"side of the picture / side of the box: {np.median(scale):.3f}; its centre above: {np.median(up):.3f}")
-    reference = load_reference()
+    bundle = load_bundle()
 
     def right(images: Picture) -> str:
-        said = reference.predict(images, "fer", single=reference.has_student).argmax(axis=1)
+        said = bundle.predict(images, "fer", single=bundle.has_student).argmax(axis=1)
         return f"{100 * (said == emotions[kept]).mean():.1f} %"
 
     print(f"right of {len(kept)} faces as they were: {right(faces[kept])}")

@@ -270,7 +270,7 @@ def ours(bundle: Path | None, seconds: float, rounds: int) -> list[Seen]:
             "FERKIT_SERVE_PORT": str(port),
             "FERKIT_SERVE_BUNDLE": str(bundle.resolve() if bundle else ""),
         }
-        # Without a registry the reference answers.
+        # Without a registry the shipped models answer.
         environment.pop("MLFLOW_TRACKING_URI", None)
         with started(line, f"127.0.0.1:{port}", "/readyz", environment, Path(place)) as process:
             return measured(f"127.0.0.1:{port}", OURS, seconds, rounds, process)
@@ -292,7 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=15, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="times that each is made")
-    parser.add_argument("--bundle", type=Path, help="serve the model in this folder instead of the reference")
+    parser.add_argument("--bundle", type=Path, help="serve the model in this folder instead of the shipped ones")
     parser.add_argument("--peers", default="fer,deepface", help="which; empty for none")
     parser.add_argument("--url", help="measure this server of ours instead of starting one")
     parser.add_argument("--cache", type=Path, default=ROOT / ".ferkit" / "peers", help="where peers are installed")

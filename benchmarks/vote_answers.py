@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.bundles.bundle import Reference, load_reference
+from ferkit.bundles.bundle import Bundle, load_bundle
 from ferkit.data.dataset import FaceDataset
 from ferkit.files import written_whole
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
@@ -25,21 +25,21 @@ ANSWERS = Path(__file__).with_name("vote_answers.npz")
 SPLITS = ("Training", "PublicTest")
 
 
-def voters(reference: Reference) -> list[str]:
+def voters(bundle: Bundle) -> list[str]:
     """Names of the networks that have a vote for some target."""
-    cards = reference.card.targets.values()
+    cards = bundle.card.targets.values()
     return list(dict.fromkeys(name for card in cards for name in card.vote(single=False).weights))
 
 
-def answers(reference: Reference, faces: FaceDataset, limit: int | None) -> dict[str, NDArray[np.generic]]:
+def answers(bundle: Bundle, faces: FaceDataset, limit: int | None) -> dict[str, NDArray[np.generic]]:
     """The arrays of the file."""
     found: dict[str, NDArray[np.generic]] = {}
     for split in SPLITS:
         pictures = faces.of_split(split).take(np.arange(len(faces.of_split(split)))[:limit])
         found[f"row {split}"] = pictures.row.astype(np.int32)
-        for name in voters(reference):
+        for name in voters(bundle):
             start = time.perf_counter()
-            predicted = reference.predict_network(name, pictures.images, reference.card.tta)
+            predicted = bundle.predict_network(name, pictures.images, bundle.card.tta)
             found |= {f"{split} {name} {target}": each.astype(np.float16) for target, each in predicted.items()}
             print(f"{split}: {len(pictures)} pictures, {name}, {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return found
@@ -53,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     faces = load_fer2013(Fer2013Settings(path=arguments.data, ferplus="off"))
     with written_whole(arguments.to) as part:
-        np.savez_compressed(part, **answers(load_reference(), faces, arguments.limit))
+        np.savez_compressed(part, **answers(load_bundle(), faces, arguments.limit))
 
 
 if __name__ == "__main__":

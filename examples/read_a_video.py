@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from ferkit.bundles.bundle import load_reference
+from ferkit.bundles.bundle import load_bundle
 from ferkit.data.picture_files import read_picture
 from ferkit.detection.loading import load_detector
 from ferkit.inference.predictor import Predictor
@@ -37,9 +37,9 @@ def main() -> None:
     parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument("--frames", type=int, default=60, help="of the video that is made")
     arguments = parser.parse_args()
-    reference = load_reference()
-    # reference.predict alone asks the whole vote: more accurate, many times slower.
-    predictor = Predictor(partial(reference.predict, single=True), reference.classes("fer"), load_detector("blazeface"))
+    bundle = load_bundle()
+    # bundle.predict alone asks the whole vote: more accurate, many times slower.
+    predictor = Predictor(partial(bundle.predict, single=True), bundle.classes("fer"), load_detector("blazeface"))
     with tempfile.TemporaryDirectory() as folder:
         video = arguments.video or Path(folder) / "drawn.avi"
         if not arguments.video:

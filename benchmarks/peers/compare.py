@@ -1,4 +1,4 @@
-"""The reference of ferkit beside other packages that recognise facial expressions: same pictures, same run.
+"""The shipped models of ferkit beside other packages that recognise facial expressions: same pictures, same run.
 
     python benchmarks/peers/compare.py DATA [--limit N] [--rounds 3] [--only NAME]
 
@@ -118,7 +118,7 @@ def command(peer: Peer, cache: Path) -> tuple[list[str], Path]:
     runner = RUNNERS / peer.runner
     if not peer.packages:
         if not (ROOT / "ferkit" / "bundles" / "reference" / "reference.json").is_file():
-            raise PeerError("no reference model yet")
+            raise PeerError("no shipped models yet")
         return [sys.executable, str(runner)], ROOT
     folder = cache / runner.stem
     wanted = "\n".join((*peer.packages, *peer.alone))

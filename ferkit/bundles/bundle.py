@@ -1,4 +1,4 @@
-"""The reference models that ferkit ships: an ensemble, and one network that was taught by it."""
+"""A bundle: networks on disk that answer together, an ensemble, and one network that was taught by it."""
 
 import hashlib
 import importlib.util
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.backbones.network import build_network
-from ferkit.bundles.card import ReferenceCard, Vote
+from ferkit.bundles.card import BundleCard, Vote
 from ferkit.bundles.weights import read_half
 from ferkit.data.dataset import FaceDataset, require_faces
 from ferkit.data.labels import Split, Target, class_names
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
     from ferkit.models.litert import LiteRTNetwork
 
-__all__ = ["REFERENCE", "NetworkProgress", "Reference", "load_reference"]
+__all__ = ["SHIPPED", "Bundle", "NetworkProgress", "load_bundle"]
 
-REFERENCE = Path(__file__).with_name("reference")
+SHIPPED = Path(__file__).with_name("reference")
 
 # Pictures between two signs of life.
 _CHUNK = 512
 
 
-class Reference:
+class Bundle:
     """Networks on disk that answer together; reading one, and importing Keras, waits until it has to predict.
 
     Parameters
@@ -55,7 +55,7 @@ class Reference:
     def __init__(self, folder: Path, *, quick: bool = True) -> None:
         self.folder = folder
         self._is_quick = quick and importlib.util.find_spec("ai_edge_litert") is not None
-        self.card = ReferenceCard.read(folder)
+        self.card = BundleCard.read(folder)
         self._networks: dict[str, keras.Model] = {}
         self._quick: dict[str, LiteRTNetwork] = {}
         for network in self.card.networks.values():
@@ -172,7 +172,7 @@ class Reference:
         Examples
         --------
         >>> faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48), dtype=np.uint8)
-        >>> load_reference().predict(faces, "ferplus", single=True).shape
+        >>> load_bundle().predict(faces, "ferplus", single=True).shape
         (2, 8)
         """
         return self.predict_targets(images, [target], single=single, on_pictures=on_pictures)[target]
@@ -201,30 +201,30 @@ class Reference:
 
     def _vote_for(self, target: Target, *, single: bool) -> Vote:
         if target not in self.card.targets:
-            raise DataError(f"target {target!r}: the reference answers for {', '.join(self.targets)}.")
+            raise DataError(f"target {target!r}: this bundle answers for {', '.join(self.targets)}.")
         vote = self.card.targets[target].vote(single=single)
         if vote is None:
-            raise DataError(f"target {target!r}: this reference has no student; ask the ensemble (single=False).")
+            raise DataError(f"target {target!r}: this bundle has no student; ask the ensemble (single=False).")
         return vote
 
 
-def load_reference(folder: Path | None = None) -> Reference:
-    """The reference models in `folder`, those that ferkit ships if empty.
+def load_bundle(folder: Path | None = None) -> Bundle:
+    """The bundle in `folder`, the models that ferkit ships if empty.
 
     Raises
     ------
     WeightsError
-        If there are none, or a file is not the one that was exported.
+        If there is none, or a file is not the one that was exported.
 
     Examples
     --------
-    >>> reference = load_reference()
-    >>> reference.targets
+    >>> bundle = load_bundle()
+    >>> bundle.targets
     ('fer', 'ferplus')
-    >>> reference.classes("ferplus")[:2]
+    >>> bundle.classes("ferplus")[:2]
     ('neutral', 'happiness')
     """
-    return Reference(folder or REFERENCE)
+    return Bundle(folder or SHIPPED)
 
 
 def _check(file: Path, sha256: str) -> None:
@@ -232,7 +232,7 @@ def _check(file: Path, sha256: str) -> None:
         with file.open("rb") as opened:
             found = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"{file}: {error.strerror}; the reference names it. Install ferkit again.") from error
+        raise WeightsError(f"{file}: {error.strerror}; reference.json names it. Install ferkit again.") from error
     if found != sha256:
         raise WeightsError(
             f"{file}: sha256 {found}, expected {sha256}: the file was changed or cut short. Install ferkit again."

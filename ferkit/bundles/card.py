@@ -1,4 +1,4 @@
-"""``reference.json``: what the networks of a reference ensemble are, and how they vote."""
+"""``reference.json``: what the networks of a bundle are, and how they vote."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -12,7 +12,7 @@ from ferkit.data.targets import TargetSettings
 from ferkit.errors import WeightsError
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 
-__all__ = ["CARD", "LiteRTCard", "NetworkCard", "ReferenceCard", "TargetCard", "Vote"]
+__all__ = ["CARD", "BundleCard", "LiteRTCard", "NetworkCard", "TargetCard", "Vote"]
 
 CARD = "reference.json"
 
@@ -102,7 +102,7 @@ class TargetCard(_Card):
         return self.student if single else self.ensemble
 
 
-class ReferenceCard(_Card):
+class BundleCard(_Card):
     """The whole of ``reference.json``.
 
     Attributes
@@ -155,12 +155,12 @@ class ReferenceCard(_Card):
             return cls.model_validate_json(file.read_bytes())
         except FileNotFoundError:
             raise WeightsError(
-                f"{file}: no reference models there. Install a release of ferkit, which brings them, or make them: "
+                f"{file}: no bundle there. Install a release of ferkit, which brings one, or make one: "
                 "`ferkit export-reference RUN`."
             ) from None
         except (OSError, ValidationError) as error:
             raise WeightsError(
-                f"{file}: not a reference that this ferkit reads: {' '.join(str(error).split())}"
+                f"{file}: not a bundle that this ferkit reads: {' '.join(str(error).split())}"
             ) from error
 
     def write(self, folder: Path) -> None:

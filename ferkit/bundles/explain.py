@@ -13,7 +13,7 @@ from ferkit.models.opened_network import OpenedNetwork
 if TYPE_CHECKING:
     import keras
 
-    from ferkit.bundles.bundle import Reference
+    from ferkit.bundles.bundle import Bundle
 
 __all__ = ["explain", "grad_cam"]
 
@@ -56,14 +56,14 @@ def grad_cam(
 
 
 def explain(
-    reference: "Reference",
+    bundle: "Bundle",
     images: NDArray[np.uint8],
     target: Target,
     *,
     single: bool,
     class_index: int | NDArray[np.integer],
 ) -> NDArray[np.float32]:
-    """Where in each picture the networks of `reference` see something that speaks for a class.
+    """Where in each picture the networks of `bundle` see something that speaks for a class.
 
     The mean of their maps, each scaled to 1, with the weights of their vote; where their answers are averaged over a
     picture and its mirror image, so are the maps.
@@ -71,7 +71,7 @@ def explain(
     Parameters
     ----------
     images : (N, 48, 48) uint8
-        As for `Reference.predict`.
+        As for `Bundle.predict`.
     single
         Explain the student's answer instead of the ensemble's.
     class_index
@@ -87,17 +87,17 @@ def explain(
     DataError
         If nothing here answers for the target, or as `grad_cam`.
     """
-    vote = reference.card.targets[target].vote(single=single) if target in reference.targets else None
+    vote = bundle.card.targets[target].vote(single=single) if target in bundle.targets else None
     if vote is None:
-        raise DataError(f"target {target!r}: this reference has no {'student' if single else 'ensemble'} for it.")
+        raise DataError(f"target {target!r}: this bundle has no {'student' if single else 'ensemble'} for it.")
     _checked(images, target, class_index)
-    tta = reference.card.student_tta if single else reference.card.tta
+    tta = bundle.card.student_tta if single else bundle.card.tta
     heat = np.zeros((len(images), SIZE, SIZE), dtype=np.float32)
     for name, weight in vote.weights.items():
         # Reading a network that has no say would cost memory and time.
         if weight == 0:
             continue
-        network = reference.network(name)
+        network = bundle.network(name)
         heat += weight * grad_cam(network, images, target, class_index)
         if tta.flip:
             heat += weight * grad_cam(network, images[:, :, ::-1], target, class_index)[:, :, ::-1]

@@ -1,4 +1,4 @@
-"""Writing a bundle: the folder that `ferkit.bundles.bundle.Reference` reads, shipped, registered and served.
+"""Writing a bundle: the folder that `ferkit.bundles.bundle.Bundle` reads, shipped, registered and served.
 
 Of networks that vote together it holds the weights in half precision (`ferkit.bundles.weights`) and ``reference.json``,
 which says how to build the networks and how they vote (`ferkit.bundles.card`), beside files for people.
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferkit.backbones import BackboneSettings
-from ferkit.bundles.bundle import Reference
-from ferkit.bundles.card import NetworkCard, ReferenceCard, TargetCard, Vote
+from ferkit.bundles.bundle import Bundle
+from ferkit.bundles.card import BundleCard, NetworkCard, TargetCard, Vote
 from ferkit.bundles.weights import write_half
 from ferkit.data.labels import Target, class_names
 from ferkit.models.ensemble import Ensemble
@@ -80,10 +80,10 @@ def bundle_card(
     targets: Mapping[Target, TargetCard],
     tta: TestTimeAugmentation,
     student_tta: TestTimeAugmentation,
-) -> ReferenceCard:
+) -> BundleCard:
     """``reference.json`` of the networks that have a vote for one of `targets`; the others are left out."""
     used = set(_voters(targets.values()))
-    return ReferenceCard(
+    return BundleCard(
         name=name,
         networks={name: card for name, card in networks.items() if name in used},
         targets=dict(targets),
@@ -99,7 +99,7 @@ def write_bundle(
     targets: Mapping[Target, TargetCard],
     tta: TestTimeAugmentation,
     student_tta: TestTimeAugmentation,
-) -> Reference:
+) -> Bundle:
     """Write what is in memory as a bundle into `folder`, which is made; networks without a vote are left out.
 
     Parameters
@@ -118,7 +118,7 @@ def write_bundle(
     used = set(_voters(targets.values()))
     written = write_networks([each for each in networks if each.name in used], folder)
     bundle_card(name, written, targets, tta, student_tta).write(folder)
-    return Reference(folder)
+    return Bundle(folder)
 
 
 def _voters(targets: Iterable[TargetCard]) -> Iterable[str]:

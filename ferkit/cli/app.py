@@ -44,8 +44,7 @@ class Commands(LazyGroup):
         "evaluate": CommandSource("ferkit.cli.commands.evaluate", "Judge models that exist already."),
         "export-reference": CommandSource(
             "ferkit.cli.commands.export_reference",
-            "Make the reference models: small weights, votes chosen on PublicTest, the published table, the model "
-            "card.",
+            "Make the shipped models: small weights, votes chosen on PublicTest, the published table, the model card.",
         ),
         "predict": CommandSource(
             "ferkit.cli.commands.predict", "Find the faces of pictures, and say which emotion each shows."
@@ -55,7 +54,7 @@ class Commands(LazyGroup):
         ),
         "serve": CommandSource(
             "ferkit.cli.commands.serve",
-            "Open the page and the API on the champion of the registry, or on the reference models if there is none.",
+            "Open the page and the API on the champion of the registry, or on the shipped models if there is none.",
         ),
         "promote": CommandSource(
             "ferkit.cli.commands.promote",

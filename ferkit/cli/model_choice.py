@@ -1,4 +1,4 @@
-"""The model that `--model` names: the reference models, a bundle like them, a model of the registry, or one network."""
+"""The model that `--model` names: the shipped models, a bundle like them, a model of the registry, or one network."""
 
 from dataclasses import dataclass
 from functools import cache, partial
@@ -41,7 +41,7 @@ def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoi
     Parameters
     ----------
     name
-        None for the reference models that ferkit ships; a file that ends with .keras; a folder with a
+        None for the models that ferkit ships; a file that ends with .keras; a folder with a
         ``reference.json``; or a model of the registry, ``models:/ferkit@champion`` or ``models:/ferkit-fernet/3``.
     single
         Ask the one network that learnt from the ensemble.
@@ -53,14 +53,14 @@ def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoi
     """
     if name and name.endswith(".keras"):
         if single:
-            raise ConfigError("--single is one of the reference models, --model names another: give one of them.")
+            raise ConfigError("--single is one of the shipped models, --model names another: give one of them.")
         return _of_file(Path(name), target)
-    from ferkit.bundles.bundle import load_reference
+    from ferkit.bundles.bundle import load_bundle
     from ferkit.monitoring.profile import bundle_sha256
 
-    reference = load_reference(bundle_folder(name) if name else None)
-    classify = partial(reference.predict, target=target, single=single)
-    return ModelChoice(classify, reference.classes(target), bundle_sha256(reference.folder))
+    bundle = load_bundle(bundle_folder(name) if name else None)
+    classify = partial(bundle.predict, target=target, single=single)
+    return ModelChoice(classify, bundle.classes(target), bundle_sha256(bundle.folder))
 
 
 def _of_file(file: Path, target: Target) -> ModelChoice:

@@ -1,6 +1,6 @@
 """The Keras models that are exported: pictures in, probabilities by target out, nothing left to do outside.
 
-Everything that `Reference.predict` does around its networks lies inside: the views of each picture, the weights of the
+Everything that `Bundle.predict` does around its networks lies inside: the views of each picture, the weights of the
 vote, the temperature.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ferkit.backbones.network import PROBABILITIES
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import Vote
 from ferkit.data.dataset import SIZE
 from ferkit.data.labels import Target, class_names
@@ -61,8 +61,8 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     return keras.Model(picture, outputs, name=name or network.name)
 
 
-def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model":
-    """All that `reference` does to answer for its targets, as one model: calibrated probabilities by target.
+def vote_network(bundle: Bundle, *, single: bool = False) -> "keras.Model":
+    """All that `bundle` does to answer for its targets, as one model: calibrated probabilities by target.
 
     Parameters
     ----------
@@ -76,17 +76,17 @@ def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model"
     """
     import keras
 
-    votes = {target: card.vote(single=single) for target, card in reference.card.targets.items()}
+    votes = {target: card.vote(single=single) for target, card in bundle.card.targets.items()}
     voting = {target: vote for target, vote in votes.items() if vote is not None}
     if not voting:
-        raise DataError(f"{reference.folder}: this reference has no student; leave out --single.")
-    tta = reference.card.student_tta if single else reference.card.tta
+        raise DataError(f"{bundle.folder}: this bundle has no student; leave out --single.")
+    tta = bundle.card.student_tta if single else bundle.card.tta
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
     seen = list(_augmented(picture, tta))
     stacked = keras.ops.concatenate(seen, axis=0) if len(seen) > 1 else picture
     # The same backbone may vote several times, from several seeds: each needs a name of its own.
     members = {
-        name: answering(reference.network(name), f"voter_{number}")
+        name: answering(bundle.network(name), f"voter_{number}")
         for number, name in enumerate(sorted({name for vote in voting.values() for name in vote.weights}))
     }
     said = {
@@ -97,11 +97,11 @@ def vote_network(reference: Reference, *, single: bool = False) -> "keras.Model"
     outputs = {}
     for target, vote in voting.items():
         outputs[target] = _voted([said[name, target] for name in vote.weights], vote, len(seen))
-    return keras.Model(picture, outputs, name=f"{reference.card.name}_{'student' if single else 'vote'}")
+    return keras.Model(picture, outputs, name=f"{bundle.card.name}_{'student' if single else 'vote'}")
 
 
 def _voted(said: Sequence[Any], vote: Vote, view_count: int) -> Any:
-    """What `Reference.vote` makes of what its networks said about all views of pictures, in float32.
+    """What `Bundle.vote` makes of what its networks said about all views of pictures, in float32.
 
     The batch holds one view of every picture, then the next view of every picture. The mean over views and the one over
     networks are one sum: it is named by no operation that a network has inside, so int8 can leave it alone.

@@ -39,7 +39,7 @@ class Limits:
     accuracy: float
 
 
-# On the reference models and 1,000 pictures of PublicTest the worst were: docs/guides/export.md.
+# On the shipped models and 1,000 pictures of PublicTest the worst were: docs/guides/export.md.
 LIMITS: dict[Precision, Limits] = {
     "float32": Limits(largest=1e-3, mean=1e-5, agreement=0.998, accuracy=0.002),
     "float16": Limits(largest=0.05, mean=2e-3, agreement=0.99, accuracy=0.005),

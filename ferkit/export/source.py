@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.data.labels import Protocol, Target
 from ferkit.export.graph import answering, vote_network
 from ferkit.models.face_model import FaceModel, TargetProbabilities, forward
@@ -41,17 +41,17 @@ class ExportSource:
     protocols: dict[Target, Protocol]
 
     @classmethod
-    def of_reference(cls, reference: Reference, *, single: bool = False) -> Self:
-        """The whole vote of a reference, or its student."""
+    def of_bundle(cls, bundle: Bundle, *, single: bool = False) -> Self:
+        """The whole vote of a bundle, or its student."""
         # Compared with Keras, also where a file was exported before.
-        reference = Reference(reference.folder, quick=False)
-        network = vote_network(reference, single=single)
-        protocols = {target: reference.card.targets[target].settings.protocol for target in network.output}
+        bundle = Bundle(bundle.folder, quick=False)
+        network = vote_network(bundle, single=single)
+        protocols = {target: bundle.card.targets[target].settings.protocol for target in network.output}
 
         def predict(images: NDArray[np.uint8]) -> TargetProbabilities:
-            return reference.predict_targets(images, protocols, single=single)
+            return bundle.predict_targets(images, protocols, single=single)
 
-        return cls(f"{reference.card.name}-{'student' if single else 'vote'}", network, predict, protocols)
+        return cls(f"{bundle.card.name}-{'student' if single else 'vote'}", network, predict, protocols)
 
     @classmethod
     def of_file(cls, file: Path) -> Self:

@@ -1,10 +1,10 @@
-"""The LiteRT file of one network of a reference, so that it answers without Keras and TensorFlow."""
+"""The LiteRT file of one network of a bundle, so that it answers without Keras and TensorFlow."""
 
 import hashlib
 
 import numpy as np
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import LiteRTCard
 from ferkit.errors import WeightsError
 from ferkit.export.formats import Precision
@@ -17,19 +17,19 @@ from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 __all__ = ["write_litert_of"]
 
 
-def write_litert_of(reference: Reference, name: str, precision: Precision = "float32") -> Reference:
-    """Write ``<name>.tflite`` into the folder of `reference` and name it on the network's card.
+def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32") -> Bundle:
+    """Write ``<name>.tflite`` into the folder of `bundle` and name it on the network's card.
 
     Parameters
     ----------
     name
-        Of a network of the reference, usually the student.
+        Of a network of the bundle, usually the student.
     precision
         ``float32`` says what Keras says with the same weights; ``float16`` rounds them once more, for half the size.
 
     Returns
     -------
-    Reference
+    Bundle
         Read anew: it answers for that network with the file.
 
     Raises
@@ -37,17 +37,17 @@ def write_litert_of(reference: Reference, name: str, precision: Precision = "flo
     WeightsError
         If the file does not say what the network says; nothing is changed then.
     """
-    network = reference.network(name)
+    network = bundle.network(name)
     drawn = np.asarray(generate(SyntheticSettings(count=200)).faces.images)
-    file = reference.folder / f"{name}.tflite"
+    file = bundle.folder / f"{name}.tflite"
     write_litert(network, file, precision, representative=drawn)
     said = forward(network, drawn)
-    heads = reference.card.networks[name].heads
+    heads = bundle.card.networks[name].heads
     expected = {target: np.asarray(said[target] if isinstance(said, dict) else said) for target in heads}
     if wrong := violations(compare(expected, LiteRTNetwork(file)(drawn), {}), LIMITS[precision]):
         file.unlink()
         raise WeightsError(f"{file.name}: it does not say what the network says ({'; '.join(wrong)}).")
     card = LiteRTCard(file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
-    networks = {**reference.card.networks, name: reference.card.networks[name].model_copy(update={"litert": card})}
-    reference.card.model_copy(update={"networks": networks}).write(reference.folder)
-    return Reference(reference.folder)
+    networks = {**bundle.card.networks, name: bundle.card.networks[name].model_copy(update={"litert": card})}
+    bundle.card.model_copy(update={"networks": networks}).write(bundle.folder)
+    return Bundle(bundle.folder)

@@ -84,14 +84,14 @@ class Predictor:
     --------
     >>> from functools import partial
     >>> from pathlib import Path
-    >>> from ferkit.bundles.bundle import load_reference
+    >>> from ferkit.bundles.bundle import load_bundle
     >>> from ferkit.data.picture_files import read_picture
     >>> from ferkit.detection.loading import load_detector
-    >>> reference = load_reference()
-    >>> classify = partial(reference.predict, single=True)
-    >>> predictor = Predictor(classify, reference.classes("fer"), load_detector("blazeface"))
+    >>> bundle = load_bundle()
+    >>> classify = partial(bundle.predict, single=True)
+    >>> predictor = Predictor(classify, bundle.classes("fer"), load_detector("blazeface"))
     >>> faces = predictor.predict(read_picture(Path("docs/images/faces.png")))
-    >>> len(faces) > 10, {face.emotion for face in faces} <= set(reference.classes("fer"))
+    >>> len(faces) > 10, {face.emotion for face in faces} <= set(bundle.classes("fer"))
     (True, True)
     """
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import CARD
 from ferkit.data.dataset import FaceDataset, as_faces
 from ferkit.data.labels import Target, class_names
@@ -168,9 +168,9 @@ def bundle_sha256(folder: Path) -> str:
 
 
 def write_profile(
-    folder: Path, reference: Reference, faces: FaceDataset, public: Mapping[str, TargetProbabilities] | None = None
+    folder: Path, bundle: Bundle, faces: FaceDataset, public: Mapping[str, TargetProbabilities] | None = None
 ) -> Profile:
-    """Write ``profile.json`` into `folder`: what `faces` look like, and what `reference` says about PublicTest.
+    """Write ``profile.json`` into `folder`: what `faces` look like, and what `bundle` says about PublicTest.
 
     Every network is asked once. Without pictures for PublicTest, its answers are left out. ``reference.json`` must not
     change afterwards: its checksum tells whether a batch was made by this model.
@@ -178,8 +178,8 @@ def write_profile(
     Parameters
     ----------
     folder
-        Of the bundle: where the ``reference.json`` of `reference` lies.
-    reference
+        Of the bundle: where the ``reference.json`` of `bundle` lies.
+    bundle
         The networks.
     faces
         What they were trained on.
@@ -189,26 +189,24 @@ def write_profile(
     images = faces.of_split("PublicTest").images
     profile = Profile.of_pictures(faces).model_copy(update={"model": bundle_sha256(folder)})
     if len(images):
-        said = public if public is not None else _ask_all(reference, images)
-        answers, single = (_answers(reference, said, single=single) for single in (False, True))
+        said = public if public is not None else _ask_all(bundle, images)
+        answers, single = (_answers(bundle, said, single=single) for single in (False, True))
         profile = profile.model_copy(update={"answers": answers, "single_answers": single})
     (folder / PROFILE).write_text(profile.model_dump_json() + "\n")
     return profile
 
 
-def _ask_all(reference: Reference, images: Images) -> dict[str, TargetProbabilities]:
-    card = reference.card
+def _ask_all(bundle: Bundle, images: Images) -> dict[str, TargetProbabilities]:
+    card = bundle.card
     return {
-        name: reference.predict_network(name, images, card.student_tta if name in card.students else card.tta)
+        name: bundle.predict_network(name, images, card.student_tta if name in card.students else card.tta)
         for name in card.networks
     }
 
 
-def _answers(
-    reference: Reference, said: Mapping[str, TargetProbabilities], *, single: bool
-) -> dict[Target, AnswerProfile]:
+def _answers(bundle: Bundle, said: Mapping[str, TargetProbabilities], *, single: bool) -> dict[Target, AnswerProfile]:
     return {
-        target: answers_of(reference.vote(said, target, single=single), target)
-        for target, card in reference.card.targets.items()
+        target: answers_of(bundle.vote(said, target, single=single), target)
+        for target, card in bundle.card.targets.items()
         if card.vote(single=single)
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ferkit.bundles.bundle import NetworkProgress, Reference
+from ferkit.bundles.bundle import Bundle, NetworkProgress
 from ferkit.data.dataset import FaceDataset, as_faces
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings, labelled
@@ -20,14 +20,14 @@ __all__ = ["protocols_of", "try_bundle"]
 _TIMED = 15
 
 
-def protocols_of(reference: Reference) -> dict[Target, TargetSettings]:
+def protocols_of(bundle: Bundle) -> dict[Target, TargetSettings]:
     """How the labels of each of its targets are made."""
-    return {name: card.settings for name, card in reference.card.targets.items()}
+    return {name: card.settings for name, card in bundle.card.targets.items()}
 
 
 def try_bundle(
     name: str,
-    reference: Reference,
+    bundle: Bundle,
     faces: FaceDataset,
     protocols: Mapping[Target, TargetSettings],
     settings: EvaluationSettings,
@@ -59,30 +59,30 @@ def try_bundle(
         If PublicTest has no picture with a label, or as `ferkit.models.selection.selection_pictures` does.
     """
     public = selection_pictures(faces, selection)
-    asked = [target for target in reference.targets if target in protocols]
+    asked = [target for target in bundle.targets if target in protocols]
     parts = {target: labelled(public, target, protocols[target].protocol) for target in asked}
     for target, (pictures, _) in parts.items():
         if not len(pictures):
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
-    voters = {network for target in asked for network in reference.card.targets[target].ensemble.weights}
+    voters = {network for target in asked for network in bundle.card.targets[target].ensemble.weights}
     tell = NetworkProgress(name, len(public) * len(voters), on_pictures)
-    said = reference.predict_targets(as_faces(public.images), asked, on_pictures=tell)
+    said = bundle.predict_targets(as_faces(public.images), asked, on_pictures=tell)
     labels, answers, scores, milliseconds = {}, {}, {}, []
     for target, (pictures, distribution) in parts.items():
         probabilities = said[target][np.isin(public.row, pictures.row)]
         scores[target] = score(probabilities, distribution, settings, seed)
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
         answers[target] = probabilities.argmax(axis=1).astype(np.int8)
-        milliseconds.append(_latency(reference, target, pictures))
+        milliseconds.append(_latency(bundle, target, pictures))
     return Measurement(name, labels, answers, scores, max(milliseconds), selection.subset)
 
 
-def _latency(reference: Reference, target: Target, pictures: FaceDataset) -> float:
+def _latency(bundle: Bundle, target: Target, pictures: FaceDataset) -> float:
     """Median milliseconds for one face; the slowest target counts, for it is what a server may be asked."""
     taken = []
     for at in range(_TIMED + 1):
         one = np.asarray(as_faces(pictures.images[[at % len(pictures)]]))
         begin = time.perf_counter()
-        reference.predict(one, target)
+        bundle.predict(one, target)
         taken.append(1000 * (time.perf_counter() - begin))
     return float(np.median(taken[1:]))

@@ -73,7 +73,7 @@ def signature() -> "ModelSignature":
     )
 
 
-def log_model(bundle: JudgedBundle, name: str, lineage: Mapping[str, str]) -> "ModelInfo":
+def log_model(judged: JudgedBundle, name: str, lineage: Mapping[str, str]) -> "ModelInfo":
     """Write a bundle to the active MLflow run as a model, with its numbers and where it comes from.
 
     Parameters
@@ -87,7 +87,7 @@ def log_model(bundle: JudgedBundle, name: str, lineage: Mapping[str, str]) -> "M
 
     with tempfile.TemporaryDirectory() as scratch:
         # MLflow calls the folder of an artifact by its last part, and copies code by folder.
-        files = Path(shutil.copytree(bundle.reference.folder, Path(scratch) / "bundle"))
+        files = Path(shutil.copytree(judged.bundle.folder, Path(scratch) / "bundle"))
         code = shutil.copytree(Path(ferkit.__file__).parent, Path(scratch) / "ferkit", ignore=_NOT_NEEDED)
         logged = mlflow.pyfunc.log_model(
             name=name,
@@ -99,5 +99,5 @@ def log_model(bundle: JudgedBundle, name: str, lineage: Mapping[str, str]) -> "M
             metadata=dict(lineage),
             tags=dict(lineage),
         )
-    mlflow.log_metrics(bundle.metrics, model_id=logged.model_id)
+    mlflow.log_metrics(judged.metrics, model_id=logged.model_id)
     return logged

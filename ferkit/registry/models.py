@@ -1,4 +1,4 @@
-"""Models of MLflow's registry as folders on this machine, which `ferkit.bundles.bundle.Reference` reads.
+"""Models of MLflow's registry as folders on this machine, which `ferkit.bundles.bundle.Bundle` reads.
 
 Which registry it is, ``MLFLOW_TRACKING_URI`` says (and ``MLFLOW_REGISTRY_URI``, where the two differ).
 """
@@ -45,7 +45,7 @@ class RegisteredModel:
     run_id
         Of the MLflow run that made it.
     folder
-        The bundle, for `ferkit.bundles.bundle.Reference`. Not to be changed: later calls return the same folder.
+        The bundle, for `ferkit.bundles.bundle.Bundle`. Not to be changed: later calls return the same folder.
     """
 
     name: str

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
 from ferkit.evaluation.evaluate import EvaluationSettings
@@ -177,7 +177,7 @@ class _Trials:
 
     def __init__(self, challenger: RegisteredModel, pictures: Pictures, cache: Path, on_pictures: Progress) -> None:
         self._challenger, self._pictures, self._cache, self._on_pictures = challenger, pictures, cache, on_pictures
-        self._protocols = protocols_of(Reference(challenger.folder))
+        self._protocols = protocols_of(Bundle(challenger.folder))
         self._known: dict[str, Measurement] = {}
 
     def of(self, version: str) -> Measurement:
@@ -187,7 +187,7 @@ class _Trials:
             if version != self._challenger.version:
                 folder = load_version(version, self._cache, name).folder
             self._known[version] = try_bundle(
-                f"{name} version {version}", Reference(folder), self._pictures.faces, self._protocols,
+                f"{name} version {version}", Bundle(folder), self._pictures.faces, self._protocols,
                 self._pictures.settings, self._pictures.seed,
                 selection=self._pictures.selection, on_pictures=self._on_pictures,
             )  # fmt: skip

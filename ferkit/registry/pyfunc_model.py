@@ -17,7 +17,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.data.picture_files import decode_picture
 from ferkit.detection.base import Detector
 from ferkit.detection.loading import load_detector
@@ -30,7 +30,7 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
 
     def load_context(self, context: PythonModelContext) -> None:
         """Open the bundle; Keras waits until the first prediction."""
-        self._reference = Reference(Path(context.artifacts["bundle"]))
+        self._bundle = Bundle(Path(context.artifacts["bundle"]))
 
     @cached_property
     def _detector(self) -> Detector:
@@ -58,8 +58,8 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
         target, single, detect = asked.get("target", "fer"), asked.get("single", False), asked.get("detect", False)
         try:
             pictures = [_picture(cell, f"picture {at}") for at, cell in enumerate(model_input["picture"])]
-            classes = self._reference.classes(target)
-            classify = partial(self._reference.predict, target=target, single=single)
+            classes = self._bundle.classes(target)
+            classify = partial(self._bundle.predict, target=target, single=single)
             found = Predictor(classify, classes, self._detector if detect else None).predict_many(pictures)
         except FerkitError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error

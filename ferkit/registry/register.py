@@ -85,16 +85,16 @@ def register_run(run: TrainedRun, lineage: Lineage) -> pd.DataFrame:
     with within, tempfile.TemporaryDirectory() as scratch:
         registered = _registered_before(REGISTERED_NAME, content)
         if registered is None:
-            bundle = bundle_ensemble(run, Path(scratch) / "ensemble" / "bundle", lineage.origin())
-            registered = register_bundle(bundle, REGISTERED_NAME, "ensemble", lineage, content)
+            judged = bundle_ensemble(run, Path(scratch) / "ensemble" / "bundle", lineage.origin())
+            registered = register_bundle(judged, REGISTERED_NAME, "ensemble", lineage, content)
         made.append(registered)
         if run.config.registry.singles:
             for label in dict.fromkeys(training.label for training in run.config.trained()):
                 name = f"{REGISTERED_NAME}-{label}"
                 registered = _registered_before(name, content)
                 if registered is None:
-                    bundle = bundle_single(run, label, Path(scratch) / label / "bundle", lineage.origin())
-                    registered = register_bundle(bundle, name, label, lineage, content)
+                    judged = bundle_single(run, label, Path(scratch) / label / "bundle", lineage.origin())
+                    registered = register_bundle(judged, name, label, lineage, content)
                 made.append(registered)
     return pd.DataFrame(made, columns=["name", "version", "model_id"])
 
@@ -118,7 +118,7 @@ def _registered_before(name: str, content: str) -> tuple[str, str, str] | None:
 
 
 def register_bundle(
-    bundle: JudgedBundle, name: str, label: str, lineage: Lineage, content: str
+    judged: JudgedBundle, name: str, label: str, lineage: Lineage, content: str
 ) -> tuple[str, str, str]:
     """Log a bundle to the active MLflow run and make it the challenger of the registered model `name`.
 
@@ -139,7 +139,7 @@ def register_bundle(
         If the registry does not answer.
     """
     ensure_registered(name)
-    logged = log_model(bundle, label, lineage.tags())
+    logged = log_model(judged, label, lineage.tags())
     client = registry_client()
     with registry_errors(f"registered model {name}"):
         version = client.create_model_version(
@@ -147,19 +147,19 @@ def register_bundle(
             source=logged.model_uri,
             run_id=logged.run_id,
             tags={**lineage.tags(), CONTENT_TAG: content},
-            description=_description(bundle, label),
+            description=_description(judged, label),
             model_id=logged.model_id,
         )
         client.set_registered_model_alias(name, CHALLENGER, version.version)
     return name, str(version.version), str(logged.model_id)
 
 
-def _description(bundle: JudgedBundle, label: str) -> str:
+def _description(judged: JudgedBundle, label: str) -> str:
     """The beginning of a version's page: what it is and how good, and where the whole card is."""
     lines = [
         f"- {row['target']}, {row['model']}, {row['subset']}: accuracy {100 * row['accuracy']:.2f} %, "
         f"macro-F1 {row['macro_f1']:.4f}, ECE {row['expected_calibration_error']:.4f} ({row['pictures']} pictures)"
-        for row in bundle.scores[bundle.scores["role"] != "member"].to_dict("records")
+        for row in judged.scores[judged.scores["role"] != "member"].to_dict("records")
     ]
-    head = f"`{label}` of the run `{bundle.reference.card.name}`. Its model card: `artifacts/bundle/MODEL_CARD.md`."
+    head = f"`{label}` of the run `{judged.bundle.card.name}`. Its model card: `artifacts/bundle/MODEL_CARD.md`."
     return "\n".join([head, "", *lines])[:_LONGEST_DESCRIPTION]

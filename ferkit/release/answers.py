@@ -1,4 +1,4 @@
-"""What the reference models answered to each picture, kept so that a shipped number can be checked without the run.
+"""What the shipped models answered to each picture, kept so that a shipped number can be checked without the run.
 
 A file of some ten kilobytes: four bytes of the sha256 of each picture of PublicTest and PrivateTest, and the class that
 the ensemble and the student gave it for each target. No picture and no label is in it.
@@ -70,4 +70,4 @@ class KeptAnswers:
                 arrays = {name: stored[name] for name in stored.files}
             return cls(arrays.pop("picture"), arrays)
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{file}: no answers to compare with ({error}); export the reference again.") from error
+            raise DataError(f"{file}: no answers to compare with ({error}); export the bundle again.") from error

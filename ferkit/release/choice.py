@@ -1,4 +1,4 @@
-"""Which trainings in run folders become the reference models."""
+"""Which trainings in run folders become the shipped models."""
 
 import shlex
 from collections import Counter
@@ -20,7 +20,7 @@ Seen = Literal["run", "once", "flip", "ten_crop"]
 
 @dataclass(frozen=True)
 class Choice:
-    """What of the run folders becomes the reference.
+    """What of the run folders becomes a bundle.
 
     Attributes
     ----------
@@ -116,5 +116,5 @@ def choose(found: Sequence[Source], choice: Choice) -> tuple[list[Source], list[
 
 
 def file_of(file: Path, run: Path, runs: Sequence[Path]) -> str:
-    """What a file of one of several runs is called in the reference."""
+    """What a file of one of several runs is called in the bundle."""
     return f"{file.stem}-{run.resolve().name}{file.suffix}" if len(runs) > 1 else file.name

@@ -1,4 +1,4 @@
-"""Run folders to the reference models that ferkit ships: small weights, the vote, and what proves both.
+"""Run folders to the models that ferkit ships: small weights, the vote, and what proves both.
 
 Everything is chosen on PublicTest, and on what the small weights say: the vote, then its temperature. PrivateTest is
 read once, after that, for the table.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ferkit.bundles.bundle import NetworkProgress, Reference
-from ferkit.bundles.card import CARD, NetworkCard, ReferenceCard, TargetCard, Vote
+from ferkit.bundles.bundle import Bundle, NetworkProgress
+from ferkit.bundles.card import CARD, BundleCard, NetworkCard, TargetCard, Vote
 from ferkit.bundles.writing import BundledNetwork, bundle_card, ensemble_vote, write_networks
 from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
@@ -30,7 +30,7 @@ from ferkit.models.temperature import selection_temperature
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.monitoring.profile import write_profile
 from ferkit.release.choice import Choice, Source, choose, file_of, find_sources
-from ferkit.release.evaluate_reference import evaluate_reference
+from ferkit.release.evaluate_bundle import evaluate_bundle
 from ferkit.release.model_card import model_card
 from ferkit.release.scores_table import SCORES
 from ferkit.standalone.folder import RunFolder
@@ -59,8 +59,8 @@ def export_reference(
     choice: Choice,
     *,
     on_pictures: Callable[[str, int, int], None] = lambda _network, _done, _all: None,
-) -> Reference:
-    """Make the reference models in the folder `to` from trainings in run folders; older ones there are replaced.
+) -> Bundle:
+    """Make the shipped models in the folder `to` from trainings in run folders; older ones there are replaced.
 
     Parameters
     ----------
@@ -89,25 +89,25 @@ def export_reference(
         public = faces.of_split("PublicTest")
         draft = _draft(config, networks)
         draft.write(folder)
-        reference = Reference(folder)
+        bundle = Bundle(folder)
         said = {}
         for source in [*sources, *students]:
             asked = student_tta if source in students else tta
-            said[source.name] = _verified(reference, source, public, asked, on_pictures)
+            said[source.name] = _verified(bundle, source, public, asked, on_pictures)
         targets = _votes(config, said, faces, [each.name for each in students])
         card = bundle_card(config.name, networks, targets, tta, student_tta)
         for name in draft.networks.keys() - card.networks.keys():
             _LOG.info("%s gets no vote and is left out", name)
             (folder / networks[name].file).unlink()
         card.write(folder)
-        reference = Reference(folder)
+        bundle = Bundle(folder)
         for source in students:
             if source.name in card.networks:
-                reference = write_litert_of(reference, source.name)
-                said[source.name] = reference.predict_network(source.name, public.images, student_tta)
-        card = reference.card
+                bundle = write_litert_of(bundle, source.name)
+                said[source.name] = bundle.predict_network(source.name, public.images, student_tta)
+        card = bundle.card
         _LOG.info("judging %d networks on PublicTest and PrivateTest", len(card.networks))
-        judged = evaluate_reference(reference, faces, public=said, on_pictures=on_pictures)
+        judged = evaluate_bundle(bundle, faces, public=said, on_pictures=on_pictures)
         judged.scores.to_csv(folder / SCORES, index=False)
         judged.answers.write(folder)
         _copy_run_files(runs, folder)
@@ -115,12 +115,12 @@ def export_reference(
         text = model_card(card, records, judged.scores, _sizes(folder), choice.commands(runs))
         (folder / "MODEL_CARD.md").write_text(text)
         # Last: the profile names the checksum of reference.json.
-        write_profile(folder, reference, faces, said)
+        write_profile(folder, bundle, faces, said)
         _check_size(folder)
         if to.exists():
             shutil.rmtree(to)
         folder.rename(to)
-    return Reference(to)
+    return Bundle(to)
 
 
 def _write_networks(sources: Sequence[Source], folder: Path) -> dict[str, NetworkCard]:
@@ -150,23 +150,23 @@ def _check_size(folder: Path) -> None:
     if sum(sizes.values()) > LARGEST_BYTES:
         largest = sorted(sizes.items(), key=lambda item: -item[1])
         raise DataError(
-            f"the reference is {sum(sizes.values()) / 1e6:.1f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB may ship: "
+            f"the bundle is {sum(sizes.values()) / 1e6:.1f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB may ship: "
             f"{', '.join(f'{name} {size / 1e6:.1f} MB' for name, size in largest if size > 1e5)}. Name fewer members."
         )
 
 
-def _draft(config: RunConfig, networks: Mapping[str, NetworkCard]) -> ReferenceCard:
+def _draft(config: RunConfig, networks: Mapping[str, NetworkCard]) -> BundleCard:
     """A card whose vote is of no consequence, so that the networks can be asked."""
     targets: dict[Target, TargetCard] = {}
     for target in config.targets:
         heads = [name for name, card in networks.items() if target.name in card.heads]
         if heads:
             targets[target.name] = TargetCard(settings=target, ensemble=Vote(weights={heads[0]: 1.0}))
-    return ReferenceCard(name=config.name, networks=dict(networks), targets=targets)
+    return BundleCard(name=config.name, networks=dict(networks), targets=targets)
 
 
 def _verified(
-    reference: Reference,
+    bundle: Bundle,
     source: Source,
     public: FaceDataset,
     tta: TestTimeAugmentation,
@@ -176,7 +176,7 @@ def _verified(
 
     def predict(seen: TestTimeAugmentation) -> TargetProbabilities:
         told = NetworkProgress(source.name, len(public), on_pictures)
-        return reference.predict_network(source.name, public.images, seen, told)
+        return bundle.predict_network(source.name, public.images, seen, told)
 
     said = predict(source.record.prediction)
     for target in source.record.targets:
@@ -217,9 +217,7 @@ def _votes(
         }
         members = {name: each for name, each in predictions.items() if name not in students}
         if not members:
-            _LOG.info(
-                "%s: no network that may vote has a head for it, so the reference does not answer it", target.name
-            )
+            _LOG.info("%s: no network that may vote has a head for it, so the bundle does not answer it", target.name)
             continue
         # Who may vote, the export was told; the names in the run's configuration may be others.
         settings = config.ensemble.model_copy(update={"members": None})

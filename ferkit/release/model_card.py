@@ -1,4 +1,4 @@
-"""The model card of the reference models (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
+"""The model card of the shipped models (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,7 +6,7 @@ import pandas as pd
 import yaml
 
 from ferkit.backbones import BackboneSettings
-from ferkit.bundles.card import ReferenceCard, Vote
+from ferkit.bundles.card import BundleCard, Vote
 from ferkit.data.labels import class_names
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.release.scores_table import markdown_table, published_table
@@ -16,13 +16,13 @@ __all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "tta_
 
 
 def model_card(
-    card: ReferenceCard,
+    card: BundleCard,
     records: Mapping[str, MemberRecord],
     scores: pd.DataFrame,
     sizes: Mapping[str, int],
     commands: Sequence[str],
 ) -> str:
-    """What a person has to know before using the reference models, as Markdown.
+    """What a person has to know before using the shipped models, as Markdown.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def model_card(
     records
         How each of its networks was trained, by name.
     scores
-        As `ferkit.release.evaluate_reference.ReferenceEvaluation.scores`.
+        As `ferkit.release.evaluate_bundle.BundleEvaluation.scores`.
     sizes : bytes
         Of each file that ships, by name.
     commands
@@ -58,7 +58,7 @@ def model_card(
     )
 
 
-def _student(card: ReferenceCard) -> str:
+def _student(card: BundleCard) -> str:
     if not card.students:
         return ""
     labels = " and ".join(f"`{card.networks[name].label}`" for name in sorted(card.students))
@@ -85,7 +85,7 @@ def _percent(share: float) -> str:
     return "-" if pd.isna(share) else f"{100 * share:.1f} %"
 
 
-def _networks(card: ReferenceCard, records: Mapping[str, MemberRecord], sizes: Mapping[str, int]) -> str:
+def _networks(card: BundleCard, records: Mapping[str, MemberRecord], sizes: Mapping[str, int]) -> str:
     rows = []
     for name, network in card.networks.items():
         record = records[name]
@@ -114,7 +114,7 @@ def _epochs(record: MemberRecord) -> int:
     return record.training.epochs + (record.training.head.epochs if record.backbone.starts_trained else 0)
 
 
-def _recipes(card: ReferenceCard, records: Mapping[str, MemberRecord]) -> str:
+def _recipes(card: BundleCard, records: Mapping[str, MemberRecord]) -> str:
     """What the training of each network does otherwise than ferkit's defaults, as YAML."""
     changed = {
         card.networks[name].label: record.training.model_dump(mode="json", exclude_defaults=True)
@@ -125,7 +125,7 @@ def _recipes(card: ReferenceCard, records: Mapping[str, MemberRecord]) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def labels_words(card: ReferenceCard) -> str:
+def labels_words(card: BundleCard) -> str:
     """How the labels of each target are made, in words."""
     return "; ".join(
         f"`{target}`: " + ("FER-2013's own" if target == "fer" else f"FER+, protocol {each.settings.protocol}")
@@ -133,7 +133,7 @@ def labels_words(card: ReferenceCard) -> str:
     )
 
 
-def votes_table(card: ReferenceCard) -> str:
+def votes_table(card: BundleCard) -> str:
     """Markdown: weights and temperature of each vote."""
 
     def line(vote: Vote) -> str:
@@ -206,13 +206,13 @@ FAILINGS = """## Where they fail
 - **Probabilities** are calibrated for pictures like FER-2013's, with its share of each class, and for no others.
 """
 
-_TEMPLATE = """# Model card: the reference models of ferkit
+_TEMPLATE = """# Model card: the shipped models of ferkit
 
 `{name}`: {count} networks, {megabytes} MB with everything in this folder. They take a grey 48x48 picture of a face
 and give a probability to each expression: the seven of FER-2013 or the eight of FER+.{student}
 
-    from ferkit.bundles.bundle import load_reference
-    load_reference().predict(pictures)      # (N, 48, 48) uint8 -> (N, 7) float32
+    from ferkit.bundles.bundle import load_bundle
+    load_bundle().predict(pictures)      # (N, 48, 48) uint8 -> (N, 7) float32
 
 {misuse}
 {failings}

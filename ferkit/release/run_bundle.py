@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import TargetCard, Vote
 from ferkit.bundles.writing import BundledNetwork, ensemble_vote, write_bundle
 from ferkit.config.run_config import RunConfig, Training
@@ -109,7 +109,7 @@ class JudgedBundle:
 
     Attributes
     ----------
-    reference
+    bundle
         The bundle, as it is on disk.
     scores
         As `Evaluation.to_table`, with a column ``role``: ``ensemble``, ``student`` or ``single``, which are judged as
@@ -117,7 +117,7 @@ class JudgedBundle:
         `ferkit.evaluation.evaluate.with_raw_calibration`.
     """
 
-    reference: Reference
+    bundle: Bundle
     scores: pd.DataFrame
 
     @cached_property
@@ -219,35 +219,35 @@ def _write(
 ) -> JudgedBundle:
     networks = run.networks(labels)
     tta = run.config.prediction
-    reference = write_bundle(folder, run.config.name, networks, targets, tta, tta)
+    bundle = write_bundle(folder, run.config.name, networks, targets, tta, tta)
     (folder / "config.yaml").write_text(run.config.to_yaml())
     scores.to_csv(folder / SCORES, index=False)
-    backbones = [each.backbone for each in networks if each.name in reference.card.networks]
-    (folder / "MODEL_CARD.md").write_text(run_card(reference.card, run.config, backbones, scores, origin))
+    backbones = [each.backbone for each in networks if each.name in bundle.card.networks]
+    (folder / "MODEL_CARD.md").write_text(run_card(bundle.card, run.config, backbones, scores, origin))
     for target in targets.values():
-        _verify(run, reference, target)
-    write_profile(folder, reference, run.faces)
-    return JudgedBundle(reference, scores)
+        _verify(run, bundle, target)
+    write_profile(folder, bundle, run.faces)
+    return JudgedBundle(bundle, scores)
 
 
-def _verify(run: TrainedRun, reference: Reference, target: TargetCard) -> None:
+def _verify(run: TrainedRun, bundle: Bundle, target: TargetCard) -> None:
     """Raise a `DataError` unless the stored networks say about PublicTest what those of the run said."""
     name = target.settings.name
     for vote, single in ((target.ensemble, False), (target.student, True)):
         if vote is None:
             continue
-        labels = {reference.card.networks[network].label: weight for network, weight in vote.weights.items()}
+        labels = {bundle.card.networks[network].label: weight for network, weight in vote.weights.items()}
         said = sum(
             weight * run.evaluation(name, label).predictions["PublicTest"].probabilities[:_COMPARED].astype(np.float64)
             for label, weight in labels.items()
         )
         expected = apply_temperature(np.asarray(said, dtype=np.float32), vote.temperature)
         pictures, _ = labelled(run.faces.of_split("PublicTest"), name, target.settings.protocol)
-        found = reference.predict(pictures.images[:_COMPARED], name, single=single)
+        found = bundle.predict(pictures.images[:_COMPARED], name, single=single)
         difference = float(np.abs(found - expected).mean())
         if difference > _LARGEST_MEAN_DIFFERENCE:
             raise DataError(
-                f"{reference.folder}, {name}: the stored weights differ by {difference:.4f} in probability from the "
+                f"{bundle.folder}, {name}: the stored weights differ by {difference:.4f} in probability from the "
                 f"run on PublicTest, expected at most {_LARGEST_MEAN_DIFFERENCE}: were the networks changed, or did "
                 "they predict in low precision?"
             )

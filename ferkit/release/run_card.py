@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ferkit.backbones import BackboneSettings
-from ferkit.bundles.card import ReferenceCard
+from ferkit.bundles.card import BundleCard
 from ferkit.config.run_config import RunConfig
 from ferkit.release.model_card import FAILINGS, MISUSE, labels_words, licences, tta_words, votes_table
 from ferkit.release.scores_table import published_table
@@ -14,7 +14,7 @@ __all__ = ["run_card"]
 
 
 def run_card(
-    card: ReferenceCard,
+    card: BundleCard,
     config: RunConfig,
     backbones: Sequence[BackboneSettings],
     scores: pd.DataFrame,

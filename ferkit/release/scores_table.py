@@ -1,4 +1,4 @@
-"""The published table of the reference models, as text and in the pages that show it."""
+"""The published table of the shipped models, as text and in the pages that show it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -70,7 +70,7 @@ def missing_pictures(scores: pd.DataFrame) -> str:
 
 
 def read_scores(folder: Path) -> pd.DataFrame:
-    """The scores that were published with the reference models in `folder`.
+    """The scores that were published with the shipped models in `folder`.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def read_scores(folder: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(folder / SCORES)
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder / SCORES}: no scores there ({error}); export the reference again.") from error
+        raise DataError(f"{folder / SCORES}: no scores there ({error}); export the bundle again.") from error
 
 
 def check_page(page: Path) -> None:

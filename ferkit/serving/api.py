@@ -102,7 +102,7 @@ def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predict
     classifier: Any = served.classifier(query.target, single=query.single)
     return Predictor(
         partial(service.batcher.predict, classifier, gone=gone_of(request)),
-        served.reference.classes(query.target),
+        served.bundle.classes(query.target),
         # Faces have been found already, in another process.
         None,
     )

@@ -42,14 +42,12 @@ def explanation(
     if query.face >= len(faces):
         there = f"faces 0 to {len(faces) - 1}" if faces else "no face"
         raise ApiError(422, "no_such_face", f"face {query.face}: {found.name} shows {there}.")
-    classes = served.reference.classes(query.target)
+    classes = served.bundle.classes(query.target)
     emotion = query.emotion or faces[query.face].emotion
     if emotion not in classes:
         raise ApiError(422, "no_such_emotion", f"emotion {emotion[:100]!r}: expected one of {', '.join(classes)}.")
     crop = found.crops.images[query.face]
-    heat = explain(served.reference, crop[None], query.target, single=query.single, class_index=classes.index(emotion))[
-        0
-    ]
+    heat = explain(served.bundle, crop[None], query.target, single=query.single, class_index=classes.index(emotion))[0]
     face = found.crops.faces[query.face]
     square = square_of(face, detector.framing) if detector else None
     return {

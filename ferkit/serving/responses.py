@@ -52,14 +52,14 @@ _SCORES = "scores.csv"
 
 def about_model(served: Served) -> dict[str, Any]:
     """Its names, what it answers for, its members, its card, and its numbers as far as the bundle has them."""
-    reference = served.reference
+    bundle = served.bundle
     targets = {
         target: {
-            "classes": list(reference.classes(target)),
-            "members": {reference.card.networks[name].label: weight for name, weight in card.ensemble.weights.items()},
+            "classes": list(bundle.classes(target)),
+            "members": {bundle.card.networks[name].label: weight for name, weight in card.ensemble.weights.items()},
             "single": card.student is not None,
         }
-        for target, card in reference.card.targets.items()
+        for target, card in bundle.card.targets.items()
     }
     return {
         "name": served.name,
@@ -67,7 +67,7 @@ def about_model(served: Served) -> dict[str, Any]:
         "alias": served.alias,
         "run_id": served.run_id,
         "targets": targets,
-        "has_student": reference.has_student,
+        "has_student": bundle.has_student,
         "card_markdown": _text(served, _CARD),
         "numbers": _numbers(_text(served, _SCORES)),
         "loaded_at": served.loaded_at,
@@ -76,7 +76,7 @@ def about_model(served: Served) -> dict[str, Any]:
 
 def _text(served: Served, name: str) -> str:
     try:
-        return (served.reference.folder / name).read_text(encoding="utf-8")
+        return (served.bundle.folder / name).read_text(encoding="utf-8")
     except FileNotFoundError:
         # A bundle needs neither to answer.
         return ""

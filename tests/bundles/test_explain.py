@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from ferkit.backbones import BackboneSettings, build_network
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.explain import explain, grad_cam
 from ferkit.errors import DataError
-from tests.toys.reference import write_toy_reference
+from tests.toys.bundle import write_toy_bundle
 
 ROOT = Path(__file__).parents[2]
 HEADS = {"fer": 7, "ferplus": 8}
@@ -38,8 +38,8 @@ def light_meter():
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory) -> Reference:
-    return Reference(write_toy_reference(tmp_path_factory.mktemp("reference"), {"one": 0.7, "two": 0.3, "no": 0.0}))
+def bundle(tmp_path_factory) -> Bundle:
+    return Bundle(write_toy_bundle(tmp_path_factory.mktemp("reference"), {"one": 0.7, "two": 0.3, "no": 0.0}))
 
 
 def corner(down: int, across: int):
@@ -98,35 +98,35 @@ def test_any_network_can_be_explained(backbone):
     assert heat.any()
 
 
-def test_an_ensemble_is_the_weighted_mean_of_its_members(reference):
-    first, second = (grad_cam(reference.network(name), FACES, "fer", 2) for name in ("one", "two"))
+def test_an_ensemble_is_the_weighted_mean_of_its_members(bundle):
+    first, second = (grad_cam(bundle.network(name), FACES, "fer", 2) for name in ("one", "two"))
     mean = 0.7 * first + 0.3 * second
     expected = mean / mean.max(axis=(1, 2), keepdims=True)
-    assert explain(reference, FACES, "fer", single=False, class_index=2) == pytest.approx(expected, abs=1e-5)
-    student = grad_cam(reference.network("student"), FACES, "fer", 2)
-    assert explain(reference, FACES, "fer", single=True, class_index=2) == pytest.approx(student, abs=1e-5)
+    assert explain(bundle, FACES, "fer", single=False, class_index=2) == pytest.approx(expected, abs=1e-5)
+    student = grad_cam(bundle.network("student"), FACES, "fer", 2)
+    assert explain(bundle, FACES, "fer", single=True, class_index=2) == pytest.approx(student, abs=1e-5)
 
 
 def test_a_mirror_image_has_a_mirrored_map_where_both_are_asked(tmp_path):
-    reference = Reference(write_toy_reference(tmp_path, flip=True))
+    bundle = Bundle(write_toy_bundle(tmp_path, flip=True))
     heat, mirrored = (
-        explain(reference, images, "fer", single=False, class_index=2) for images in (FACES, FACES[:, :, ::-1])
+        explain(bundle, images, "fer", single=False, class_index=2) for images in (FACES, FACES[:, :, ::-1])
     )
     assert heat == pytest.approx(mirrored[:, :, ::-1], abs=1e-5)
 
 
-def test_jax_finds_the_same_heat(reference, tmp_path):
+def test_jax_finds_the_same_heat(bundle, tmp_path):
     program = (
         "import sys, numpy as np; from pathlib import Path; from ferkit.bundles.explain import explain; "
-        "from ferkit.bundles.bundle import Reference; reference = Reference(Path(sys.argv[1])); "
+        "from ferkit.bundles.bundle import Bundle; bundle = Bundle(Path(sys.argv[1])); "
         "faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8); "
-        "np.save(sys.argv[2], explain(reference, faces, 'fer', single=True, class_index=4))"
+        "np.save(sys.argv[2], explain(bundle, faces, 'fer', single=True, class_index=4))"
     )
     subprocess.run(
-        [sys.executable, "-c", program, reference.folder, tmp_path / "heat.npy"],
+        [sys.executable, "-c", program, bundle.folder, tmp_path / "heat.npy"],
         cwd=ROOT, check=True, timeout=300, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True,
     )  # fmt: skip
-    expected = explain(reference, FACES, "fer", single=True, class_index=4)
+    expected = explain(bundle, FACES, "fer", single=True, class_index=4)
     assert np.load(tmp_path / "heat.npy") == pytest.approx(expected, abs=1e-3)
 
 
@@ -168,7 +168,7 @@ def test_a_network_of_another_kind_is_refused():
         grad_cam(network, FACES, "fer", 0)
 
 
-def test_no_picture_is_no_map(light_meter, reference):
+def test_no_picture_is_no_map(light_meter, bundle):
     none = FACES[:0]
     assert grad_cam(light_meter, none, "fer", 0).shape == (0, 48, 48)
-    assert explain(reference, none, "fer", single=True, class_index=0).shape == (0, 48, 48)
+    assert explain(bundle, none, "fer", single=True, class_index=0).shape == (0, 48, 48)

@@ -166,7 +166,7 @@ def test_no_face_is_said_and_long_names_keep_their_end():
         (
             ["face.png"],
             {"single": True, "model": "fer.keras"},
-            "--single is one of the reference models, --model names",
+            "--single is one of the shipped models, --model names",
         ),
         (["face.png"], {"model": "gone.keras"}, "gone.keras is no .keras archive"),
         (["face.png"], {"model": "fer.keras", "to": "faces.txt"}, "--to faces.txt: expected the name of a file that"),

@@ -16,8 +16,8 @@ import typer
 from typer.testing import CliRunner
 
 from ferkit.backbones import BackboneSettings, build_network
-from ferkit.bundles.bundle import Reference, load_reference
-from ferkit.bundles.card import NetworkCard, ReferenceCard, TargetCard, Vote
+from ferkit.bundles.bundle import Bundle, load_bundle
+from ferkit.bundles.card import BundleCard, NetworkCard, TargetCard, Vote
 from ferkit.bundles.weights import write_half
 from ferkit.cli.commands import export as export_command
 from ferkit.cli.errors import expected_error
@@ -74,7 +74,7 @@ def toy(heads, seed, name="fernet"):
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle_folder(tmp_path_factory):
     """A bundle of two members, one of which answers for both targets, and a student."""
     folder = tmp_path_factory.mktemp("bundles") / "toy"
     folder.mkdir()
@@ -98,13 +98,13 @@ def bundle(tmp_path_factory):
         ),
     }
     flip = TestTimeAugmentation(flip=True)
-    ReferenceCard(name="toy", networks=cards, targets=targets, tta=flip).write(folder)
+    BundleCard(name="toy", networks=cards, targets=targets, tta=flip).write(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def reference(bundle):
-    return Reference(bundle)
+def bundle(bundle_folder):
+    return Bundle(bundle_folder)
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +113,11 @@ def pictures(faces):
 
 
 @pytest.fixture(scope="module")
-def report(reference, pictures, tmp_path_factory):
+def report(bundle, pictures, tmp_path_factory):
     """The whole vote in every format and precision."""
     folder = tmp_path_factory.mktemp("exported")
     return export_model(
-        ExportSource.of_reference(reference), folder, FORMATS, PRECISIONS, pictures, seconds=0, limits=UNTRAINED
+        ExportSource.of_bundle(bundle), folder, FORMATS, PRECISIONS, pictures, seconds=0, limits=UNTRAINED
     )
 
 
@@ -144,9 +144,9 @@ def test_every_format_and_precision_is_written_and_agrees(report):
         assert sizes[form, "float16"] < sizes[form, "float32"]
 
 
-def test_one_file_answers_what_the_vote_answers_for_any_number_of_pictures(report, reference, faces):
+def test_one_file_answers_what_the_vote_answers_for_any_number_of_pictures(report, bundle, faces):
     images = faces.images[:70]
-    expected = {target: reference.predict(images, target) for target in HEADS}
+    expected = {target: bundle.predict(images, target) for target in HEADS}
     for each in report.files:
         run = RUNTIMES[each.path.suffix](each.path)
         if each.precision == "float32":
@@ -169,7 +169,7 @@ def test_the_report_lies_beside_the_files(report):
     assert not first["wrong"]
 
 
-def test_nothing_of_the_training_is_exported_and_the_batch_is_free(report, reference, tmp_path):
+def test_nothing_of_the_training_is_exported_and_the_batch_is_free(report, bundle, tmp_path):
     import onnx
     from ai_edge_litert.interpreter import Interpreter
 
@@ -203,13 +203,13 @@ def test_int8_is_int8_and_float16_is_float16(report):
             assert np.dtype(each.precision).type in weights
 
 
-def test_ten_crops_lie_in_the_graph_too(bundle, faces, tmp_path):
-    reference = Reference(bundle)
+def test_ten_crops_lie_in_the_graph_too(bundle_folder, faces, tmp_path):
+    bundle = Bundle(bundle_folder)
     tta = TestTimeAugmentation(flip=True, crops="five")
-    reference.card = reference.card.model_copy(update={"student_tta": tta})
+    bundle.card = bundle.card.model_copy(update={"student_tta": tta})
     images = faces.images[:12]
-    network = vote_network(reference, single=True)
-    expected = {target: reference.predict(images, target, single=True) for target in HEADS}
+    network = vote_network(bundle, single=True)
+    expected = {target: bundle.predict(images, target, single=True) for target in HEADS}
     close({target: np.asarray(each) for target, each in forward(network, images).items()}, expected)
     write_litert(network, tmp_path / "ten.tflite")
     close(LiteRTNetwork(tmp_path / "ten.tflite")(images), expected)
@@ -238,8 +238,8 @@ def test_a_network_trained_in_mixed_precision_with_augmentation_inside(faces, tm
     close(ONNXNetwork(tmp_path / "net.onnx")(images), source.predict(images))
 
 
-def test_a_file_that_says_something_else_is_removed_and_named(reference, pictures, tmp_path):
-    source = ExportSource.of_reference(reference, single=True)
+def test_a_file_that_says_something_else_is_removed_and_named(bundle, pictures, tmp_path):
+    source = ExportSource.of_bundle(bundle, single=True)
 
     def turned(images):
         return {target: np.roll(said, 1, axis=1) for target, said in source.predict(images).items()}
@@ -283,10 +283,10 @@ def test_models_are_timed_in_turn(faces):
     assert sum(one != other for one, other in pairwise(turns)) >= 3
 
 
-def test_what_cannot_be_exported_is_one_line(reference, faces, tmp_path):
+def test_what_cannot_be_exported_is_one_line(bundle, faces, tmp_path):
     import keras
 
-    network = reference.network("one")
+    network = bundle.network("one")
     for write, name in ((write_litert, "x.tflite"), (write_onnx, "x.onnx")):
         with pytest.raises(DataError, match="no representative pictures"):
             write(network, tmp_path / name, "int8")
@@ -301,10 +301,10 @@ def test_what_cannot_be_exported_is_one_line(reference, faces, tmp_path):
         answering(eight)
     with pytest.raises(DataError, match="its input is of no known shape, expected"):
         answering(keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(7, name="fer")]))
-    without = reference.card.model_copy(
-        update={"targets": {n: t.model_copy(update={"student": None}) for n, t in reference.card.targets.items()}}
+    without = bundle.card.model_copy(
+        update={"targets": {n: t.model_copy(update={"student": None}) for n, t in bundle.card.targets.items()}}
     )
-    alone = Reference(reference.folder)
+    alone = Bundle(bundle.folder)
     alone.card = without
     with pytest.raises(DataError, match="no student"):
         vote_network(alone, single=True)
@@ -324,28 +324,28 @@ def test_no_file_of_ours_is_one_line(tmp_path, report):
 
 
 @pytest.fixture(scope="module")
-def quick(bundle, tmp_path_factory):
+def quick(bundle_folder, tmp_path_factory):
     """The bundle, its student as LiteRT too."""
     import shutil
 
-    folder = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("quick") / "toy"))
-    write_litert_of(Reference(folder), "small")
+    folder = Path(shutil.copytree(bundle_folder, tmp_path_factory.mktemp("quick") / "toy"))
+    write_litert_of(Bundle(folder), "small")
     return folder
 
 
-def test_the_student_answers_by_litert_and_says_the_same(quick, bundle, faces):
+def test_the_student_answers_by_litert_and_says_the_same(quick, bundle_folder, faces):
     images = faces.images[:50]
-    card = ReferenceCard.read(quick).networks
+    card = BundleCard.read(quick).networks
     assert [name for name, each in card.items() if each.litert] == ["small"]
     for target in HEADS:
-        fast, slow = Reference(quick), Reference(quick, quick=False)
+        fast, slow = Bundle(quick), Bundle(quick, quick=False)
         np.testing.assert_allclose(
             fast.predict(images, target, single=True), slow.predict(images, target, single=True), atol=1e-5
         )
         assert not fast._networks
         assert set(slow._networks) == {"small"}
-        np.testing.assert_array_equal(fast.predict(images, target), Reference(bundle).predict(images, target))
-    assert Reference(quick).predict(images[:0], single=True).shape == (0, 7)
+        np.testing.assert_array_equal(fast.predict(images, target), Bundle(bundle_folder).predict(images, target))
+    assert Bundle(quick).predict(images[:0], single=True).shape == (0, 7)
 
 
 def test_it_answers_without_keras_and_tensorflow(quick):
@@ -353,9 +353,9 @@ def test_it_answers_without_keras_and_tensorflow(quick):
 import sys
 from pathlib import Path
 import numpy as np
-from ferkit.bundles.bundle import load_reference
-reference = load_reference(Path({str(quick)!r}))
-said = reference.predict(np.zeros((3, 48, 48), np.uint8), "ferplus", single=True)
+from ferkit.bundles.bundle import load_bundle
+bundle = load_bundle(Path({str(quick)!r}))
+said = bundle.predict(np.zeros((3, 48, 48), np.uint8), "ferplus", single=True)
 assert said.shape == (3, 8), said.shape
 print(sorted({{"keras", "tensorflow", "jax", "torch"}} & set(sys.modules)))
 """
@@ -369,18 +369,18 @@ def test_a_changed_litert_file_is_refused(quick, tmp_path):
     copy = Path(shutil.copytree(quick, tmp_path / "copy"))
     (copy / "small.tflite").write_bytes(b"other")
     with pytest.raises(WeightsError, match=r"small\.tflite: sha256"):
-        load_reference(copy)
+        load_bundle(copy)
 
 
-def test_a_litert_file_that_says_something_else_is_not_put_on_the_card(bundle, tmp_path, monkeypatch):
+def test_a_litert_file_that_says_something_else_is_not_put_on_the_card(bundle_folder, tmp_path, monkeypatch):
     import shutil
 
-    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    copy = Path(shutil.copytree(bundle_folder, tmp_path / "copy"))
     before = (copy / "reference.json").read_bytes()
     # No rounding is small enough for it.
     monkeypatch.setitem(LIMITS, "float16", Limits(largest=0, mean=0, agreement=1, accuracy=0))
     with pytest.raises(WeightsError, match=r"small\.tflite: it does not say what the network says"):
-        write_litert_of(Reference(copy), "small", "float16")
+        write_litert_of(Bundle(copy), "small", "float16")
     assert (copy / "reference.json").read_bytes() == before
     assert not (copy / "small.tflite").exists()
 
@@ -454,7 +454,7 @@ def test_what_the_command_refuses_is_one_line(ferkit, arguments, message):
 
 @pytest.mark.skipif(not REAL, reason="FERKIT_TEST_DATA names no folder of real data")
 def test_the_shipped_student_keeps_its_accuracy_on_real_pictures(tmp_path):
-    source = ExportSource.of_reference(load_reference(), single=True)
+    source = ExportSource.of_bundle(load_bundle(), single=True)
     pictures = ExportPictures.of(load(Fer2013Settings(path=Path(REAL))), source.protocols, representative=100)
     report = export_model(source, tmp_path, FORMATS, PRECISIONS, pictures)
     report.check()

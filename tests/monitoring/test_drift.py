@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ferkit.bundles.bundle import REFERENCE, Reference, load_reference
+from ferkit.bundles.bundle import SHIPPED, Bundle, load_bundle
 from ferkit.bundles.card import CARD
 from ferkit.cli.commands import drift as command
 from ferkit.cli.model_choice import choose_model
@@ -27,7 +27,7 @@ from ferkit.registry.client import RegistryError
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from tests.detection.test_detection import drawn_faces
 from tests.inference.test_resumable_table import classify
-from tests.toys.reference import write_toy_reference
+from tests.toys.bundle import write_toy_bundle
 
 MADE_WITH = {"model": "a" * 64, "target": "fer", "single": False}
 
@@ -196,52 +196,52 @@ def training():
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory, training):
-    folder = write_toy_reference(tmp_path_factory.mktemp("bundle"), flip=True)
-    write_profile(folder, Reference(folder), training)
+def bundle_folder(tmp_path_factory, training):
+    folder = write_toy_bundle(tmp_path_factory.mktemp("bundle"), flip=True)
+    write_profile(folder, Bundle(folder), training)
     return folder
 
 
-def test_a_profile_says_what_training_looks_like_and_what_the_model_says(bundle, training):
-    profile = Profile.read(bundle)
+def test_a_profile_says_what_training_looks_like_and_what_the_model_says(bundle_folder, training):
+    profile = Profile.read(bundle_folder)
     assert profile.pictures == {
         name: Sample.of(values) for name, values in face_statistics(training.of_split("Training").images).items()
     }
     public = training.of_split("PublicTest").images
-    reference = Reference(bundle)
+    bundle = Bundle(bundle_folder)
     assert profile.answers == {
-        target: answers_of(reference.predict(public, target), target) for target in ("fer", "ferplus")
+        target: answers_of(bundle.predict(public, target), target) for target in ("fer", "ferplus")
     }
-    assert profile.single_answers["fer"] == answers_of(reference.predict(public, "fer", single=True), "fer")
+    assert profile.single_answers["fer"] == answers_of(bundle.predict(public, "fer", single=True), "fer")
     assert profile.single_answers["fer"] != profile.answers["fer"]
 
 
-def test_answers_that_are_known_are_not_asked_for_again(bundle, training, tmp_path):
-    reference, public = Reference(bundle), training.of_split("PublicTest").images
-    card = reference.card
+def test_answers_that_are_known_are_not_asked_for_again(bundle_folder, training, tmp_path):
+    bundle, public = Bundle(bundle_folder), training.of_split("PublicTest").images
+    card = bundle.card
     said = {
-        name: reference.predict_network(name, public, card.student_tta if name in card.students else card.tta)
+        name: bundle.predict_network(name, public, card.student_tta if name in card.students else card.tta)
         for name in card.networks
     }
-    shutil.copy(bundle / CARD, tmp_path)
-    unasked = Reference(bundle)
+    shutil.copy(bundle_folder / CARD, tmp_path)
+    unasked = Bundle(bundle_folder)
     unasked.predict_network = None
-    assert write_profile(tmp_path, unasked, training, said) == Profile.read(bundle)
+    assert write_profile(tmp_path, unasked, training, said) == Profile.read(bundle_folder)
 
 
-def test_a_profile_holds_no_picture(bundle):
+def test_a_profile_holds_no_picture(bundle_folder):
     """Numbers that are quantiles of one number a picture, and counts: far fewer than there are pixels."""
-    told = json.loads((bundle / PROFILE).read_text())
+    told = json.loads((bundle_folder / PROFILE).read_text())
     assert set(told) == {"format", "model", "pictures", "answers", "single_answers"}
-    assert (bundle / PROFILE).stat().st_size < 60_000
+    assert (bundle_folder / PROFILE).stat().st_size < 60_000
 
 
 def test_without_public_test_the_answers_are_left_out(tmp_path, training):
-    folder = write_toy_reference(tmp_path)
-    profile = write_profile(folder, Reference(folder), training.of_split("Training"))
+    folder = write_toy_bundle(tmp_path)
+    profile = write_profile(folder, Bundle(folder), training.of_split("Training"))
     assert (profile.answers, profile.single_answers) == ({}, {})
     with pytest.raises(DataError, match="no picture for Training"):
-        write_profile(folder, Reference(folder), training.of_split("PublicTest"))
+        write_profile(folder, Bundle(folder), training.of_split("PublicTest"))
 
 
 def test_a_profile_that_is_missing_or_broken(tmp_path):
@@ -253,8 +253,8 @@ def test_a_profile_that_is_missing_or_broken(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_the_answers_of_another_model_are_left_out(bundle, faces):
-    profile = Profile.read(bundle)
+def test_the_answers_of_another_model_are_left_out(bundle_folder, faces):
+    profile = Profile.read(bundle_folder)
     same = Baseline.of_profile(profile, table(faces[:50], {**MADE_WITH, "model": profile.model}))
     single = Baseline.of_profile(profile, table(faces[:50], {**MADE_WITH, "model": profile.model, "single": True}))
     other = Baseline.of_profile(profile, table(faces[:50]))
@@ -276,9 +276,9 @@ def run(*words):
 
 
 @pytest.fixture
-def written(tmp_path, faces, bundle):
+def written(tmp_path, faces, bundle_folder):
     """Files: a batch like another, a dark one, one of nobody."""
-    made_with = {**MADE_WITH, "model": Profile.read(bundle).model}
+    made_with = {**MADE_WITH, "model": Profile.read(bundle_folder).model}
     for name, each in (
         ("may", table(faces[:400], made_with)),
         ("june", table(faces[400:800], made_with)),
@@ -314,9 +314,9 @@ def test_the_status_says_whether_anything_moved(written):
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "nothing moved")
 
 
-def test_against_a_bundle_and_a_configuration(written, bundle):
-    done = run(written / "dark.parquet", "--against", bundle)
-    assert f"training: {bundle}, " in done.stdout
+def test_against_a_bundle_and_a_configuration(written, bundle_folder):
+    done = run(written / "dark.parquet", "--against", bundle_folder)
+    assert f"training: {bundle_folder}, " in done.stdout
     assert "answers to " in done.stdout
     [faceless] = [line for line in done.stdout.splitlines() if line.startswith("pictures without")]
     assert faceless.split()[-4:] == ["-", "0.0", "%", "-"] or faceless.split()[-5:] == ["-", "0.0", "%", "-", "-"]
@@ -329,9 +329,9 @@ def test_against_a_bundle_and_a_configuration(written, bundle):
 
 
 def test_the_shipped_models_have_a_profile_of_their_own():
-    profile = Profile.read(REFERENCE)
-    assert profile.model == bundle_sha256(REFERENCE)
-    assert set(profile.answers) == set(load_reference().targets)
+    profile = Profile.read(SHIPPED)
+    assert profile.model == bundle_sha256(SHIPPED)
+    assert set(profile.answers) == set(load_bundle().targets)
     assert profile.pictures["brightness"].count > 20_000
 
 
@@ -371,11 +371,11 @@ def test_tables_of_two_models_are_compared_by_their_pictures(written, faces):
 # Models that are named
 
 
-def test_a_bundle_is_a_model(bundle):
-    chosen = choose_model(str(bundle), "ferplus", single=True)
+def test_a_bundle_is_a_model(bundle_folder):
+    chosen = choose_model(str(bundle_folder), "ferplus", single=True)
     images = drawn_faces()[:3]
-    assert (chosen.classify(images) == Reference(bundle).predict(images, "ferplus", single=True)).all()
-    assert (chosen.classes, chosen.sha256) == (FERPLUS_EMOTIONS, Profile.read(bundle).model)
+    assert (chosen.classify(images) == Bundle(bundle_folder).predict(images, "ferplus", single=True)).all()
+    assert (chosen.classes, chosen.sha256) == (FERPLUS_EMOTIONS, Profile.read(bundle_folder).model)
 
 
 def test_without_a_champion_there_is_nothing_to_ask():

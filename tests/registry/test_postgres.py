@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.promotion.settings import GateSettings
 from ferkit.registry.history import Entry, History, ensure_registered
 from ferkit.registry.listing import list_versions
@@ -105,7 +105,7 @@ def test_models_are_registered_promoted_and_rolled_back_on_postgresql(client, fo
     assert refused.entry is None
     champion = load_champion(tmp_path / "other")
     assert (champion.version, champion_version()) == ("1", "1")
-    assert Reference(champion.folder).predict(run.faces.images[:2]).shape == (2, 7)
+    assert Bundle(champion.folder).predict(run.faces.images[:2]).shape == (2, 7)
     forced = promote(
         find_challenger("ferkit", None, tmp_path / "cache"), pictures, gate, tmp_path / "cache", force="tests it"
     )

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.config.run_config import ResourceRequest, Resources
 from ferkit.data.labels import class_names
 from ferkit.registry.addresses import ModelAddress
@@ -42,7 +42,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bundle(store, tmp_path_factory):
-    return Reference(load_version("1", tmp_path_factory.mktemp("cache")).folder)
+    return Bundle(load_version("1", tmp_path_factory.mktemp("cache")).folder)
 
 
 def png(pixels):
@@ -122,7 +122,7 @@ def test_a_model_is_found_by_any_alias_and_version_of_any_name(store, tmp_path):
         assert str(parsed) == address
         found = parsed.load(tmp_path)
         assert (found.name, found.version, found.alias) == (name, "1", alias)
-        assert Reference(found.folder).targets
+        assert Bundle(found.folder).targets
     for text in ("models:/ferkit", "models:/ferkit/one", "models:/ferkit/1/2", "models:ferkit@a", "ferkit@champion"):
         assert ModelAddress.parse(text) is None
     for address, line in (

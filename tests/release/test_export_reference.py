@@ -1,4 +1,4 @@
-"""The reference models: exported from a toy run, read back, judged, and held to what was published."""
+"""The shipped models: exported from a toy run, read back, judged, and held to what was published."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from ferkit.backbones import BackboneSettings, build_network
-from ferkit.bundles.bundle import REFERENCE, Reference, load_reference
+from ferkit.bundles.bundle import SHIPPED, Bundle, load_bundle
 from ferkit.bundles.weights import read_half, write_half
 from ferkit.cli.commands.evaluate import reference as judge
 from ferkit.config.run_config import RunConfig
@@ -27,7 +27,7 @@ from ferkit.models.face_model import FaceModel
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.monitoring.profile import Profile, answers_of, bundle_sha256
 from ferkit.release.answers import KeptAnswers
-from ferkit.release.evaluate_reference import evaluate_reference
+from ferkit.release.evaluate_bundle import evaluate_bundle
 from ferkit.release.export_reference import Choice, export_reference
 from ferkit.release.scores_table import (
     missing_pictures,
@@ -99,9 +99,9 @@ def exported(run, faces, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reference(exported) -> Reference:
+def bundle(exported) -> Bundle:
     """Shared by tests that only ask it: each network is read once."""
-    return load_reference(exported)
+    return load_bundle(exported)
 
 
 @pytest.fixture
@@ -139,66 +139,66 @@ def test_the_folder_holds_what_ships_and_no_more(exported):
     )
 
 
-def test_it_says_what_the_networks_of_the_run_said(run, reference, faces):
-    assert reference.targets == ("fer", "ferplus")
+def test_it_says_what_the_networks_of_the_run_said(run, bundle, faces):
+    assert bundle.targets == ("fer", "ferplus")
     folder = RunFolder(run)
     both, single = folder.member("fer+ferplus-both"), folder.member("fer-single")
     for target, members in (("fer", (both, single)), ("ferplus", (both,))):
-        said = reference.predict_split(faces, target, "PublicTest")
+        said = bundle.predict_split(faces, target, "PublicTest")
         stored = [each.read_predictions(target, "PublicTest") for each in members]
         assert said.row.tolist() == stored[0].row.tolist()
         mean = np.mean([each.probabilities for each in stored], axis=0)
         # The temperature takes nothing from the order.
         agreement = (said.label == mean.argmax(axis=1)).mean()
         assert agreement >= 0.95
-        back = said.probabilities ** reference.card.targets[target].ensemble.temperature
+        back = said.probabilities ** bundle.card.targets[target].ensemble.temperature
         np.testing.assert_allclose(back / back.sum(axis=1, keepdims=True), mean, atol=0.01)
 
 
 def test_the_student_answers_alone_and_sees_each_picture_once(exported, faces):
-    reference = load_reference(exported)
-    assert reference.has_student
+    bundle = load_bundle(exported)
+    assert bundle.has_student
     pictures = faces.of_split("PrivateTest").images
-    alone = reference.predict(pictures, "ferplus", single=True)
+    alone = bundle.predict(pictures, "ferplus", single=True)
     assert alone.shape == (len(pictures), 8)
     # By its LiteRT file, which needs no Keras.
-    assert not reference._networks
-    network = reference.network("fer+ferplus-small")
+    assert not bundle._networks
+    network = bundle.network("fer+ferplus-small")
     once = network.predict(pictures[..., None], verbose=0)["ferplus"]
     np.testing.assert_array_equal(alone.argmax(axis=1), once.argmax(axis=1))
-    assert not np.allclose(alone, reference.predict(pictures, "ferplus"))
+    assert not np.allclose(alone, bundle.predict(pictures, "ferplus"))
 
 
-def test_drift_knows_the_answers_of_what_was_exported(exported, reference, faces):
+def test_drift_knows_the_answers_of_what_was_exported(exported, bundle, faces):
     profile = Profile.read(exported)
     assert profile.model == bundle_sha256(exported)
     pictures = faces.of_split("PublicTest").images
     for answers, single in ((profile.answers, False), (profile.single_answers, True)):
-        for target in reference.targets:
-            assert answers[target] == answers_of(reference.predict(pictures, target, single=single), target)
+        for target in bundle.targets:
+            assert answers[target] == answers_of(bundle.predict(pictures, target, single=single), target)
 
 
 def test_loading_needs_no_pretrained_weights_and_predicting_nothing_is_fine(exported):
     content = json.loads((exported / "reference.json").read_text())
     assert {each["backbone"]["weights"] for each in content["networks"].values()} == {"none"}
-    assert load_reference(exported).predict(np.zeros((0, 48, 48), np.uint8)).shape == (0, 7)
+    assert load_bundle(exported).predict(np.zeros((0, 48, 48), np.uint8)).shape == (0, 7)
 
 
-def test_wrong_pictures_and_targets_are_refused(reference):
+def test_wrong_pictures_and_targets_are_refused(bundle):
     with pytest.raises(DataError, match=r"float32 \(2, 48, 48\), expected uint8"):
-        reference.predict(np.zeros((2, 48, 48), np.float32))
+        bundle.predict(np.zeros((2, 48, 48), np.float32))
     with pytest.raises(DataError, match="answers for fer, ferplus"):
-        reference.predict(np.zeros((1, 48, 48), np.uint8), "valence")
+        bundle.predict(np.zeros((1, 48, 48), np.uint8), "valence")
 
 
 def test_a_file_that_was_changed_is_refused(copy):
     weights = copy / "fer-single.npz"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     with pytest.raises(WeightsError, match=r"fer-single\.npz: sha256 .* expected .*Install ferkit again"):
-        load_reference(copy)
+        load_bundle(copy)
     weights.unlink()
     with pytest.raises(WeightsError, match="No such file"):
-        load_reference(copy)
+        load_bundle(copy)
 
 
 def test_weights_of_another_network_are_refused(copy):
@@ -207,7 +207,7 @@ def test_weights_of_another_network_are_refused(copy):
     card["networks"]["fer-single"]["sha256"] = card["networks"]["fer+ferplus-both"]["sha256"]
     (copy / "reference.json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="not the weights of single"):
-        load_reference(copy).predict(np.zeros((1, 48, 48), np.uint8))
+        load_bundle(copy).predict(np.zeros((1, 48, 48), np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -223,13 +223,13 @@ def test_a_damaged_card_is_one_line(copy, change, message):
     card = json.loads((copy / "reference.json").read_text())
     (copy / "reference.json").write_text(json.dumps({**card, **change}))
     with pytest.raises(WeightsError, match=message) as caught:
-        load_reference(copy)
+        load_bundle(copy)
     assert "\n" not in str(caught.value)
 
 
 def test_no_reference_says_what_to_do(tmp_path):
-    with pytest.raises(WeightsError, match="no reference models there"):
-        load_reference(tmp_path)
+    with pytest.raises(WeightsError, match="no bundle there"):
+        load_bundle(tmp_path)
 
 
 def test_half_precision_keeps_what_float16_cannot_hold(tmp_path):
@@ -286,13 +286,13 @@ def test_members_and_views_can_be_chosen_and_what_was_there_is_replaced(run, fac
         export_reference([run], tmp_path / "reference", faces, Choice())
     (tmp_path / "reference" / "reference.json").touch()
     choice = Choice(members=("single",), tta="ten_crop")
-    reference = export_reference([run], tmp_path / "reference", faces, choice)
-    assert reference.targets == ("fer",)
-    assert reference.card.tta == TestTimeAugmentation(flip=True, crops="five")
-    assert reference.card.student_tta == TestTimeAugmentation()
+    bundle = export_reference([run], tmp_path / "reference", faces, choice)
+    assert bundle.targets == ("fer",)
+    assert bundle.card.tta == TestTimeAugmentation(flip=True, crops="five")
+    assert bundle.card.student_tta == TestTimeAugmentation()
     command = "ferkit export-reference toy --data data --members single --views ten_crop --student-views once"
     assert command in (tmp_path / "reference" / "MODEL_CARD.md").read_text()
-    assert reference.card.students == {"fer+ferplus-small"}
+    assert bundle.card.students == {"fer+ferplus-small"}
     assert not (tmp_path / "reference" / "old.npz").exists()
     with pytest.raises(DataError, match="no finished training of nobody; there are both, single, small"):
         export_reference([run], tmp_path / "reference", faces, Choice(members=("nobody",)))
@@ -301,8 +301,8 @@ def test_members_and_views_can_be_chosen_and_what_was_there_is_replaced(run, fac
 def test_several_runs_are_told_apart(run, faces, tmp_path):
     second = Path(shutil.copytree(run, tmp_path / "seed-1"))
     shutil.rmtree(second / "trainings" / "fer+ferplus-small")
-    reference = export_reference([run, second], tmp_path / "reference", faces, Choice(members=("single",)))
-    assert {"fer-single-toy", "fer-single-seed-1"} < set(reference.card.networks)
+    bundle = export_reference([run, second], tmp_path / "reference", faces, Choice(members=("single",)))
+    assert {"fer-single-toy", "fer-single-seed-1"} < set(bundle.card.networks)
     assert (tmp_path / "reference" / "config-seed-1.yaml").is_file()
     card = (tmp_path / "reference" / "MODEL_CARD.md").read_text()
     assert "\n    python -m ferkit.standalone config-seed-1.yaml --out seed-1 --set data.path=data\n" in card
@@ -321,8 +321,8 @@ def test_no_place_of_the_training_machine_is_published(run, exported):
         assert str(run).encode() not in file.read_bytes()
 
 
-def test_the_table_has_every_model_and_is_made_again_from_the_weights(exported, reference, faces):
-    judged = evaluate_reference(reference, faces)
+def test_the_table_has_every_model_and_is_made_again_from_the_weights(exported, bundle, faces):
+    judged = evaluate_bundle(bundle, faces)
     pd.testing.assert_frame_equal(judged.scores, read_scores(exported), check_dtype=False)
     assert published_table(judged.scores) == published_table(read_scores(exported))
     models = judged.scores[["target", "model", "role"]].drop_duplicates()
@@ -340,11 +340,11 @@ def test_the_table_has_every_model_and_is_made_again_from_the_weights(exported, 
     }  # fmt: skip
 
 
-def test_the_table_gives_the_accuracy_that_the_pictures_give(exported, reference, faces):
+def test_the_table_gives_the_accuracy_that_the_pictures_give(exported, bundle, faces):
     scores = read_scores(exported).set_index(["target", "model", "subset"])
     for target, single, model in (("fer", False, "ensemble"), ("ferplus", True, "student")):
         pictures, labels = labelled(faces.of_split("PrivateTest"), target)
-        said = reference.predict_split(faces, target, "PrivateTest", single=single)
+        said = bundle.predict_split(faces, target, "PrivateTest", single=single)
         line = scores.loc[(target, model, "PrivateTest")]
         assert line["pictures"] == len(pictures)
         assert line["accuracy"] == pytest.approx((said.label == labels.argmax(axis=1)).mean())
@@ -352,9 +352,9 @@ def test_the_table_gives_the_accuracy_that_the_pictures_give(exported, reference
     assert scores.loc[("ferplus", "ensemble", "PublicTest"), "pictures"] == len(at)
 
 
-def test_published_answers_are_recognised_and_others_are_not(exported, reference, faces):
+def test_published_answers_are_recognised_and_others_are_not(exported, bundle, faces):
     published = KeptAnswers.read(exported)
-    again = evaluate_reference(reference, faces, limit=10).answers
+    again = evaluate_bundle(bundle, faces, limit=10).answers
     assert set(again.classes) == {"fer ensemble", "fer student", "ferplus ensemble", "ferplus student"}
     both, same = published.agreement(again, "fer ensemble")
     assert (both, same) == (20, 20)
@@ -363,17 +363,17 @@ def test_published_answers_are_recognised_and_others_are_not(exported, reference
     assert (exported / "answers.npz").stat().st_size < 100_000
 
 
-def test_a_limit_says_how_many_pictures_are_missing(reference, faces):
-    scores = evaluate_reference(reference, faces, limit=10).scores
+def test_a_limit_says_how_many_pictures_are_missing(bundle, faces):
+    scores = evaluate_bundle(bundle, faces, limit=10).scores
     assert "10 pictures of PrivateTest (FER-2013) instead of 3,589" in missing_pictures(scores)
     text = published_table(scores)
     assert text.startswith("Not the whole of FER-2013: ")
     assert "| 10 of 24 |" in text
 
 
-def test_a_split_without_pictures_is_an_error(reference, faces):
+def test_a_split_without_pictures_is_an_error(bundle, faces):
     with pytest.raises(DataError, match="no picture of PrivateTest"):
-        evaluate_reference(reference, faces.take(faces.split < 2))
+        evaluate_bundle(bundle, faces.take(faces.split < 2))
 
 
 def test_only_the_text_between_the_markers_changes(tmp_path):
@@ -395,7 +395,7 @@ def test_the_model_card_tells_what_it_must(exported):
     for word in ("inner state", "Article 5(1)(f)", "547", "ferkit evaluate reference", "`both`", "`small`", "Licence"):
         assert word in card
     assert not re.search(r"\{[a-z_]+\}", card)
-    temperature = load_reference(exported).card.targets["fer"].ensemble.temperature
+    temperature = load_bundle(exported).card.targets["fer"].ensemble.temperature
     assert f"| {temperature:.3f} |" in card
 
 
@@ -429,40 +429,33 @@ def test_the_command_exports(run, faces, tmp_path):
     done = ferkit("export-reference", run, "--data", data, "--members", "single", "--to", tmp_path / "reference")
     assert done.returncode == 0, done.stderr
     assert "same class" in done.stderr
-    assert load_reference(tmp_path / "reference").targets == ("fer",)
+    assert load_bundle(tmp_path / "reference").targets == ("fer",)
 
 
-SHIPPED = pytest.mark.skipif(
-    not (REFERENCE / "reference.json").is_file(), reason="ferkit/reference is not exported yet"
-)
-
-
-@SHIPPED
 def test_what_ships_is_small_and_its_pages_show_its_numbers():
-    files = list(REFERENCE.iterdir())
+    files = list(SHIPPED.iterdir())
     assert sum(each.stat().st_size for each in files) <= 25_000_000
-    table = published_table(read_scores(REFERENCE))
-    assert not missing_pictures(read_scores(REFERENCE))
-    assert table in (REFERENCE / "MODEL_CARD.md").read_text()
+    table = published_table(read_scores(SHIPPED))
+    assert not missing_pictures(read_scores(SHIPPED))
+    assert table in (SHIPPED / "MODEL_CARD.md").read_text()
     assert table_in_page(ROOT / "docs" / "measured" / "results.md") == table
-    for network in load_reference().card.networks.values():
-        assert hashlib.sha256((REFERENCE / network.file).read_bytes()).hexdigest() == network.sha256
+    for network in load_bundle().card.networks.values():
+        assert hashlib.sha256((SHIPPED / network.file).read_bytes()).hexdigest() == network.sha256
 
 
-@SHIPPED
 @pytest.mark.skipif("FERKIT_TEST_DATA" not in os.environ, reason="FERKIT_TEST_DATA names no folder with FER-2013")
 def test_the_shipped_weights_give_what_was_published():
     """On some pictures of the real data, answers are the published ones, and the accuracy is not far from it."""
-    reference = load_reference()
+    bundle = load_bundle()
     faces = load(Fer2013Settings(path=Path(os.environ["FERKIT_TEST_DATA"])))
-    judged = evaluate_reference(reference, faces, limit=60)
-    published = KeptAnswers.read(REFERENCE)
+    judged = evaluate_bundle(bundle, faces, limit=60)
+    published = KeptAnswers.read(SHIPPED)
     for question in judged.answers.classes:
         both, same = published.agreement(judged.answers, question)
         assert both >= 0.99 * len(judged.answers.picture), f"{question}: other pictures than those published"
         # Rounding differs between machines: one picture may lie on the edge between two classes.
         assert same >= min(both - 1, 0.995 * both), question
-    scores = read_scores(REFERENCE).set_index(["target", "model", "subset"])["accuracy"]
+    scores = read_scores(SHIPPED).set_index(["target", "model", "subset"])["accuracy"]
     for line in judged.scores.to_dict("records"):
         share = scores[(line["target"], line["model"], line["subset"])]
         deviation = np.sqrt(share * (1 - share) / line["pictures"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import TargetCard, Vote
 from ferkit.bundles.writing import ensemble_vote, write_bundle
 from ferkit.config.loading import load_config
@@ -31,31 +31,31 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bundle(run, tmp_path_factory):
+def judged(run, tmp_path_factory):
     return bundle_ensemble(run, tmp_path_factory.mktemp("bundles") / "bundle", ORIGIN)
 
 
-def test_a_bundle_holds_what_serves_it_and_what_explains_it(bundle):
-    assert sorted(each.name for each in bundle.reference.folder.iterdir()) == [
+def test_a_bundle_holds_what_serves_it_and_what_explains_it(judged):
+    assert sorted(each.name for each in judged.bundle.folder.iterdir()) == [
         "MODEL_CARD.md", "config.yaml", "fer+ferplus-both.npz", "fer+ferplus-small.npz", "fer-single.npz",
         "profile.json", "reference.json", "scores.csv",
     ]  # fmt: skip
 
 
-def test_it_answers_what_the_run_said_calibrated(bundle, run):
-    reference = Reference(bundle.reference.folder)
+def test_it_answers_what_the_run_said_calibrated(judged, run):
+    bundle = Bundle(judged.bundle.folder)
     for target in ("fer", "ferplus"):
         judged = run.evaluation(target, "ensemble").predictions["PrivateTest"]
-        said = reference.predict_split(run.faces, target, "PrivateTest")
-        temperature = reference.card.targets[target].ensemble.temperature
+        said = bundle.predict_split(run.faces, target, "PrivateTest")
+        temperature = bundle.card.targets[target].ensemble.temperature
         assert temperature != 1
         np.testing.assert_array_equal(said.row, judged.row)
         np.testing.assert_allclose(said.probabilities, apply_temperature(judged.probabilities, temperature), atol=0.02)
-    assert reference.card.tta == reference.card.student_tta == run.config.prediction
+    assert bundle.card.tta == bundle.card.student_tta == run.config.prediction
 
 
-def test_the_numbers_are_those_of_the_calibrated_answers(bundle, run):
-    scores = bundle.scores.set_index(["target", "model", "subset"])
+def test_the_numbers_are_those_of_the_calibrated_answers(judged, run):
+    scores = judged.scores.set_index(["target", "model", "subset"])
     raw = run.evaluation("fer", "ensemble").scores["PrivateTest"]
     assert scores.loc[("fer", "ensemble", "PrivateTest"), "accuracy"] == raw.accuracy
     line = scores.loc[("fer", "ensemble", "PrivateTest")]
@@ -66,31 +66,29 @@ def test_the_numbers_are_those_of_the_calibrated_answers(bundle, run):
     assert scores.loc[("fer", "ensemble", "PublicTest"), "log_loss"] < (
         run.evaluation("fer", "ensemble").scores["PublicTest"].log_loss
     )
-    assert set(bundle.scores["role"]) == {"member", "ensemble", "student"}
-    assert bundle.metrics["fer/PrivateTest/accuracy"] == raw.accuracy
-    assert {"fer/student/PrivateTest/macro_f1", "ferplus/PublicTest/expected_calibration_error"} <= set(bundle.metrics)
-    assert not any("member" in name or np.isnan(value) for name, value in bundle.metrics.items())
-    pd.testing.assert_frame_equal(pd.read_csv(bundle.reference.folder / "scores.csv"), bundle.scores, atol=1e-9)
+    assert set(judged.scores["role"]) == {"member", "ensemble", "student"}
+    assert judged.metrics["fer/PrivateTest/accuracy"] == raw.accuracy
+    assert {"fer/student/PrivateTest/macro_f1", "ferplus/PublicTest/expected_calibration_error"} <= set(judged.metrics)
+    assert not any("member" in name or np.isnan(value) for name, value in judged.metrics.items())
+    pd.testing.assert_frame_equal(pd.read_csv(judged.bundle.folder / "scores.csv"), judged.scores, atol=1e-9)
 
 
-def test_the_card_and_the_configuration_go_with_it(bundle, run):
-    card = (bundle.reference.folder / "MODEL_CARD.md").read_text()
+def test_the_card_and_the_configuration_go_with_it(judged, run):
+    card = (judged.bundle.folder / "MODEL_CARD.md").read_text()
     for expected in ("What they must not be used for", "`both` (fernet)", "Commit of ferkit: abc123", "synthetic"):
         assert expected in card
     assert "Kaggle contest" not in card, "no word of FER-2013's pictures: these are others"
-    assert load_config(bundle.reference.folder / "config.yaml") == run.config
+    assert load_config(judged.bundle.folder / "config.yaml") == run.config
 
 
 def test_a_single_network_answers_for_all_that_it_learned(run, tmp_path):
     judged = bundle_single(run, "small", tmp_path / "bundle", ORIGIN)
-    assert judged.reference.targets == ("fer", "ferplus")
-    assert not judged.reference.has_student
-    assert list(judged.reference.card.networks) == ["fer+ferplus-small"]
-    student = bundle_ensemble(run, tmp_path / "other", ORIGIN).reference
+    assert judged.bundle.targets == ("fer", "ferplus")
+    assert not judged.bundle.has_student
+    assert list(judged.bundle.card.networks) == ["fer+ferplus-small"]
+    student = bundle_ensemble(run, tmp_path / "other", ORIGIN).bundle
     pictures = run.faces.of_split("PrivateTest").images
-    np.testing.assert_array_equal(
-        judged.reference.predict(pictures, "fer"), student.predict(pictures, "fer", single=True)
-    )
+    np.testing.assert_array_equal(judged.bundle.predict(pictures, "fer"), student.predict(pictures, "fer", single=True))
 
 
 def test_a_member_without_a_say_is_left_out(run, tmp_path):
@@ -101,7 +99,7 @@ def test_a_member_without_a_say_is_left_out(run, tmp_path):
     ]
     changed = replace(run, ensembles=ensembles, evaluations=evaluations)
     judged = bundle_ensemble(changed, tmp_path / "bundle", ORIGIN)
-    assert "fer-single" not in judged.reference.card.networks
+    assert "fer-single" not in judged.bundle.card.networks
     assert not (tmp_path / "bundle" / "fer-single.npz").exists()
 
 
@@ -126,13 +124,13 @@ def test_a_bundle_of_pieces_needs_no_run(run, tmp_path):
     assert list(made.card.networks) == ["fer-single"]
 
 
-def test_the_gate_asks_the_pictures_that_choose(bundle, run):
+def test_the_gate_asks_the_pictures_that_choose(judged, run):
     images = run.faces.images.copy()
     images[np.flatnonzero(run.faces.in_split("PublicTest"))[:3]] = images[run.faces.in_split("Training")][:3]
     faces = replace(run.faces, images=images)
     for selection in (SelectionSettings(), SelectionSettings(duplicates="keep")):
         trial = try_bundle(
-            "toy", bundle.reference, faces, protocols_of(bundle.reference), run.config.evaluation, 0,
+            "toy", judged.bundle, faces, protocols_of(judged.bundle), run.config.evaluation, 0,
             selection=selection,
         )  # fmt: skip
         assert trial.labels["fer"].tolist() == selection_pictures(faces, selection).label.tolist()

@@ -20,7 +20,7 @@ from floating_point import forward_operations, matrix_peak  # noqa: E402
 from peers import compare as peers  # noqa: E402
 
 from ferkit.backbones import BackboneSettings, build_network  # noqa: E402
-from ferkit.bundles.bundle import load_reference  # noqa: E402
+from ferkit.bundles.bundle import load_bundle  # noqa: E402
 from ferkit.data.dataset import FaceDataset  # noqa: E402
 from ferkit.data.labels import FER_EMOTIONS  # noqa: E402
 from ferkit.sources import SyntheticSettings, load  # noqa: E402
@@ -274,7 +274,7 @@ def test_every_runner_of_a_peer_is_there() -> None:
 
 def test_the_kept_answers_of_the_vote_have_the_form_that_the_script_writes() -> None:
     faces = load(SyntheticSettings(count=300))
-    made = vote_answers.answers(load_reference(), faces, 1)
+    made = vote_answers.answers(load_bundle(), faces, 1)
     with np.load(vote_answers.ANSWERS) as kept:
         assert set(kept) == set(made)
         for name, array in made.items():

@@ -14,7 +14,7 @@ MODULES = sorted(
 )
 STARTING = {
     "ferkit.backbones.network": ["build_network"],
-    "ferkit.bundles.bundle": ["Reference.predict", "load_reference"],
+    "ferkit.bundles.bundle": ["Bundle.predict", "load_bundle"],
     "ferkit.config.loading": ["load_config"],
     "ferkit.data.dataset": ["FaceDataset"],
     "ferkit.data.labels": ["class_names", "votes_to_labels"],

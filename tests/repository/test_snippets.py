@@ -25,7 +25,7 @@ from ferkit.config.loading import load_config, load_settings
 from ferkit.config.run_config import RunConfig
 from ferkit.stacks.settings import StackSettings
 from ferkit.standalone.__main__ import _parser
-from tests.toys.reference import write_toy_reference
+from tests.toys.bundle import write_toy_bundle
 
 ROOT = Path(__file__).parents[2]
 # What CHANGELOG.md names may have another name by now.
@@ -212,12 +212,12 @@ def test_json_is_json(block):
 
 
 @pytest.fixture(scope="module")
-def toy_reference(tmp_path_factory):
-    return write_toy_reference(tmp_path_factory.mktemp("reference"))
+def toy_bundle(tmp_path_factory):
+    return write_toy_bundle(tmp_path_factory.mktemp("reference"))
 
 
 @pytest.mark.parametrize("block", of("python"), ids=str)
-def test_python_runs(block, tmp_path, monkeypatch, toy_reference):
+def test_python_runs(block, tmp_path, monkeypatch, toy_bundle):
     code = compile(block.text, str(block), "exec")
     if block.needs:
         for node in ast.walk(ast.parse(block.text)):
@@ -228,7 +228,7 @@ def test_python_runs(block, tmp_path, monkeypatch, toy_reference):
     # What a reader has: a checkout, a picture, faces that were cut already. What is registered stays with the snippet.
     if block.page != "README.md":
         # Its networks are built in a second, the shipped ones in ten.
-        monkeypatch.setattr(bundle, "REFERENCE", toy_reference)
+        monkeypatch.setattr(bundle, "SHIPPED", toy_bundle)
     monkeypatch.setattr(backbones, "_REGISTRY", dict(backbones._REGISTRY))
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     (tmp_path / "holiday.jpg").symlink_to(ROOT / "docs" / "images" / "faces.png")

@@ -21,7 +21,7 @@ from openapi_spec_validator import validate
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.data.labels import class_names
 from ferkit.detection.loading import load_detector
 from ferkit.errors import ConfigError
@@ -30,7 +30,7 @@ from ferkit.serving.model.live_model import LiveModel
 from ferkit.serving.openapi import description
 from ferkit.serving.settings import ServingSettings
 from tests.detection.test_detection import drawn_faces, scene
-from tests.toys.reference import write_toy_reference
+from tests.toys.bundle import write_toy_bundle
 from tests.toys.server import ROOT, InProcess, form, serving
 from tests.toys.services import free_port, wait_for
 
@@ -40,7 +40,7 @@ TOKEN = "a secret of the tests"
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory) -> Path:
-    return write_toy_reference(tmp_path_factory.mktemp("toy"))
+    return write_toy_bundle(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_it_says_what_the_reference_says(server, bundle, target, single):
     crops = drawn_faces()[:5]
     query = f"detect=false&target={target}&single={single}"
     answer = server.predict_form(*[("picture", f"{i}.png", encoded(each)) for i, each in enumerate(crops)], query=query)
-    expected = Reference(bundle).predict(crops, target, single=single == "true")
+    expected = Bundle(bundle).predict(crops, target, single=single == "true")
     assert [each["name"] for each in answer.json["pictures"]] == [f"{i}.png" for i in range(5)]
     faces = [face for each in answer.json["pictures"] for face in each["faces"]]
     assert [face["box"] for face in faces] == [[0, 0, 48, 48]] * 5
@@ -150,7 +150,7 @@ def test_the_example_that_asks_it(server, tmp_path):
 
 def test_many_clients_are_answered_in_batches_each_with_its_own(server, bundle):
     crops = drawn_faces()
-    expected = Reference(bundle).predict(crops, "fer", single=True)
+    expected = Bundle(bundle).predict(crops, "fer", single=True)
     batches, faces = server.metric("ferkit_batch_faces_count"), server.metric("ferkit_batch_faces_sum")
 
     def ask(index):

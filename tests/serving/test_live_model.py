@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.cli.commands.serve import serve
 from ferkit.cli.ports import require_free
 from ferkit.errors import ConfigError, FerkitError
 from ferkit.registry.models import BUNDLE, CHAMPION, REGISTERED_NAME
 from ferkit.serving.errors import NotReadyError
 from ferkit.serving.model.live_model import LiveModel
-from tests.toys.reference import write_toy_reference
+from tests.toys.bundle import write_toy_bundle
 from tests.toys.registry import registry_at
 from tests.toys.server import ROOT, serving
 from tests.toys.services import free_port, served, wait_for
@@ -42,7 +42,7 @@ def store(tmp_path_factory):
         for version, weights in (("1", {"a": 1.0}), ("2", {"a": 0.5, "b": 0.5}), ("3", {"a": 0.9, "b": 0.1})):
             bundle = folder / version / BUNDLE
             bundle.mkdir(parents=True)
-            write_toy_reference(bundle, weights)
+            write_toy_bundle(bundle, weights)
             client.create_model_version(REGISTERED_NAME, source=(folder / version).as_uri())
         (folder / "3" / BUNDLE / "b.npz").write_bytes(b"broken")
         yield folder, client
@@ -58,7 +58,7 @@ def crown(store):
 
 @pytest.fixture(scope="module")
 def fallback(tmp_path_factory):
-    return write_toy_reference(tmp_path_factory.mktemp("fallback"), {"alone": 1.0})
+    return write_toy_bundle(tmp_path_factory.mktemp("fallback"), {"alone": 1.0})
 
 
 @pytest.fixture
@@ -115,13 +115,13 @@ def test_another_model_under_the_same_number_takes_over(model, tmp_path):
         for name, weights in (("first", {"a": 1.0}), ("second", {"b": 1.0})):
             bundle = tmp_path / name / BUNDLE
             bundle.mkdir(parents=True)
-            write_toy_reference(bundle, weights)
+            write_toy_bundle(bundle, weights)
             client.create_registered_model(REGISTERED_NAME)
             client.create_model_version(REGISTERED_NAME, source=(tmp_path / name).as_uri())
             client.set_registered_model_alias(REGISTERED_NAME, CHAMPION, "1")
             model.check_registry()
             assert answers(model) == ("1", "ok")
-            assert set(weights) < set(model.current().reference.card.networks)
+            assert set(weights) < set(model.current().bundle.card.networks)
             client.delete_registered_model(REGISTERED_NAME)
 
 
@@ -169,7 +169,7 @@ def test_no_model_at_all_is_said_and_looked_for_again(tmp_path, fallback, caplog
         model.current()
     assert str(refused.value) == "no model can be read; the log of the service says why."
     assert refused.value.status == 503
-    assert [record.getMessage().count("no reference models there") for record in caplog.records] == [1], "told once"
+    assert [record.getMessage().count("no bundle there") for record in caplog.records] == [1], "told once"
     shutil.copytree(fallback, folder)
     model.check_registry()
     assert answers(model) == ("local", "none")
@@ -273,7 +273,7 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
         "the champion cannot be read; the log of the service says why.",
         "the registry does not answer, or has no files of its champion; the log of the service says why.",
     ]
-    expected = {version: Reference(folder / version / BUNDLE).predict(FACE[None])[0] for version in ("1", "2")}
+    expected = {version: Bundle(folder / version / BUNDLE).predict(FACE[None])[0] for version in ("1", "2")}
     assert {version for version, _ in clients.told} == set(expected)
     for version, probabilities in clients.told:
         np.testing.assert_allclose(probabilities, expected[version], atol=2e-5)
@@ -318,7 +318,7 @@ def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
     [
         ({"host": "nonsense.invalid"}, "host nonsense.invalid: no address and no name of this machine"),
         ({"host": "203.0.113.7"}, "host 203.0.113.7: this machine has no such address"),
-        ({"bundle": Path("nowhere")}, "nowhere/reference.json: no reference models there"),
+        ({"bundle": Path("nowhere")}, "nowhere/reference.json: no bundle there"),
         ({"token": "short"}, "^token: 5 characters, expected 8 or more.$"),
     ],
     ids=["no host", "another machine", "no bundle", "short token"],

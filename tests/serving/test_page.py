@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.toys.reference import write_toy_reference
+from tests.toys.bundle import write_toy_bundle
 from tests.toys.services import wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -72,7 +72,7 @@ def server(tmp_path_factory):
         port = listening.getsockname()[1]
     settings = {
         "PORT": str(port), "TOKEN": TOKEN, "CACHE": str(folder / "cache"),
-        "BUNDLE": str(write_toy_reference(folder)),
+        "BUNDLE": str(write_toy_bundle(folder)),
     }  # fmt: skip
     environment = {**os.environ, **{f"FERKIT_SERVE_{name}": value for name, value in settings.items()}}
     log = (folder / "log.txt").open("w")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ferkit.bundles.bundle import REFERENCE
+from ferkit.bundles.bundle import SHIPPED
 from ferkit.cli.model_choice import bundle_folder
 from ferkit.config.loading import load_config
 from ferkit.errors import ConfigError
@@ -36,7 +36,7 @@ def check_drift(
         str,
         typer.Option(
             metavar="WHAT",
-            help="The training data of the reference models, of another MODEL (as `ferkit predict --model` takes it), "
+            help="The training data of the shipped models, of another MODEL (as `ferkit predict --model` takes it), "
             "or of a run configuration (.yaml); or an earlier TABLE.",
         ),
     ] = _SHIPPED,
@@ -80,7 +80,7 @@ def _baseline(against: str, table: FaceTable) -> tuple[str, Baseline]:
             raise ConfigError(f"{against}: no target {table.target}, which the batch was made for.")
         baseline = Baseline.of_faces(load(config.data), target.name, target.protocol)
         return f"{against}, pictures of Training and their labels", baseline
-    profile = Profile.read(REFERENCE if against == _SHIPPED else bundle_folder(against))
+    profile = Profile.read(SHIPPED if against == _SHIPPED else bundle_folder(against))
     baseline = Baseline.of_profile(profile, table)
     title = f"{against}, {profile.pictures['brightness'].count:,} pictures of Training"
     if baseline.emotions:

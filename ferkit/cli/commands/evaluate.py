@@ -43,24 +43,24 @@ def reference(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Judge this many pictures of each split.")] = None,
 ) -> None:
-    """Judge the reference models on PublicTest and PrivateTest, from the shipped weights alone. It takes minutes.
+    """Judge the shipped models on PublicTest and PrivateTest, from the shipped weights alone. It takes minutes.
 
     Two examples:
 
     * `ferkit evaluate reference --data data --update docs/measured/results.md`
     * `ferkit evaluate reference --data data --reference models:/ferkit@challenger`
     """
-    from ferkit.bundles.bundle import load_reference
+    from ferkit.bundles.bundle import load_bundle
     from ferkit.cli.console import quiet_native_libraries
     from ferkit.cli.model_choice import bundle_folder
     from ferkit.errors import DataError
     from ferkit.release.answers import ANSWERS, KeptAnswers
-    from ferkit.release.evaluate_reference import evaluate_reference
+    from ferkit.release.evaluate_bundle import evaluate_bundle
     from ferkit.release.scores_table import check_page, missing_pictures, published_table, update_page
     from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 
     quiet_native_libraries(Workspace.named().native_log)
-    models = load_reference(bundle_folder(model) if model else None)
+    models = load_bundle(bundle_folder(model) if model else None)
     # What a run registered was not published, so that nothing is kept to compare with.
     published = KeptAnswers.read(models.folder) if not model or (models.folder / ANSWERS).exists() else None
     if update and limit:
@@ -70,7 +70,7 @@ def reference(
     votes = "required" if "ferplus" in models.targets else "off"
     faces = load_fer2013(Fer2013Settings(path=data, ferplus=votes))
     with network_progress() as on_pictures:
-        judged = evaluate_reference(models, faces, limit=limit, on_pictures=on_pictures)
+        judged = evaluate_bundle(models, faces, limit=limit, on_pictures=on_pictures)
     text = published_table(judged.scores)
     console = Console(highlight=False)
     console.print(text, soft_wrap=True, markup=False)

@@ -29,7 +29,7 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            help="The reference models, FILE.keras, a folder of models like them, models:/NAME@ALIAS or "
+            help="The shipped models, FILE.keras, a folder of models like them, models:/NAME@ALIAS or "
             "models:/NAME/VERSION."
         ),
     ] = "reference",
@@ -124,18 +124,18 @@ def _data_settings(data: Path | None) -> "SourceSettings":
 
 
 def _source(model: str, *, single: bool) -> "ExportSource":
-    from ferkit.bundles.bundle import load_reference
+    from ferkit.bundles.bundle import load_bundle
     from ferkit.errors import ConfigError
     from ferkit.export import ExportSource
 
     if model.endswith(".keras"):
         if single:
-            raise ConfigError(f"--single is one of the reference models, {model} is one network: give one of them.")
+            raise ConfigError(f"--single is one of the shipped models, {model} is one network: give one of them.")
         return ExportSource.of_file(Path(model))
     from ferkit.cli.model_choice import bundle_folder
 
     folder = None if model == "reference" else bundle_folder(model)
-    return ExportSource.of_reference(load_reference(folder), single=single)
+    return ExportSource.of_bundle(load_bundle(folder), single=single)
 
 
 def _show(report: "ExportReport", console: Console) -> None:

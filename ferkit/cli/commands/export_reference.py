@@ -1,4 +1,4 @@
-"""`ferkit export-reference`: trainings become the reference models that ferkit ships."""
+"""`ferkit export-reference`: trainings become the models that ferkit ships."""
 
 import logging
 from pathlib import Path
@@ -37,11 +37,11 @@ def export_reference(
         typer.Option("--views", help="Of each picture, for the ensemble; run: as the first run predicts."),
     ] = "run",
     student_tta: Annotated[Seen, typer.Option("--student-views", help="The same for the student.")] = "once",
-    to: Annotated[Path, typer.Option(help="Folder to write; older reference models there are replaced.")] = Path(
-        "ferkit/reference"
+    to: Annotated[Path, typer.Option(help="Folder to write; an older bundle there is replaced.")] = Path(
+        "ferkit/bundles/reference"
     ),
 ) -> None:
-    """Make the reference models: small weights, votes chosen on PublicTest, the published table, the model card.
+    """Make the shipped models: small weights, votes chosen on PublicTest, the published table, the model card.
 
     Example: `ferkit export-reference runs/gpu --data data --members fernet_a,fernet_b --student fernet_small`
     """
@@ -66,4 +66,4 @@ def export_reference(
     console = Console(highlight=False)
     console.print(published_table(read_scores(made.folder)), soft_wrap=True, markup=False)
     size = sum(each.stat().st_size for each in to.iterdir())
-    console.print(f"reference  {to}, {size / 1e6:.1f} MB")
+    console.print(f"bundle  {to}, {size / 1e6:.1f} MB")

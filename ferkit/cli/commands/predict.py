@@ -51,7 +51,7 @@ def predict(
         typer.Option(
             metavar="MODEL",
             help="Ask FILE.keras, a folder of exported models, models:/NAME@ALIAS or models:/NAME/VERSION, not the "
-            "reference models.",
+            "shipped models.",
         ),
     ] = None,
     list_file: Annotated[

@@ -44,7 +44,7 @@ def serve(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=5, help="Requests at a time. [default: 32]")] = None,
 ) -> None:
-    """Open the page and the API on the champion of the registry, or on the reference models if there is none.
+    """Open the page and the API on the champion of the registry, or on the shipped models if there is none.
 
     A new champion takes over without a restart. All settings: docs/guides/serving.md. Examples:
 
@@ -59,10 +59,10 @@ def serve(
     if importlib.util.find_spec("gunicorn") is None:
         raise ConfigError("gunicorn is missing, which runs the service: pip install gunicorn.")
     if settings.bundle is not None:
-        from ferkit.bundles.bundle import load_reference
+        from ferkit.bundles.bundle import load_bundle
 
         # Here it is an error of one line; the service would wait for the folder to come.
-        load_reference(settings.bundle)
+        load_bundle(settings.bundle)
     require_free(settings.host, settings.port, "serve")
     host_name = f"[{settings.host}]" if ":" in settings.host else settings.host
     Console().print(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ferkit.bundles.bundle import Reference
+from ferkit.bundles.bundle import Bundle
 from ferkit.errors import FerkitError, WeightsError
 from ferkit.serving.errors import NotReadyError
 from ferkit.serving.model.served import Served, ServedClassifier, now, without_registry
@@ -56,7 +56,7 @@ class LiveModel:
     reload_seconds
         Time between two looks.
     fallback
-        The model that answers while there is no champion; None: the reference that ferkit brings.
+        The model that answers while there is no champion; None: the models that ferkit ships.
     registry
         Whether there is a registry to ask.
     prepare
@@ -149,10 +149,10 @@ class LiveModel:
             # Nothing was promoted, or the champion was taken back: what ferkit brings.
             return None if self.served and self.served.alias is None else without_registry(self._fallback)
         # By the folder, not by the version: once a model was deleted, the numbers begin anew.
-        if self.served and self.served.alias and self.served.reference.folder == registered.folder:
+        if self.served and self.served.alias and self.served.bundle.folder == registered.folder:
             return None
         about = {key: getattr(registered, key) for key in ("name", "version", "alias", "run_id")}
-        served = Served(reference=Reference(registered.folder), **about)
+        served = Served(bundle=Bundle(registered.folder), **about)
         self._remember(about | {"folder": str(registered.folder)})
         return served
 
@@ -189,7 +189,7 @@ class LiveModel:
     def _last_champion(self) -> Served | None:
         try:
             about = json.loads((self._cache / _LAST).read_text())
-            return Served(reference=Reference(Path(about.pop("folder"))), **about)
+            return Served(bundle=Bundle(Path(about.pop("folder"))), **about)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, FerkitError):
             return None
 

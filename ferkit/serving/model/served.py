@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.bundles.bundle import Reference, load_reference
+from ferkit.bundles.bundle import Bundle, load_bundle
 from ferkit.data.dataset import SIZE
 from ferkit.data.labels import Target
 from ferkit.serving.errors import ApiError, NotReadyError
@@ -30,10 +30,10 @@ class Served:
     Attributes
     ----------
     name, version
-        What the registry calls it; ``shipped`` is the version of the reference that ferkit brings.
+        What the registry calls it; ``shipped`` is the version of the models that ferkit ships.
     alias, run_id
         None if it does not come from the registry.
-    reference
+    bundle
         The networks.
     loaded_at
         Date and time, UTC, ISO 8601.
@@ -43,7 +43,7 @@ class Served:
 
     name: str
     version: str
-    reference: Reference
+    bundle: Bundle
     alias: str | None = None
     run_id: str | None = None
     loaded_at: str = field(default_factory=now)
@@ -67,10 +67,10 @@ class Served:
         ApiError
             If this model does not answer for it, or not yet.
         """
-        card = self.reference.card.targets.get(target)
+        card = self.bundle.card.targets.get(target)
         if card is None:
             raise ApiError(
-                422, "no_such_target", f"target {target}: {self.name} answers for {', '.join(self.reference.targets)}."
+                422, "no_such_target", f"target {target}: {self.name} answers for {', '.join(self.bundle.targets)}."
             )
         if card.vote(single=single) is None:
             raise ApiError(422, "no_single_network", f"{self.name} has no single network for {target}: single=false.")
@@ -83,7 +83,7 @@ class Served:
         """As many as it takes to ask every network that has a say; the quickest, which needs no TensorFlow, first."""
         covered: set[str] = set()
         found = []
-        for target, card in self.reference.card.targets.items():
+        for target, card in self.bundle.card.targets.items():
             for single in (True, False):
                 vote = card.vote(single=single)
                 if vote is not None and not covered.issuperset(vote.weights):
@@ -103,7 +103,7 @@ class ServedClassifier:
     @property
     def networks(self) -> frozenset[str]:
         """Names of those that have a say."""
-        vote = self.served.reference.card.targets[self.target].vote(single=self.single)
+        vote = self.served.bundle.card.targets[self.target].vote(single=self.single)
         return frozenset(vote.weights if vote else ())
 
     def warm_up(self) -> None:
@@ -116,10 +116,10 @@ class ServedClassifier:
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
         """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
-        return self.served.reference.predict(images, self.target, single=self.single)
+        return self.served.bundle.predict(images, self.target, single=self.single)
 
 
 def without_registry(folder: Path | None = None) -> Served:
-    """The reference that ferkit brings, or the one in `folder`."""
-    reference = load_reference(folder)
-    return Served(reference.card.name, "local" if folder else "shipped", reference)
+    """The models that ferkit ships, or the bundle in `folder`."""
+    bundle = load_bundle(folder)
+    return Served(bundle.card.name, "local" if folder else "shipped", bundle)

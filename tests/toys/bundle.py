@@ -1,10 +1,10 @@
-"""A reference of toy networks on disk: what a server and Grad-CAM are tested with."""
+"""A bundle of toy networks on disk: what a server and Grad-CAM are tested with."""
 
 import hashlib
 from pathlib import Path
 
 from ferkit.backbones import BackboneSettings, build_network
-from ferkit.bundles.card import NetworkCard, ReferenceCard, TargetCard, Vote
+from ferkit.bundles.card import BundleCard, NetworkCard, TargetCard, Vote
 from ferkit.bundles.weights import write_half
 from ferkit.data.labels import Target, class_names
 from ferkit.data.targets import TargetSettings
@@ -14,7 +14,7 @@ TARGETS: tuple[Target, ...] = ("fer", "ferplus")
 HEADS = {target: len(class_names(target)) for target in TARGETS}
 
 
-def write_toy_reference(folder: Path, weights: dict[str, float] | None = None, *, flip: bool = False) -> Path:
+def write_toy_bundle(folder: Path, weights: dict[str, float] | None = None, *, flip: bool = False) -> Path:
     """An untrained ensemble and an untrained student in `folder`, with the files of a bundle."""
     weights = weights or {"one": 0.75, "two": 0.25}
     networks = {
@@ -24,7 +24,7 @@ def write_toy_reference(folder: Path, weights: dict[str, float] | None = None, *
     networks["student"] = _network(folder, "student", BackboneSettings(name="fernet_lite", width=8), 9)
     votes = {"ensemble": Vote(weights=weights), "student": Vote(weights={"student": 1.0})}
     targets = {target: TargetCard(settings=TargetSettings(name=target), **votes) for target in TARGETS}
-    ReferenceCard(name="toy", networks=networks, targets=targets, tta=TestTimeAugmentation(flip=flip)).write(folder)
+    BundleCard(name="toy", networks=networks, targets=targets, tta=TestTimeAugmentation(flip=flip)).write(folder)
     (folder / "MODEL_CARD.md").write_text(CARD)
     return folder
 

@@ -1,4 +1,4 @@
-"""Judging the reference models on the official splits, from the shipped weights alone."""
+"""Judging the shipped models on the official splits, from the shipped weights alone."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ferkit.bundles.bundle import NetworkProgress, Reference
+from ferkit.bundles.bundle import Bundle, NetworkProgress
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split, Target
 from ferkit.data.targets import TargetSettings, labelled
@@ -18,7 +18,7 @@ from ferkit.models.face_model import TargetProbabilities
 from ferkit.models.predictions import Predictions
 from ferkit.release.answers import KeptAnswers
 
-__all__ = ["ReferenceEvaluation", "evaluate_reference"]
+__all__ = ["BundleEvaluation", "evaluate_bundle"]
 
 # Fixed, so that a published interval can be made again.
 _SETTINGS, _SEED = EvaluationSettings(), 0
@@ -27,8 +27,8 @@ _SPLITS: tuple[Split, ...] = ("PublicTest", "PrivateTest")
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceEvaluation:
-    """What came of judging the reference models.
+class BundleEvaluation:
+    """What came of judging the shipped models.
 
     Attributes
     ----------
@@ -44,14 +44,14 @@ class ReferenceEvaluation:
     answers: KeptAnswers
 
 
-def evaluate_reference(
-    reference: Reference,
+def evaluate_bundle(
+    bundle: Bundle,
     faces: FaceDataset,
     *,
     limit: int | None = None,
     public: Mapping[str, TargetProbabilities] | None = None,
     on_pictures: Callable[[str, int, int], None] = lambda _network, _done, _all: None,
-) -> ReferenceEvaluation:
+) -> BundleEvaluation:
     """Ask every network about PublicTest and PrivateTest, once, and judge it, the ensemble and the student.
 
     Parameters
@@ -72,19 +72,19 @@ def evaluate_reference(
     """
     asked = {split: _some(faces.of_split(split), limit) for split in _SPLITS}
     if empty := [split for split, pictures in asked.items() if not len(pictures)]:
-        raise DataError(f"no picture of {' or '.join(empty)} in this data: the reference is judged on both.")
+        raise DataError(f"no picture of {' or '.join(empty)} in this data: a bundle is judged on both.")
     said: dict[Split, dict[str, TargetProbabilities]] = {split: {} for split in _SPLITS}
-    for name in reference.card.networks:
-        tta = reference.card.student_tta if name in reference.card.students else reference.card.tta
+    for name in bundle.card.networks:
+        tta = bundle.card.student_tta if name in bundle.card.students else bundle.card.tta
         if public is not None:
             said["PublicTest"][name] = public[name]
         left = {split: pictures for split, pictures in asked.items() if name not in said[split]}
         report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
         for split, pictures in left.items():
-            said[split][name] = reference.predict_network(name, pictures.images, tta, report)
+            said[split][name] = bundle.predict_network(name, pictures.images, tta, report)
     tables, classes = [], {}
-    for target, model, role, probabilities, raw in _models(reference, said):
-        protocol = reference.card.targets[target].settings
+    for target, model, role, probabilities, raw in _models(bundle, said):
+        protocol = bundle.card.targets[target].settings
         answered, before = (_judged(model, each, asked, faces, protocol) for each in (probabilities, raw))
         table = with_raw_calibration(answered, before)
         # FER+ is what the second target is for.
@@ -92,7 +92,7 @@ def evaluate_reference(
         if role != "member":
             classes[f"{target} {role}"] = np.concatenate([probabilities[split].argmax(axis=1) for split in _SPLITS])
     hashes = np.concatenate([pictures.picture_hashes() for pictures in asked.values()])
-    return ReferenceEvaluation(pd.concat(tables, ignore_index=True), KeptAnswers.of(hashes, classes))
+    return BundleEvaluation(pd.concat(tables, ignore_index=True), KeptAnswers.of(hashes, classes))
 
 
 def _judged(
@@ -118,19 +118,19 @@ def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:
 
 
 def _models(
-    reference: Reference, said: Mapping[Split, Mapping[str, TargetProbabilities]]
+    bundle: Bundle, said: Mapping[Split, Mapping[str, TargetProbabilities]]
 ) -> Iterator[tuple[Target, str, str, _Said, _Said]]:
     """Target, name and role of everything that is judged, what it answers by split, and that without temperature."""
-    for target, card in reference.card.targets.items():
+    for target, card in bundle.card.targets.items():
         for name in card.ensemble.weights:
-            label = reference.card.networks[name].label
+            label = bundle.card.networks[name].label
             of_member = {split: answers[name][target] for split, answers in said.items()}
             yield target, label, "member", of_member, of_member
         for role, single in (("ensemble", False), ("student", True)):
             if card.vote(single=single):
                 answered, raw = (
                     {
-                        split: reference.vote(answers, target, single=single, calibrated=calibrated)
+                        split: bundle.vote(answers, target, single=single, calibrated=calibrated)
                         for split, answers in said.items()
                     }
                     for calibrated in (True, False)
