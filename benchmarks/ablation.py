@@ -67,8 +67,8 @@ VARIANTS = (
     Variant("without dropout before the head", ("backbones.0.dropout=0",)),
     Variant("with mixup 0.2", (f"{TRAINING}mixing.mixup=0.2",)),
     Variant("with cutmix 1, half of the pictures", (f"{TRAINING}mixing={{cutmix: 1.0, probability: 0.5}}",)),
-    Variant("constant learning rate", (f"{TRAINING}schedule=constant",)),
-    Variant("without warm-up", (f"{TRAINING}warmup_epochs=0",)),
+    Variant("constant learning rate", (f"{TRAINING}network.schedule=constant",)),
+    Variant("without warm-up", (f"{TRAINING}network.warmup_epochs=0",)),
     Variant("with residual blocks and squeeze-and-excitation", ("backbones.0.name=fernet_se",)),
     Variant("asked once, without the mirror image", tta=NO_TTA),
     Variant("asked ten times: five crops and their mirror images", tta=TestTimeAugmentation(flip=True, crops="five")),
@@ -81,9 +81,9 @@ class Members(RunMembers):
 
     opinions: dict[Target, Predictions] = field(default_factory=dict)
 
-    def lesson(self, training: Training, target: TargetSettings) -> TrainingSet:
+    def training_set_of(self, training: Training, target: TargetSettings) -> TrainingSet:
         """The balanced labels, with the teacher's opinion."""
-        training_set = super().lesson(training, target)
+        training_set = super().training_set_of(training, target)
         said = self.opinions.get(target.name)
         return training_set if said is None else distil(training_set, said, self.config.distillation)
 

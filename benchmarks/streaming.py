@@ -115,7 +115,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
     from ferkit.sources import ShardSettings, load
     from ferkit.training.examples import Examples, Validation, join
     from ferkit.training.fine_tune import fine_tune
-    from ferkit.training.settings import TrainingSettings
+    from ferkit.training.settings import NetworkPhaseSettings, TrainingSettings
     from ferkit.training.streamed_batches import StreamedBatches
 
     found = {"start": peak()}
@@ -136,7 +136,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
     judging = Validation.of(public.take(np.arange(min(200, len(public)))), [TargetSettings()])
     backbone = BackboneSettings(name="fernet", width=8, input_size=48)
     ends = []
-    settings = TrainingSettings(epochs=2, batch_size=BATCH)
+    settings = TrainingSettings(network=NetworkPhaseSettings(epochs=2), batch_size=BATCH)
     fine_tune(examples, judging, backbone, settings, 0, on_epoch=lambda _record: ends.append(now()))
     # The first epoch compiles.
     found |= {**rates("training", len(some), *ends), "trained": peak()}

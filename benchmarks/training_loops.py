@@ -79,20 +79,20 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
     images, label = examples(loop)
     targets = np.eye(CLASSES, dtype=np.float32)[label]
     settings = TrainingSettings.model_validate(
-        {"epochs": 1_000_000, "batch_size": loop.batch_size, "execution": {"precision": loop.precision}}
+        {"network": {"epochs": 1_000_000}, "batch_size": loop.batch_size, "execution": {"precision": loop.precision}}
     )
     known = Examples(images, {"fer": targets}, np.arange(len(images)))
     with use_precision(precision_of(settings.execution, loop.settings.card)):
         network = build_network(loop.settings, known.heads, seed=0)
         set_trainable(network, "all", batch_norm=settings.batch_norm)
         epochs = Epochs(network, known, Validation(images[:1], {"fer": targets[:1]}), settings, 0, loop.backbone)
-        epochs.compile(settings)
+        epochs.compile(settings.network)
     progress = Progress()
     # Made only when it is asked for, so that the memory of training is that of training.
     plain: list[Any] = []
 
     def train() -> float:
-        record, _ = epochs.run("network", settings, progress)
+        record, _ = epochs.run("network", settings.network, progress)
         return float(len(images) / record["pictures_per_second"])
 
     def infer() -> float:

@@ -17,7 +17,7 @@ from ferkit.evaluation.evaluate import EvaluationSettings, evaluate
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from ferkit.training.member import train_member
-from ferkit.training.settings import TrainingSettings
+from ferkit.training.settings import NetworkPhaseSettings, TrainingSettings
 
 TARGET = TargetSettings(name="fer")
 
@@ -47,7 +47,8 @@ def main() -> None:
     arguments = parser.parse_args()
     faces = generate(SyntheticSettings(count=arguments.count)).faces
     sets = {"fer": oversample(faces, TARGET, BalancingSettings(method="random_over_sampler"), seed=0)}
-    network, settings = BackboneSettings(name="tinynet"), TrainingSettings(epochs=arguments.epochs, learning_rate=0.002)
+    phase = NetworkPhaseSettings(epochs=arguments.epochs, learning_rate=0.002)
+    network, settings = BackboneSettings(name="tinynet"), TrainingSettings(network=phase)
     with tempfile.TemporaryDirectory() as folder:
         member = train_member(faces, sets, [TARGET], network, settings, seed=0, workspace=Path(folder))
         predictions = member.models["fer"].predict_split(faces, TARGET, "PrivateTest")

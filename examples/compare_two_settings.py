@@ -32,7 +32,7 @@ def main() -> None:
     named = {}
     for flip in (0, 0.5):
         settings = TrainingSettings.model_validate(
-            {"epochs": arguments.epochs, "learning_rate": 0.002, "augmentation": {"flip": flip}}
+            {"network": {"epochs": arguments.epochs, "learning_rate": 0.002}, "augmentation": {"flip": flip}}
         )
         with tempfile.TemporaryDirectory() as folder:
             member = train_member(

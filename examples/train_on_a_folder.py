@@ -42,7 +42,7 @@ def main() -> None:
             "name": "folder",
             "data": {"source": "folder", "path": arguments.pictures},
             "backbones": [{"name": "fernet", "width": arguments.width}],
-            "training": {"epochs": arguments.epochs, "learning_rate": 0.002},
+            "training": {"network": {"epochs": arguments.epochs, "learning_rate": 0.002}},
         }
     )
     scores = train_run(config, read_data(config), arguments.out)

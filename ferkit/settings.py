@@ -1,7 +1,8 @@
 """The base of every section of a run configuration."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -14,7 +15,14 @@ class Settings(BaseModel):
     A path may begin with ``~``, the home folder, since no shell reads it here. Each module of ``ferkit`` declares the
     settings it reads beside the code that reads them; ``ferkit.config.run_config`` composes them into a run
     configuration.
+
+    Attributes
+    ----------
+    MOVED
+        Keys that stood in this section in an older version, and where below it they stand now: who writes one is told.
     """
+
+    MOVED: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 

@@ -93,7 +93,7 @@ def _useless(config: Any, entry: Any) -> Iterator[tuple[str, str]]:
         yield "mixing.probability", "it needs mixing.mixup or mixing.cutmix."
     if not training.augmentation.erasing:
         yield "augmentation.erasing_area", "augmentation.erasing is 0."
-    yield from _useless_in_phase(training, "")
+    yield from _useless_in_phase(training.network, "network.")
     if not entry.starts_trained:
         scratch = "a network with random weights is trained whole, in one phase."
         yield "unfreeze", scratch
@@ -130,12 +130,12 @@ def _useless_in_phase(phase: "PhaseSettings", prefix: str) -> Iterator[tuple[str
 
 def _endless_warm_up(label: str, training: "TrainingSettings", starts_trained: bool) -> Iterator[str]:
     """Phases in which the rate would rise to their end, so that their schedule never begins."""
-    phases = [("", training), *([("head.", training.head)] if starts_trained else [])]
-    for prefix, phase in phases:
+    phases = [("network", training.network), *([("head", training.head)] if starts_trained else [])]
+    for name, phase in phases:
         # One epoch that warms up is what the defaults make of a single epoch.
         if phase.warmup_epochs >= phase.epochs > 0 and _changed(phase, "warmup_epochs"):
             yield (
-                f"backbone {label}: training.{prefix}warmup_epochs {phase.warmup_epochs:g} leaves schedule "
+                f"backbone {label}: training.{name}.warmup_epochs {phase.warmup_epochs:g} leaves schedule "
                 f"{phase.schedule} nothing of {phase.epochs} epochs; make it less."
             )
 

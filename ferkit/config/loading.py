@@ -12,8 +12,9 @@ from ferkit.config.run_config import RunConfig
 from ferkit.config.yaml_text import read_yaml
 from ferkit.errors import ConfigError
 from ferkit.settings import Settings
+from ferkit.training.settings import with_phases
 
-__all__ = ["load_config", "load_settings"]
+__all__ = ["load_config", "load_settings", "load_stored_config"]
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -36,14 +37,33 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
 
     Examples
     --------
-    >>> config = load_config(Path("configs/quickstart.yaml"), ["training.epochs=3", "backbones.fernet_a.width=16"])
+    >>> changes = ["training.network.epochs=3", "backbones.fernet_a.width=16"]
+    >>> config = load_config(Path("configs/quickstart.yaml"), changes)
     >>> config.backbones[0].label, config.backbones[0].width
     ('fernet_a', 16)
     """
+    return _run_config(path, _content(path), overrides)
+
+
+def load_stored_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read and check the configuration that a finished run left, in the words of this version or of an older one.
+
+    Parameters
+    ----------
+    path, overrides
+        As of `load_config`; overrides are in the words of this version.
+
+    Raises
+    ------
+    ConfigError
+        As `load_config` does.
+    """
     content = _content(path)
-    for override in overrides:
-        _override(content, override)
-    return _checked(path, content, RunConfig)
+    entries = content.get("backbones")
+    for section in (content, *(entries if isinstance(entries, list) else ())):
+        if isinstance(section, dict) and isinstance(section.get("training"), dict):
+            section["training"] = with_phases(section["training"])
+    return _run_config(path, content, overrides)
 
 
 def load_settings(path: Path, kind: type[AnySettings]) -> AnySettings:
@@ -55,6 +75,12 @@ def load_settings(path: Path, kind: type[AnySettings]) -> AnySettings:
         As `load_config` does.
     """
     return _checked(path, _content(path), kind)
+
+
+def _run_config(path: Path, content: dict[str, Any], overrides: Iterable[str]) -> RunConfig:
+    for override in overrides:
+        _override(content, override)
+    return _checked(path, content, RunConfig)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -82,7 +108,7 @@ def _checked(path: Path, content: dict[str, Any], kind: type[AnySettings]) -> An
 def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {override}: expected key=value, such as training.epochs=3.")
+        raise ConfigError(f"--set {override}: expected key=value, such as training.network.epochs=3.")
     try:
         value = read_yaml(text)
     except yaml.YAMLError as error:

@@ -8,6 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from ferkit.settings import Settings
+
 __all__ = ["problems", "unknown_key"]
 
 
@@ -30,7 +32,7 @@ def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") ->
         where = prefix + ".".join(str(part) for part in problem["loc"])
         message = re.sub(r"^Value error, ", "", problem["msg"])
         if problem["type"] == "extra_forbidden":
-            lines.append(unknown_key(where, str(problem["loc"][-1]), _keys(root, problem["loc"][:-1])))
+            lines.append(_unknown(root, problem["loc"], where))
         elif problem["type"] == "missing":
             lines.append(f"{where}: missing.")
         elif problem["type"] == "union_tag_not_found":
@@ -48,6 +50,15 @@ def unknown_key(where: str, key: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {close[0]}?" if close else "."
     return f"{where}: unknown key{hint} Known: {', '.join(known)}."
+
+
+def _unknown(root: type[BaseModel], location: tuple[int | str, ...], where: str) -> str:
+    """The line about a key that stands at `where`, `location` below `root`, and is not known there, or no longer."""
+    key = str(location[-1])
+    for model in _at(root, location[:-1]):
+        if issubclass(model, Settings) and key in model.MOVED:
+            return f"{where}: it is {where.removesuffix(key)}{model.MOVED[key]} now."
+    return unknown_key(where, key, _keys(root, location[:-1]))
 
 
 def _keys(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ferkit.config.loading import load_config
+from ferkit.config.loading import load_stored_config
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
 from ferkit.standalone.folder import MemberFolder, RunFolder
@@ -71,7 +71,7 @@ class Source:
 def find_sources(runs: Sequence[Path]) -> list[Source]:
     """Every finished training; trainings of the same name in several runs are told apart by their run."""
     found = []
-    configs = [load_config(RunFolder(run).config) for run in runs]
+    configs = [load_stored_config(RunFolder(run).config) for run in runs]
     for run, config in zip(runs, configs, strict=True):
         folder = RunFolder(run)
         folder.read_record()

@@ -111,7 +111,7 @@ def _networks(card: BundleCard, records: Mapping[str, MemberRecord], sizes: Mapp
 
 def _epochs(record: MemberRecord) -> int:
     """Of both phases, where there were two."""
-    return record.training.epochs + (record.training.head.epochs if record.backbone.starts_trained else 0)
+    return record.training.network.epochs + (record.training.head.epochs if record.backbone.starts_trained else 0)
 
 
 def _recipes(card: BundleCard, records: Mapping[str, MemberRecord]) -> str:

@@ -277,7 +277,7 @@ class RunMembers:
                 *(self._training_set(target).content_hash() for target in training.targets),
                 *(target.model_dump_json() for target in training.targets),
                 training.entry.backbone.model_dump_json(),
-                self.config.training_of(training.entry).model_dump_json(),
+                self.config.training_of(training.entry).identity(),
                 str(self.config.seed_of(training)),
             ]
             # What is younger than networks that are kept enters only where it is not as it was for them.

@@ -1,6 +1,9 @@
 """What a run without ZenML and MLflow notes down: of itself in ``run.json``, of each network in ``member.json``."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from ferkit.backbones import BackboneSettings
 from ferkit.data.labels import Target
@@ -9,7 +12,7 @@ from ferkit.models.selection import SelectionSettings
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.settings import Settings
 from ferkit.training.distillation import DistillationSettings
-from ferkit.training.settings import TrainingSettings
+from ferkit.training.settings import TrainingSettings, with_phases
 
 __all__ = ["ALL_PICTURES", "MemberRecord", "RunRecord"]
 
@@ -93,3 +96,8 @@ class MemberRecord(Settings):
     prediction: TestTimeAugmentation
     selection: SelectionSettings = ALL_PICTURES
     seconds: float
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _of_an_older_version(cls, training: Any) -> Any:
+        return with_phases(training) if isinstance(training, Mapping) else training

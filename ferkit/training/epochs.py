@@ -120,7 +120,7 @@ class Epochs:
         if not np.isfinite(loss):
             raise TrainingError(
                 f"{self._label}, phase {name}, epoch {progress.epoch}: the loss is {loss}; lower "
-                f"training.{'head.' if name == 'head' else ''}learning_rate, now {phase.learning_rate}."
+                f"training.{name}.learning_rate, now {phase.learning_rate}."
             )
         with self._averaged(order):
             judged = self._judge()

@@ -164,14 +164,14 @@ def _phases(backbone: BackboneSettings, settings: TrainingSettings) -> list[_Pha
     phases: list[_Phase] = []
     if backbone.starts_trained and settings.head.epochs:
         phases.append(("head", settings.head, "none", "frozen"))
-    if settings.epochs and backbone.starts_trained:
-        phases.append(("network", settings, settings.unfreeze, settings.batch_norm))
-    elif settings.epochs:
+    if settings.network.epochs and backbone.starts_trained:
+        phases.append(("network", settings.network, settings.unfreeze, settings.batch_norm))
+    elif settings.network.epochs:
         # Nothing of random weights, nor of statistics that nobody has taken, is worth keeping.
-        phases.append(("network", settings, "all", "trainable"))
+        phases.append(("network", settings.network, "all", "trainable"))
     if not phases:
         raise TrainingError(
-            f"{backbone.label}: training.head.epochs and training.epochs leave no epoch to train; raise one."
+            f"{backbone.label}: training.head.epochs and training.network.epochs leave no epoch to train; raise one."
         )
     return phases
 
@@ -197,7 +197,7 @@ def _key(
         examples.content_hash(),
         validation.content_hash(),
         backbone.model_dump_json(),
-        settings.model_dump_json(),
+        settings.identity(),
         str(seed),
     )
     digest.update("\n".join(parts).encode())

@@ -1,15 +1,17 @@
 """How a network is fine-tuned: the settings."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import to_json
 
 from ferkit.settings import Settings
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.mixing import MixingSettings
 
-__all__ = ["BatchNorm", "PhaseSettings", "TrainingSettings"]
+__all__ = ["BatchNorm", "NetworkPhaseSettings", "PhaseSettings", "TrainingSettings", "with_phases"]
 
 BatchNorm = Literal["frozen", "trainable", "everywhere"]
 
@@ -39,16 +41,25 @@ class PhaseSettings(Settings):
     plateau_patience: int = Field(5, ge=1)
 
 
-class TrainingSettings(PhaseSettings):
-    """How each network of a run is fine-tuned; a backbone may override any of it.
+class NetworkPhaseSettings(PhaseSettings):
+    """The second phase of fine-tuning, with defaults of its own: a lower rate, which warms up and falls to zero."""
 
-    ``epochs``, ``learning_rate``, ``schedule`` and the like are those of the second phase, in which the head and as
-    much of the backbone as `unfreeze` says learn.
+    epochs: int = Field(20, ge=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    warmup_epochs: float = Field(1.0, ge=0)
+
+
+class TrainingSettings(Settings):
+    """How each network of a run is fine-tuned; a backbone may override any of it.
 
     Attributes
     ----------
     head
         The first phase: the backbone is frozen, only the head learns. Left out for a network with random weights.
+    network
+        The second phase: the head and as much of the backbone as `unfreeze` says learn. The only one of a network with
+        random weights.
     unfreeze
         How much of the backbone learns in the second phase, see `ferkit.backbones.set_trainable`; all of a network with
         random weights.
@@ -74,11 +85,10 @@ class TrainingSettings(PhaseSettings):
         How it runs on its device.
     """
 
-    epochs: int = Field(20, ge=0)
-    learning_rate: float = Field(1e-4, gt=0)
-    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
-    warmup_epochs: float = Field(1.0, ge=0)
+    MOVED: ClassVar[Mapping[str, str]] = {name: f"network.{name}" for name in PhaseSettings.model_fields}
+
     head: PhaseSettings = PhaseSettings()
+    network: NetworkPhaseSettings = NetworkPhaseSettings()
     unfreeze: float | str = "all"
     batch_norm: BatchNorm = "trainable"
     batch_size: int = Field(64, ge=1)
@@ -102,13 +112,35 @@ class TrainingSettings(PhaseSettings):
 
     @model_validator(mode="after")
     def _plateau_lowers_the_rate(self) -> Self:
-        for prefix, phase in (("", self), ("head.", self.head)):
-            if phase.schedule != "plateau" or not phase.epochs:
+        for phase, settings in (("network", self.network), ("head", self.head)):
+            if settings.schedule != "plateau" or not settings.epochs:
                 continue
-            for name, limit in (("patience", self.patience), (f"{prefix}epochs", phase.epochs)):
-                if phase.plateau_patience >= limit:
+            for name, limit in (("patience", self.patience), (f"{phase}.epochs", settings.epochs)):
+                if settings.plateau_patience >= limit:
                     raise ValueError(
-                        f"{prefix}plateau_patience {phase.plateau_patience}: with {name} {limit} the phase is over "
+                        f"{phase}.plateau_patience {settings.plateau_patience}: with {name} {limit} the phase is over "
                         f"before the rate falls; lower it, or raise {name}."
                     )
         return self
+
+    def identity(self) -> str:
+        """Text that is equal for equal settings, for the keys of checkpoints and of finished networks.
+
+        Its layout, in which the keys of the second phase stand bare, is that of the first keys, so that what an older
+        version left is found again.
+        """
+        content = self.model_dump()
+        return to_json({**content.pop("network"), **content}).decode()
+
+
+def with_phases(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a ``training`` section that an older version may have written, as `TrainingSettings` reads it.
+
+    Parameters
+    ----------
+    training
+        With the keys of the second phase under ``network``, or bare, where they once stood.
+    """
+    bare = {name: training[name] for name in PhaseSettings.model_fields if name in training}
+    others = {name: value for name, value in training.items() if name not in bare}
+    return {**others, "network": {**others.get("network", {}), **bare}} if bare else others

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ferkit.config.loading import load_config
+from ferkit.config.loading import load_config, load_stored_config
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
+from ferkit.training.settings import NetworkPhaseSettings
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+ROOT = Path(__file__).parents[2]
 SMALLEST = {"name": "t", "data": {"source": "synthetic"}, "backbones": [{"name": "fernet"}]}
 
 BOTH = [{"name": "fer"}, {"name": "ferplus"}]
@@ -21,14 +22,14 @@ def written(tmp_path, **change):
     return path
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_configuration_is_valid_and_survives_being_written_out(path):
     config = load_config(path)
     assert RunConfig.model_validate(yaml.safe_load(config.to_yaml())) == config
 
 
 def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_reference_models_come_from():
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {
+    assert {path.stem for path in (ROOT / "configs").glob("*.yaml")} == {
         "quickstart", "fer2013", "fer2013_cpu", "reference_cpu", "reference_gpu",
     }  # fmt: skip
 
@@ -38,10 +39,15 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
     [
         ({"trainig": {}}, r"trainig: unknown key; did you mean training\? Known: .*backbones"),
         (
-            {"training": {"epochs": 3, "learning_rate": -1}},
-            r"training\.learning_rate: .*greater than 0, found -1",
+            {"training": {"network": {"epochs": 3, "learning_rate": -1}}},
+            r"training\.network\.learning_rate: .*greater than 0, found -1",
         ),
-        ({"training": {"epoch": 3}}, r"training\.epoch: unknown key; did you mean epochs\?"),
+        ({"training": {"network": {"epoch": 3}}}, r"training\.network\.epoch: unknown key; did you mean epochs\?"),
+        ({"training": {"epochs": 3}}, r"training\.epochs: it is training\.network\.epochs now\.$"),
+        (
+            {"backbones": [{"name": "fernet", "training": {"warmup_epochs": 0}}]},
+            r"fernet\.training\.warmup_epochs: it is backbones\.fernet\.training\.network\.warmup_epochs now\.$",
+        ),
         (
             {"backbones": [{"name": "vggfase"}]},
             r"backbones\.0\.name: .*did you mean 'vggface'.*known: dlib_resnet, fernet",
@@ -102,8 +108,8 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
         ({"data": {"count": 300}}, r"data\.source: missing, one of fer2013, folder, shards, synthetic"),
         ({"training": {"unfreeze": 7}}, r"training\.unfreeze"),
         (
-            {"training": {"schedule": "plateau", "plateau_patience": 10, "patience": 10}},
-            r"training: plateau_patience 10: with patience 10 the phase is over before the rate falls; lower it",
+            {"training": {"network": {"schedule": "plateau", "plateau_patience": 10}, "patience": 10}},
+            r"network\.plateau_patience 10: with patience 10 the phase is over before the rate falls; lower it",
         ),
         (
             {"training": {"head": {"schedule": "plateau"}}},
@@ -167,10 +173,10 @@ def test_overrides_reach_every_depth(tmp_path):
     path = written(tmp_path, backbones=[{"name": "vggface", "alias": "a"}, {"name": "fernet", "alias": "b"}])
     config = load_config(
         path,
-        ["training.epochs=3", "training.head.learning_rate=0.5", "backbones.b.width=8", "backbones.0.dropout=0.1",
-         "ensemble.method=mean", "targets=[{name: ferplus}]"],
+        ["training.network.epochs=3", "training.head.learning_rate=0.5", "backbones.b.width=8",
+         "backbones.0.dropout=0.1", "ensemble.method=mean", "targets=[{name: ferplus}]"],
     )  # fmt: skip
-    assert config.training.epochs == 3
+    assert config.training.network.epochs == 3
     assert config.training.head.learning_rate == 0.5
     assert [entry.width for entry in config.backbones] == [None, 8]
     assert config.backbones[0].dropout == 0.1
@@ -181,7 +187,8 @@ def test_overrides_reach_every_depth(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.epochs", "expected key=value"),
+        ("training.network.epochs", "expected key=value"),
+        ("training.epochs=3", r"training\.epochs: it is training\.network\.epochs now\.$"),
         ("backbones.c.width=3", r"no entry 'c', the list has fernet"),
         ("seed=[", "not YAML"),
         ("training.epocs=3", r"training\.epocs: unknown key"),
@@ -203,6 +210,29 @@ def test_a_backbone_overrides_part_of_the_training(tmp_path):
     assert training.head.epochs == 2
     assert training.head.learning_rate == 0.1
     assert training.batch_size == 16
+
+
+def test_what_an_older_version_stored_is_read_in_todays_words(tmp_path):
+    path = written(
+        tmp_path,
+        training={"epochs": 4, "learning_rate": 0.1, "head": {"epochs": 2}, "batch_size": 16},
+        backbones=[{"name": "mobilenet_vggface2", "training": {"warmup_epochs": 2, "head": {"epochs": 1}}}],
+    )
+    config = load_stored_config(path, ["training.network.learning_rate=0.2"])
+    training = config.training_of(config.backbones[0])
+    assert (training.head.epochs, training.batch_size) == (1, 16)
+    assert training.network == NetworkPhaseSettings(epochs=4, learning_rate=0.2, warmup_epochs=2)
+    with pytest.raises(ConfigError, match=r"training\.epochs: it is training\.network\.epochs now\.$"):
+        load_stored_config(path, ["training.epochs=3"])
+    config_file = tmp_path / "today.yaml"
+    config_file.write_text(config.to_yaml())
+    assert load_stored_config(config_file) == config
+
+
+@pytest.mark.parametrize("name", ["reference_cpu", "reference_gpu"])
+def test_the_configurations_that_ship_beside_the_models_can_be_run(name):
+    config = load_config(ROOT / "ferkit" / "bundles" / "reference" / f"config-{name}.yaml")
+    assert config.name == name
 
 
 def test_every_target_and_backbone_is_trained_unless_a_backbone_names_its_targets(tmp_path):

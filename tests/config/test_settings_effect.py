@@ -137,7 +137,7 @@ def of_optimizer(**settings):
     validation = Validation.of(faces.of_split("PublicTest"), [TargetSettings()])
     training = TrainingSettings(**settings)
     epochs = Epochs(build_network(BACKBONE, {"fer": 7}, seed=0), examples, validation, training, 0, "toy")
-    epochs.compile(training)
+    epochs.compile(training.network)
     optimizer = epochs._trainer.optimizer
     numbers = {name: getattr(optimizer, name, None) for name in ("weight_decay", "momentum", "ema_momentum")}
     return type(optimizer).__name__, numbers, epochs._steps
@@ -230,17 +230,17 @@ EFFECTS = {
     "backbones.stages": different(of_stages, {"depth": 2}, stages=(1, 2)),
     "backbones.hidden": different(of_network, hidden=(9,)),
     "backbones.dropout": different(of_network, dropout=0.9),
-    "backbones.training": different(of_entry, training={"epochs": 7}),
+    "backbones.training": different(of_entry, training={"network": {"epochs": 7}}),
     "backbones.targets": different(of_entry, targets=["fer"]),
     "backbones.seed": lambda: seed_of(seed=3) != seed_of(),
     "backbones.joint": different(of_entry, joint=True),
     "backbones.teacher": different(of_entry, teacher="ensemble"),
-    "training.epochs": "training/test_fine_tune::test_a_phase_ends_after_patience_epochs_without_improvement",
-    "training.learning_rate": different(of_rate, learning_rate=0.5),
-    "training.schedule": different(of_rate, schedule="cosine"),
-    "training.warmup_epochs": different(of_rate, warmup_epochs=2),
-    "training.plateau_factor": different(of_plateau, plateau_factor=0.25),
-    "training.plateau_patience": different(of_plateau, plateau_patience=3),
+    "training.network.epochs": "training/test_fine_tune::test_a_phase_ends_after_patience_epochs_without_improvement",
+    "training.network.learning_rate": different(of_rate, learning_rate=0.5),
+    "training.network.schedule": different(of_rate, schedule="cosine"),
+    "training.network.warmup_epochs": different(of_rate, warmup_epochs=2),
+    "training.network.plateau_factor": different(of_plateau, plateau_factor=0.25),
+    "training.network.plateau_patience": different(of_plateau, plateau_patience=3),
     "training.head.epochs": "training/test_fine_tune::test_the_head_learns_alone_first_where_the_backbone_is_pretrained",
     "training.head.learning_rate": different(of_rate, learning_rate=0.5),
     "training.head.schedule": different(of_rate, schedule="cosine"),
@@ -360,16 +360,19 @@ MULTI_LABEL = {"name": "ferplus", "train_on": "multi_target"}
         ({"training": {"momentum": 0.5}}, "training.momentum has no effect: optimizer adamw has none"),
         ({"training": {"unfreeze": 0.5}}, "training.unfreeze has no effect: a network with random weights"),
         ({"training": {"head": {"epochs": 5}}}, "training.head.epochs has no effect: a network with random weights"),
-        ({"training": {"plateau_patience": 2}}, "training.plateau_patience has no effect: training.schedule is cosine"),
+        (
+            {"training": {"network": {"plateau_patience": 2}}},
+            "training.network.plateau_patience has no effect: training.network.schedule is cosine",
+        ),
         ({"training": {"mixing": {"probability": 0.5}}}, "training.mixing.probability has no effect"),
         ({"training": {"augmentation": {"erasing_area": 0.5}}}, "training.augmentation.erasing_area has no effect"),
         (
-            {"training": {"epochs": 3, "warmup_epochs": 3}},
-            "training.warmup_epochs 3 leaves schedule cosine nothing of 3",
+            {"training": {"network": {"epochs": 3, "warmup_epochs": 3}}},
+            "training.network.warmup_epochs 3 leaves schedule cosine nothing of 3",
         ),
         (
-            {"backbones": PRETRAINED, "training": {"epochs": 0, "learning_rate": 0.5}},
-            "training.learning_rate has no effect: training.epochs is 0",
+            {"backbones": PRETRAINED, "training": {"network": {"epochs": 0, "learning_rate": 0.5}}},
+            "training.network.learning_rate has no effect: training.network.epochs is 0",
         ),
         (
             {"backbones": PRETRAINED, "training": {"head": {"epochs": 0, "learning_rate": 0.5}}},
@@ -430,7 +433,7 @@ def test_a_setting_without_effect_is_refused_in_a_line(tmp_path, change, said):
         # One of two reads it.
         {"backbones": [*PRETRAINED, *FERNET], "training": {"unfreeze": 0.5, "head": {"epochs": 2}}},
         {"backbones": [*FERNET, STUDENT], "distillation": {"weight": 0.5}},
-        {"training": {"epochs": 1}},
+        {"training": {"network": {"epochs": 1}}},
         {"ensemble": {"objective": "log_loss"}},
         # The head for fer reads it.
         {"targets": [{"name": "fer"}, MULTI_LABEL], "training": {"label_smoothing": 0.1}},

@@ -23,7 +23,7 @@ SMALL = {
     "data": {"source": "synthetic", "count": 300},
     "validation": {"minimum_class": 1},
     "backbones": [{"name": "fernet", "width": 4}],
-    "training": {"epochs": 12, "patience": 12},
+    "training": {"network": {"epochs": 12}, "patience": 12},
     "evaluation": {"bootstrap": 100},
     "registry": {"register": False},
 }
@@ -222,7 +222,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     client = mlflow.MlflowClient(cluster.environment["MLFLOW_TRACKING_URI"])
     [run] = client.search_runs(["1"], "attributes.run_name = 'fer/fernet'")
     losses = {point.step for point in client.get_metric_history(run.info.run_id, "val_loss")}
-    assert losses == set(range(SMALL["training"]["epochs"])), "the curve has no gap"
+    assert losses == set(range(SMALL["training"]["network"]["epochs"])), "the curve has no gap"
 
 
 ACTORS = """

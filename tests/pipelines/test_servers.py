@@ -17,7 +17,7 @@ SMALL = {
     "data": {"source": "synthetic", "count": 300},
     "validation": {"minimum_class": 1},
     "backbones": [{"name": "fernet", "width": 4}],
-    "training": {"epochs": 1},
+    "training": {"network": {"epochs": 1}},
     "evaluation": {"bootstrap": 100},
 }
 

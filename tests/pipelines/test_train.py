@@ -29,7 +29,7 @@ TINY = {
         {"name": "fernet", "alias": "j", "width": 4, "joint": True},
         {"name": "fernet", "alias": "s", "width": 4, "joint": True, "teacher": "ensemble"},
     ],
-    "training": {"epochs": 1, "learning_rate": 0.003},
+    "training": {"network": {"epochs": 1, "learning_rate": 0.003}},
     "ensemble": {"method": "mean"},
     "evaluation": {"bootstrap": 100},
     "resources": {"fine_tune": {"cpu_count": 1, "memory": "2GB"}, "report": {"gpu_count": 0}},
@@ -210,7 +210,7 @@ def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
             "ferkit.seed",
         } <= set(run.data.tags)
     network = next(run for run in children if run.info.run_name == "fer/a")
-    assert {"training.learning_rate", "backbone.width", "seed", "training_set_hash", "version.keras"} <= set(
+    assert {"training.network.learning_rate", "backbone.width", "seed", "training_set_hash", "version.keras"} <= set(
         network.data.params
     )
     assert len(client.get_metric_history(network.info.run_id, "val_accuracy")) == 1
@@ -284,11 +284,13 @@ def test_a_plan_says_what_would_run_and_why_and_runs_nothing(two_networks):
     unchanged = planned()
     assert set(unchanged.values()) == {"cached", "runs never taken from the cache"}
     assert unchanged["promote"].startswith("runs")
-    changed = planned("--set", "backbones.p.training.learning_rate=0.005", "--no-cache", "ingest", "--set", "name=new")
+    changed = planned(
+        "--set", "backbones.p.training.network.learning_rate=0.005", "--no-cache", "ingest", "--set", "name=new"
+    )
     assert changed["ingest"] == "runs --no-cache"
     assert changed["validate"] == "follows ingest"
-    rate = planned("--set", "backbones.p.training.learning_rate=0.005")
-    assert rate["fine_tune_fer_p"] == "runs settings.learning_rate 0.005, before 0.003"
+    rate = planned("--set", "backbones.p.training.network.learning_rate=0.005")
+    assert rate["fine_tune_fer_p"] == "runs settings.network.learning_rate 0.005, before 0.003"
     assert rate["evaluate_fer_p"] == "follows fine_tune_fer_p, predict_public_fer_p"
     (two_networks.root / "b.h5").write_bytes(b"other weights")
     weights = planned("--set", "backbones.b.weights=b.h5")["fine_tune_fer_b"]
@@ -333,7 +335,7 @@ def test_a_copy_of_the_state_uses_what_is_in_it_and_keeps_the_cache(two_networks
 
 
 def test_another_learning_rate_of_one_backbone_re_runs_that_and_what_follows(two_networks):
-    executed = two_networks.run(*TWO_NETWORKS, "--set", "backbones.p.training.learning_rate=0.005")
+    executed = two_networks.run(*TWO_NETWORKS, "--set", "backbones.p.training.network.learning_rate=0.005")
     assert set(executed) == {
         "fine_tune_fer_p",
         "predict_public_fer_p",
@@ -366,7 +368,7 @@ def test_a_changed_function_of_ferkit_re_runs_the_steps_that_reach_it(two_networ
 
 
 def test_a_training_that_was_killed_goes_on(checkout):
-    changes = ("training.epochs=4", "seed=5", "targets=[{name: fer}]", ONE_NETWORK)
+    changes = ("training.network.epochs=4", "seed=5", "targets=[{name: fer}]", ONE_NETWORK)
     arguments = ("run", checkout.config, *(word for change in changes for word in ("--set", change)))
     running = subprocess.Popen(
         checkout.command(*arguments), cwd=checkout.root, env=checkout.environment, stdin=subprocess.DEVNULL,

@@ -46,7 +46,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = RunConfig.model_validate(
     {
         **TOY_CONFIG,
-        "training": {"epochs": 1, "learning_rate": 0.01, "warmup_epochs": 0, "batch_size": 32},
+        "training": {"network": {"epochs": 1, "learning_rate": 0.01, "warmup_epochs": 0}, "batch_size": 32},
         "prediction": {"flip": True},
     }
 )

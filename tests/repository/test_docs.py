@@ -28,7 +28,7 @@ from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.mixing import MixingSettings
-from ferkit.training.settings import PhaseSettings, TrainingSettings
+from ferkit.training.settings import NetworkPhaseSettings, PhaseSettings, TrainingSettings
 
 ROOT = Path(__file__).parents[2]
 ROOMS = "ferkit|pipelines|steps|materializers|configs|tests|benchmarks|examples|docs"
@@ -46,6 +46,7 @@ SECTIONS = {
     "backbones": run.BackboneEntry,
     "training": TrainingSettings,
     "training.head": PhaseSettings,
+    "training.network": NetworkPhaseSettings,
     "training.augmentation": AugmentationSettings,
     "training.mixing": MixingSettings,
     "training.execution": ExecutionSettings,
@@ -165,7 +166,7 @@ def test_every_value_can_be_written_without_quotes(page, heading, settings):
         ("data.ferplus=off", lambda config: config.data.ferplus == "off"),
         ("training.execution.compile=on", lambda config: config.training.execution.compile == "on"),
         ("training.execution.compile=off", lambda config: config.training.execution.compile == "off"),
-        ("training.learning_rate=1e-4", lambda config: config.training.learning_rate == 1e-4),
+        ("training.network.learning_rate=1e-4", lambda config: config.training.network.learning_rate == 1e-4),
         ("training.unfreeze=1e-1", lambda config: config.training.unfreeze == 0.1),
         ("experiment=2024-01-01", lambda config: config.experiment == "2024-01-01"),
         ("name='1e5'", lambda config: config.name == "1e5"),

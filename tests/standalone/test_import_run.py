@@ -28,7 +28,7 @@ TINY = {
         {"name": "fernet", "alias": "j", "width": 4, "joint": True},
         {"name": "fernet", "alias": "s", "width": 4, "targets": ["fer"], "teacher": "ensemble"},
     ],
-    "training": {"epochs": 2, "learning_rate": 0.003},
+    "training": {"network": {"epochs": 2, "learning_rate": 0.003}},
     "prediction": {"flip": True},
     "evaluation": {"bootstrap": 100},
 }
@@ -106,7 +106,7 @@ def test_mlflow_has_curves_settings_and_where_it_was_trained(imported, folder):
             logged = imported.client.get_metric_history(child.info.run_id, curve)
             assert [point.value for point in logged] == pytest.approx(history[curve].tolist())
             assert [point.step for point in logged] == history["epoch"].tolist()
-        assert child.data.params["training.learning_rate"] == "0.003"
+        assert child.data.params["training.network.learning_rate"] == "0.003"
         assert child.data.params["backbone.width"] == "4"
         assert child.data.params["training_set_hash"] == ", ".join(record.training_sets.values())
         assert child.data.params["version.keras"] == record.environment.versions["keras"]
@@ -145,8 +145,10 @@ def test_other_data_is_refused_with_both_hashes(folder, tmp_path):
 
 
 def test_other_settings_are_refused_by_name(folder):
-    with pytest.raises(DataError, match=r"fer\+ferplus-j: trained with training\.epochs 2, this run has 3\. Import"):
-        import_run(folder.path, ["training.epochs=3"])
+    with pytest.raises(
+        DataError, match=r"fer\+ferplus-j: trained with training\.network\.epochs 2, this run has 3\. Import"
+    ):
+        import_run(folder.path, ["training.network.epochs=3"])
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,10 @@ TINY = {
             "width": 4,
             "targets": ["fer"],
             "teacher": "ensemble",
-            "training": {"epochs": 2},
+            "training": {"network": {"epochs": 2}},
         },
     ],
-    "training": {"epochs": 4, "learning_rate": 0.003},
+    "training": {"network": {"epochs": 4, "learning_rate": 0.003}},
     "prediction": {"flip": True},
     "evaluation": {"bootstrap": 100},
 }
@@ -210,7 +210,7 @@ def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("small") / "small.yaml"
     networks = [{"name": "fernet", "alias": alias, "width": 4} for alias in ("a", "b")]
     content = {**TINY, "targets": [{"name": "fer"}], "backbones": networks, "prediction": {}}
-    path.write_text(yaml.safe_dump({**content, "training": {"epochs": 1}}))
+    path.write_text(yaml.safe_dump({**content, "training": {"network": {"epochs": 1}}}))
     return path
 
 
@@ -386,8 +386,7 @@ TOY = {
     "data": {"source": "synthetic", "count": 1500},
     "backbones": [{"name": "fernet", "alias": "a", "width": 8, "dropout": 0}],
     "training": {
-        "epochs": 6,
-        "learning_rate": 0.004,
+        "network": {"epochs": 6, "learning_rate": 0.004},
         "batch_size": 16,
         "augmentation": {"flip": 0, "rotation": 0, "shift": 0, "zoom": 0},
     },

@@ -76,9 +76,9 @@ def test_averaged_weights_have_the_statistics_of_their_own_activations(validatio
     # One batch, so that the statistics are those of the pictures together.
     chosen = settings(average=0.9, batch_size=98, augmentation=STILL)
     epochs = Epochs(network, examples, validation, chosen, 3, "fernet")
-    epochs.compile(chosen)
+    epochs.compile(chosen.network)
     before = [np.array(each) for each in network.get_weights()]
-    _, best = epochs.run("network", chosen, Progress())
+    _, best = epochs.run("network", chosen.network, Progress())
     learned = network.get_weights()
     assert any((one != other).any() for one, other in zip(before, learned, strict=True))
     network.set_weights(best)

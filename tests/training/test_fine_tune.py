@@ -24,7 +24,7 @@ from ferkit.training.examples import Validation, join
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tune import fine_tune, statistics_pictures
 from ferkit.training.member import train_member
-from ferkit.training.settings import PhaseSettings, TrainingSettings
+from ferkit.training.settings import NetworkPhaseSettings, PhaseSettings, TrainingSettings
 
 TARGET = TargetSettings()
 BACKBONE = BackboneSettings(name="fernet", width=4)
@@ -43,6 +43,7 @@ def marked_faces(count=140):
 
 
 def settings(**change):
+    """Of a quick training; keys of a phase are those of the second."""
     base = {
         "epochs": 3,
         "learning_rate": 0.01,
@@ -53,7 +54,15 @@ def settings(**change):
         # In bfloat16 the network that is judged differs a little from the one that is kept.
         "execution": ExecutionSettings(precision="float32"),
     }
-    return TrainingSettings(**{**base, **change})
+    chosen = {**base, **change}
+    network = {name: chosen.pop(name) for name in PhaseSettings.model_fields if name in chosen}
+    return TrainingSettings(network=network, **chosen)
+
+
+def test_settings_have_the_identity_that_they_had_when_the_second_phase_stood_bare():
+    first = '{"epochs":3,"learning_rate":0.00001,"schedule":"constant","warmup_epochs":0.0,"plateau_factor":0.5,'
+    assert settings(learning_rate=1e-5).identity().startswith(first + '"plateau_patience":5,"head":{"epochs":3,')
+    assert settings().identity() != settings(warmup_epochs=1).identity()
 
 
 def train(tmp_path=None, faces=None, backbone=BACKBONE, **change):
@@ -98,7 +107,7 @@ def test_plateau_lowers_the_rate_before_the_phase_ends():
     trained = train(epochs=9, learning_rate=1e-12, schedule="plateau", plateau_patience=2, patience=6)
     halved = np.array([1, 1, 1, 0.5, 0.5, 0.25, 0.25])
     np.testing.assert_allclose(trained.history["learning_rate"], 1e-12 * halved, rtol=1e-5)
-    assert TrainingSettings(schedule="plateau").plateau_patience < TrainingSettings(schedule="plateau").patience
+    assert NetworkPhaseSettings().plateau_patience < TrainingSettings().patience
 
 
 def test_frozen_batch_norm_does_not_reach_a_network_from_scratch():
@@ -129,7 +138,7 @@ def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
 
 
 def test_a_loss_that_is_no_number_says_which_rate_to_lower():
-    with pytest.raises(TrainingError, match=r"fernet, phase network, epoch \d+: .*training\.learning_rate"):
+    with pytest.raises(TrainingError, match=r"fernet, phase network, epoch \d+: .*training\.network\.learning_rate"):
         train(epochs=5, learning_rate=1e30, optimizer="sgd")
 
 

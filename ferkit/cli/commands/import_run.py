@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ferkit.cli.commands.run import run_and_tell
 from ferkit.cli.state.workspace import Workspace
-from ferkit.config.loading import load_config
+from ferkit.config.loading import load_stored_config
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
@@ -44,7 +44,7 @@ def import_run(
     """
     run_folder = RunFolder(folder.resolve())
     record = run_folder.read_record()
-    settings = load_config(run_folder.config, overrides or [])
+    settings = load_stored_config(run_folder.config, overrides or [])
     with Workspace.named().file_hashes() as sha256:
         files = NamedFiles.of(settings, sha256, trained_here=False)
     if files.data != record.fingerprint:

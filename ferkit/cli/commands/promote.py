@@ -58,7 +58,7 @@ def promote(
     if force and not reason.strip():
         raise ConfigError('--force needs a reason that can be read later: --reason "...".')
     from ferkit.cli.console import quiet_native_libraries
-    from ferkit.config.loading import load_config
+    from ferkit.config.loading import load_stored_config
     from ferkit.registry.promote import Pictures, find_challenger
     from ferkit.registry.promote import promote as ask_gate
     from ferkit.sources import load
@@ -68,7 +68,7 @@ def promote(
     quiet_native_libraries(workspace.native_log)
     cache = workspace.root / "models"
     challenger = find_challenger(name, str(version) if version else None, cache)
-    config = load_config(challenger.folder / "config.yaml", overrides or [])
+    config = load_stored_config(challenger.folder / "config.yaml", overrides or [])
     pictures = Pictures(load(config.data), config.evaluation, config.seed, config.selection)
     with network_progress() as on_pictures:
         outcome = ask_gate(

@@ -68,7 +68,7 @@ def run(
     Steps whose input, settings and code did not change are taken from the cache. Examples:
 
     * `ferkit run configs/quickstart.yaml`
-    * `ferkit run configs/fer2013.yaml --set data.path=/data/fer --set training.epochs=3`
+    * `ferkit run configs/fer2013.yaml --set data.path=/data/fer --set training.network.epochs=3`
     * `ferkit run configs/fer2013.yaml --set backbones.vggface.training.batch_size=32`
     * `ferkit run configs/fer2013.yaml --stack kubernetes`
     * `ferkit run configs/fer2013.yaml --plan --no-cache fine_tune`
