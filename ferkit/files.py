@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["write_synced", "written_whole"]
+__all__ = ["write_file", "write_synced", "written_whole"]
 
 
 @contextmanager
@@ -20,6 +20,12 @@ def written_whole(file: Path) -> Iterator[Path]:
         part = Path(scratch) / file.name
         yield part
         part.replace(file)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file, and the folders that it lies in, so that no reader sees half of it."""
+    with written_whole(path) as part:
+        part.write_bytes(content)
 
 
 def write_synced(path: Path, content: bytes) -> None:

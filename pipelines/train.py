@@ -10,7 +10,7 @@ from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import ResourceRequest, RunConfig, Training
 from ferkit.data.targets import TargetSettings
 from ferkit.registry.client import registry_key
-from ferkit.standalone.folder import MemberImport
+from ferkit.standalone.import_member import MemberImport
 from steps.drop_non_faces import drop_non_faces
 from steps.ensemble import ensemble
 from steps.evaluate import evaluate, evaluate_ensemble

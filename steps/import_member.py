@@ -12,8 +12,8 @@ from ferkit.data.targets import TargetSettings
 from ferkit.data.training_set import TrainingSet
 from ferkit.models.face_model import FaceModel
 from ferkit.models.selection import SelectionSettings
-from ferkit.standalone.folder import MemberFolder
-from ferkit.standalone.import_member import adopt
+from ferkit.standalone.import_member import read_member
+from ferkit.standalone.member_folder import MemberFolder
 from ferkit.standalone.records import MemberRecord
 from ferkit.training.settings import TrainingSettings
 from materializers.models import FaceModelMaterializer
@@ -42,7 +42,9 @@ def import_member(
 ) -> tuple[Annotated[FaceModel, "{member}_model"], Annotated[pd.DataFrame, "{member}_history"]]:
     """Read the network in `folder`, whose content `folder_hash` stands for, and log it as `fine_tune` does."""
     learned = {target.name: each for target, each in zip(targets, training_sets, strict=True)}
-    member, record = adopt(MemberFolder(Path(folder)), faces, learned, targets, backbone, settings, seed, selection)
+    member, record = read_member(
+        MemberFolder(Path(folder)), faces, learned, targets, backbone, settings, seed, selection
+    )
     with tracking.member_run("+".join(learned), backbone.label):
         _log_origin(record)
         for epoch in member.history.to_dict("index").values():

@@ -10,7 +10,8 @@ from typing import Literal
 from ferkit.config.loading import load_stored_config
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
-from ferkit.standalone.folder import MemberFolder, RunFolder
+from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.member_folder import MemberFolder
 from ferkit.standalone.records import MemberRecord
 
 __all__ = ["Choice", "Seen", "Source", "choose", "file_of", "find_sources"]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,38 @@ from ferkit.data.training_set import TrainingSet
 from ferkit.errors import DataError
 from ferkit.models.face_model import FaceModel
 from ferkit.models.selection import SelectionSettings
-from ferkit.standalone.folder import MemberFolder
+from ferkit.settings import Settings
+from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.member_folder import MemberFolder
 from ferkit.standalone.records import MemberRecord
 from ferkit.training.member import Member
 from ferkit.training.settings import TrainingSettings
 
-__all__ = ["adopt", "check_member"]
+__all__ = ["MemberImport", "check_member", "read_member"]
 
 _LOG = logging.getLogger(__name__)
 
 
-def adopt(
+class MemberImport(Settings):
+    """Members that were trained elsewhere, as a pipeline has to know of them.
+
+    Attributes
+    ----------
+    folder
+        The run folder.
+    hashes
+        Content hash of each member, by the name of its folder.
+    """
+
+    folder: Path
+    hashes: dict[str, str]
+
+    def place(self, name: str) -> dict[str, str]:
+        """Folder and content hash of the member `name`."""
+        return {"folder": str(RunFolder(self.folder).member(name).path), "folder_hash": self.hashes[name]}
+
+
+def read_member(
     folder: MemberFolder,
     faces: FaceDataset,
     training_sets: Mapping[Target, TrainingSet],
@@ -57,11 +79,11 @@ def adopt(
                 record.label, name, record.training_sets.get(name), training_set.content_hash(),
             )  # fmt: skip
     for target in targets:
-        said = folder.read_predictions(target.name, "PublicTest")
+        predictions = folder.read_predictions(target.name, "PublicTest")
         pictures, _ = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
-        if not np.array_equal(said.row, pictures.row):
+        if not np.array_equal(predictions.row, pictures.row):
             raise DataError(
-                f"{folder.path}: predicts {len(said)} pictures of PublicTest for {target.name}, "
+                f"{folder.path}: predicts {len(predictions)} pictures of PublicTest for {target.name}, "
                 f"this run has {len(pictures)}, or others: the data was cleaned or labelled otherwise."
             )
     models = {target.name: FaceModel(record.label, target.name, folder.network) for target in targets}

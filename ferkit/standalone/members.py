@@ -27,7 +27,8 @@ from ferkit.preparation import balancing
 from ferkit.preparation.cleaning import drop_non_faces
 from ferkit.preparation.quarantine import without_quarantined
 from ferkit.sources import fingerprint, load
-from ferkit.standalone.folder import MemberFolder, RunFolder
+from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.member_folder import MemberFolder
 from ferkit.standalone.records import ALL_PICTURES, MemberRecord
 from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord

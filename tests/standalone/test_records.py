@@ -1,6 +1,6 @@
 """Records of members that lie on disks, whichever version wrote them."""
 
-from ferkit.standalone.folder import MemberFolder
+from ferkit.standalone.member_folder import MemberFolder
 from ferkit.training.settings import NetworkPhaseSettings
 
 WRITTEN_BEFORE = """{

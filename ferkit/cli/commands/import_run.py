@@ -12,8 +12,8 @@ from ferkit.config.loading import load_stored_config
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
-from ferkit.standalone.folder import MemberImport, RunFolder
-from ferkit.standalone.import_member import check_member
+from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.import_member import MemberImport, check_member
 
 if TYPE_CHECKING:
     import pandas as pd

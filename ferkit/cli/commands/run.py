@@ -24,7 +24,7 @@ from ferkit.environment import git_commit
 from ferkit.errors import ConfigError, FerkitError
 from ferkit.stacks.placement import Placement
 from ferkit.stacks.settings import StackSettings
-from ferkit.standalone.folder import MemberImport
+from ferkit.standalone.import_member import MemberImport
 from ferkit.training.checkpoint import clean_up
 
 if TYPE_CHECKING:

@@ -1,0 +1,73 @@
+"""Records and predictions as a run without ZenML and MLflow stores them; what is missing or damaged is named."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from ferkit.data.labels import Split, Target
+from ferkit.errors import DataError
+from ferkit.files import write_file
+from ferkit.models.predictions import Predictions
+from ferkit.settings import Settings
+
+__all__ = ["damaged_file", "missing_file", "read_predictions_file", "read_record_file", "write_predictions_file"]
+
+Record = TypeVar("Record", bound=Settings)
+
+
+def write_predictions_file(path: Path, predictions: Predictions) -> None:
+    """Store rows and probabilities as compressed .npz."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, row=predictions.row, probabilities=predictions.probabilities)
+    write_file(path, buffer.getvalue())
+
+
+def read_predictions_file(path: Path, target: Target, split: Split) -> Predictions:
+    """What `write_predictions` stored.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Predictions(target, split, stored["row"], stored["probabilities"])
+    except FileNotFoundError:
+        raise missing_file(path) from None
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, DataError) as error:
+        raise damaged_file(path, error) from error
+
+
+def read_record_file(path: Path, kind: type[Record]) -> Record:
+    """A record of kind `kind` from JSON.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged.
+    """
+    try:
+        return kind.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        raise missing_file(path) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise damaged_file(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise damaged_file(path, error) from error
+
+
+def missing_file(path: Path) -> DataError:
+    """The error of a file that is not there."""
+    return DataError(f"{path}: missing; run `python -m ferkit.standalone` on the same configuration and folder again.")
+
+
+def damaged_file(path: Path, reason: object) -> DataError:
+    """The error of a file that cannot be read."""
+    return DataError(f"{path}: damaged ({' '.join(str(reason).split())}); copy it again, or delete it and train again.")
