@@ -21,7 +21,7 @@ from steps.oversample import oversample
 from steps.predict_public import predict_public
 from steps.register import promote, register
 from steps.report import report
-from steps.teach import distil, teach
+from steps.teach import distil, read_teacher, teach
 from steps.validate import validate
 
 __all__ = ["train"]
@@ -50,8 +50,9 @@ def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = 
     networks: dict[str, dict[str, Any]] = {name: {} for name in balanced}
     models, histories, ensembles, lessons, evaluations = [], [], [], dict(balanced), {}
     for training in config.trained():
-        if training.entry.teacher is None:
-            network, history = _network(config, training, faces, balanced, files, adoption)
+        if not training.entry.is_student:
+            learned = balanced if adoption else _taught_by_file(config, training, balanced, files)
+            network, history = _network(config, training, faces, learned, files, adoption)
             models.append(network)
             histories.append(history)
             networks |= {name: {**networks[name], training.label: network} for name in training.names}
@@ -62,7 +63,7 @@ def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = 
         if config.students(target.name) and not adoption:
             lessons[target.name] = _lesson(config, target, networks[target.name], votes, balanced[target.name])
     for training in config.trained():
-        if training.entry.teacher is not None:
+        if training.entry.is_student:
             network, history = _network(config, training, faces, lessons, files, adoption)
             models.append(network)
             histories.append(history)
@@ -182,9 +183,32 @@ def _lesson(config: RunConfig, target: TargetSettings, networks: dict[str, Any],
         tta=config.prediction,
         id=f"teach_{target.name}",
     )
-    return _with(distil, config.resources.distil, target=target.name)(
+    return _with(distil, config.resources.distil, member=target.name)(
         training_set=training_set, teacher=said, settings=config.distillation, id=f"distil_{target.name}"
     )
+
+
+def _taught_by_file(
+    config: RunConfig, training: Training, training_sets: dict[Any, Any], files: NamedFiles
+) -> dict[Any, Any]:
+    """The training sets by target; those of a network whose teacher's answers are stored hold them."""
+    taught = dict(training_sets)
+    for target in training.targets if training.entry.teacher_file else ():
+        member = _member([target.name], training.label)
+        teacher = _with(read_teacher, config.resources.teach, member=member)(
+            file=str(training.entry.teacher_file),
+            file_hash=files.teachers[training.label],
+            target=target,
+            training_set=training_sets[target.name],
+            id=f"read_teacher_{member}",
+        )
+        taught[target.name] = _with(distil, config.resources.distil, member=member)(
+            training_set=training_sets[target.name],
+            teacher=teacher,
+            settings=config.distillation,
+            id=f"distil_{member}",
+        )
+    return taught
 
 
 def _member(targets: Sequence[str], label: str) -> str:

@@ -56,7 +56,7 @@ def report(
         ensembles={each.target: each for each in ensembles},
         evaluations=evaluations,
         settings=config.evaluation,
-        students=frozenset(entry.label for entry in config.backbones if entry.teacher),
+        students=frozenset(entry.label for entry in config.backbones if entry.is_student),
         selection=config.selection,
     )
     written = build_report(content)

@@ -68,6 +68,12 @@ class Bundle:
         """What can be asked for."""
         return tuple(self.card.targets)
 
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """Names of the networks that have a vote for at least one target."""
+        votes = (card.vote(single=False) for card in self.card.targets.values())
+        return tuple(dict.fromkeys(name for vote in votes if vote for name in vote.weights))
+
     def classes(self, target: Target) -> tuple[str, ...]:
         """Names of the columns of what `predict` returns."""
         self._vote_for(target, single=False)

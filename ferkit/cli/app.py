@@ -41,6 +41,10 @@ class Commands(LazyGroup):
             "ferkit.cli.commands.backbones",
             "List the backbones: input, parameters, licence, and whether their weights are here.",
         ),
+        "teach": CommandSource(
+            "ferkit.cli.commands.teach",
+            "Write what a vote predicts for the training pictures, as a file that networks can be taught by.",
+        ),
         "evaluate": CommandSource("ferkit.cli.commands.evaluate", "Judge models that exist already."),
         "export-reference": CommandSource(
             "ferkit.cli.commands.export_reference",

@@ -9,11 +9,12 @@ from ferkit.cli.state.workspace import Workspace
 from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
 from ferkit.errors import ConfigError, FerkitError
-from ferkit.preparation.balancing import check_balancing
+from ferkit.preparation.balancing import BalancingSettings, check_balancing, oversample
 from ferkit.preparation.cleaning import drop_non_faces
 from ferkit.preparation.validation import validate
 from ferkit.sources import load
 from ferkit.training.execution import check_execution
+from ferkit.training.teacher_file import read_teacher_file
 
 __all__ = ["check_run"]
 
@@ -60,4 +61,15 @@ def _data(config: RunConfig) -> FaceDataset:
     faces = drop_non_faces(faces, config.cleaning).faces
     for target in config.targets:
         check_balancing(faces, target, config.balancing, config.seed)
+    _teachers(config, faces)
     return faces
+
+
+def _teachers(config: RunConfig, faces: FaceDataset) -> None:
+    """Whether each stored teacher answers for the training pictures of its networks."""
+    plain = BalancingSettings()
+    for training in config.trained():
+        if file := training.entry.teacher_file:
+            teacher = read_teacher_file(file)
+            for target in training.targets:
+                teacher.predict(oversample(faces, target, plain, config.seed), target.name)

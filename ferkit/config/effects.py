@@ -145,7 +145,7 @@ def _of_vote(config: Any) -> Iterator[str]:
         why = "ensemble.method mean weighs all members the same, weighted reads it."
         yield from _told("ensemble", _changed(config.ensemble, "objective"), why)
     if not any(entry.teacher for entry in config.backbones):
-        why = "no backbone has a teacher; give one teacher: ensemble."
+        why = "no backbone has a teacher; give one teacher: ensemble, or a file."
         yield from _told("distillation", _changed(config.distillation), why)
         yield from _told("resources", _changed(config.resources, "teach", "distil"), why)
 

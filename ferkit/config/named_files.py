@@ -1,5 +1,7 @@
 """What the files hold that a run configuration names: another content is another run, whatever the names say."""
 
+from pathlib import Path
+
 from ferkit.backbones.weights import content_of
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
@@ -21,11 +23,14 @@ class NamedFiles(Settings):
         Of the manifest that ``cleaning.exclude`` names, nothing if it names none.
     weights
         Of the weights file of each backbone by its label, see `ferkit.backbones.weights.content_of`.
+    teachers
+        Of the file of answers of each backbone that is taught by one, by its label.
     """
 
     data: str
     exclude: str
     weights: dict[str, str]
+    teachers: dict[str, str]
 
     @classmethod
     def of(cls, config: RunConfig, sha256: Sha256 = file_sha256, *, trained_here: bool = True) -> "NamedFiles":
@@ -47,7 +52,19 @@ class NamedFiles(Settings):
             data=fingerprint(config.data, sha256),
             exclude=_exclude(config, sha256),
             weights={entry.label: content_of(entry, sha256) for entry in config.backbones if trained_here},
+            teachers={
+                entry.label: _teacher(entry.teacher_file, entry.label, sha256)
+                for entry in config.backbones
+                if entry.teacher_file and trained_here
+            },
         )
+
+
+def _teacher(file: Path, label: str, sha256: Sha256) -> str:
+    try:
+        return sha256(file)
+    except OSError as error:
+        raise DataError(f"backbones.{label}.teacher {file}: cannot be read ({error.strerror}).") from error
 
 
 def _exclude(config: RunConfig, sha256: Sha256) -> str:

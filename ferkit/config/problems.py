@@ -12,6 +12,9 @@ from ferkit.settings import Settings
 
 __all__ = ["problems", "unknown_key"]
 
+# The last part of a place, where pydantic names the type that it tried and not a key.
+_PLAIN_TYPE = re.compile(r"\[|^(?:bool|float|int|str)$")
+
 
 def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") -> list[str]:
     """One line for each thing that pydantic found wrong in settings of the class `root`.
@@ -22,7 +25,7 @@ def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") ->
         Where the settings stand in the file, such as ``backbones.0.``.
     """
     lines = []
-    found = error.errors()
+    found = _joined(error)
     for problem in found:
         # A list whose entries are wrong counts as too short, too.
         if problem["type"] == "too_short" and any(
@@ -31,6 +34,7 @@ def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") ->
             continue
         where = prefix + ".".join(str(part) for part in problem["loc"])
         message = re.sub(r"^Value error, ", "", problem["msg"])
+        message = message.replace("Input is not a valid path for <class 'pathlib.Path'>", "Input should be a path")
         if problem["type"] == "extra_forbidden":
             lines.append(_unknown(root, problem["loc"], where))
         elif problem["type"] == "missing":
@@ -43,6 +47,21 @@ def problems(error: ValidationError, root: type[BaseModel], prefix: str = "") ->
         else:
             lines.append(f"{where}: {message}, found {problem['input']!r}.")
     return lines
+
+
+def _joined(error: ValidationError) -> list[Any]:
+    """What pydantic found, where a value may be of several plain types once and not once a type."""
+    found: dict[tuple[int | str, ...], Any] = {}
+    for problem in error.errors():
+        *place, last = problem["loc"] or ("",)
+        if not isinstance(last, str) or not _PLAIN_TYPE.search(last):
+            found[problem["loc"]] = problem
+        elif (known := found.get(tuple(place))) is None:
+            found[tuple(place)] = {**problem, "loc": tuple(place)}
+        else:
+            other = problem["msg"].removeprefix("Input should be ").replace("Input is not a valid path", "a path")
+            known["msg"] += f" or {other.partition(' for <')[0]}"
+    return list(found.values())
 
 
 def unknown_key(where: str, key: str, known: Sequence[str]) -> str:

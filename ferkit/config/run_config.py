@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ferkit.backbones import BackboneSettings
 from ferkit.config.effects import settings_without_effect
@@ -87,7 +88,8 @@ class BackboneEntry(BackboneSettings):
         of the first. FER+ labels are further annotation for FER: say so beside a number that they helped to reach.
     teacher
         ``ensemble``: a student, trained after the ensemble on what that says about Training, see `distillation`. It has
-        no vote.
+        no vote. A file that ends in .npz: a member that is taught by the probabilities in it, such as those of an
+        earlier vote (`ferkit.training.teacher_file`); it votes as every member does.
     """
 
     training: dict[str, Any] = Field(default_factory=dict)
@@ -95,7 +97,24 @@ class BackboneEntry(BackboneSettings):
     targets: tuple[str, ...] | None = None
     seed: int | None = Field(None, ge=0)
     joint: bool = False
-    teacher: Literal["ensemble"] | None = None
+    teacher: Literal["ensemble"] | Path | None = None
+
+    @field_validator("teacher")
+    @classmethod
+    def _is_a_teacher(cls, teacher: Path | str | None) -> Path | str | None:
+        if isinstance(teacher, Path) and teacher.suffix != ".npz":
+            raise ValueError(f"{str(teacher)!r}: expected 'ensemble', or a file of answers that ends in .npz.")
+        return teacher
+
+    @property
+    def is_student(self) -> bool:
+        """Whether it learns from the run's own ensemble, and so is trained after it and has no vote."""
+        return self.teacher == "ensemble"
+
+    @property
+    def teacher_file(self) -> Path | None:
+        """The file of answers that it is taught by."""
+        return self.teacher if isinstance(self.teacher, Path) else None
 
     @property
     def backbone(self) -> BackboneSettings:
@@ -245,11 +264,11 @@ class RunConfig(Settings):
 
     def members(self, target: str) -> tuple[BackboneEntry, ...]:
         """The backbones that are trained for `target` and vote on it."""
-        return tuple(entry for entry in self._for(target) if entry.teacher is None)
+        return tuple(entry for entry in self._for(target) if not entry.is_student)
 
     def students(self, target: str) -> tuple[BackboneEntry, ...]:
         """The backbones that learn `target` from its ensemble."""
-        return tuple(entry for entry in self._for(target) if entry.teacher is not None)
+        return tuple(entry for entry in self._for(target) if entry.is_student)
 
     def targets_of(self, entry: BackboneEntry) -> tuple[TargetSettings, ...]:
         """The targets that `entry` is trained for."""

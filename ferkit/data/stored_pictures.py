@@ -21,6 +21,7 @@ __all__ = [
     "add_to_hash",
     "face_pixels",
     "hashes_and_ranges",
+    "picture_digests",
     "picture_shape",
     "stored_name",
     "with_channels",
@@ -233,6 +234,11 @@ def face_pixels(content: bytes, name: str, side: int, colour: Colour, advice: st
     if picture.size != (side, side):
         picture = picture.resize((side, side), Image.Resampling.LANCZOS)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def picture_digests(images: Images) -> NDArray[np.uint8]:
+    """(N, 32) uint8: sha256 of each picture's pixels. Equal digests are exact duplicates."""
+    return images.digest if isinstance(images, StoredPictures) else hashes_and_ranges(images)[0]
 
 
 def hashes_and_ranges(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:

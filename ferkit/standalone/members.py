@@ -20,6 +20,7 @@ from ferkit.data.targets import TargetSettings, labelled
 from ferkit.data.training_set import TrainingSet
 from ferkit.environment import Environment
 from ferkit.errors import TrainingError
+from ferkit.file_hashes import file_sha256
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.face_model import FaceModel, TargetProbabilities, predict_targets
 from ferkit.models.predictions import Predictions
@@ -35,6 +36,7 @@ from ferkit.training.epochs import EpochRecord
 from ferkit.training.execution import precision_of
 from ferkit.training.member import train_member
 from ferkit.training.teacher import vote
+from ferkit.training.teacher_file import read_teacher_file
 
 __all__ = ["OutOfTimeError", "RunData", "RunMembers", "read_data"]
 
@@ -143,7 +145,7 @@ class RunMembers:
 
     def voters(self, target: TargetSettings) -> dict[str, Training]:
         """The trainings whose networks vote on a target, by label."""
-        trainings = (each for each in self.config.trained() if target in each.targets and each.entry.teacher is None)
+        trainings = (each for each in self.config.trained() if target in each.targets and not each.entry.is_student)
         return {each.label: each for each in trainings}
 
     def predictions(self, training: Training, target: TargetSettings, split: Split) -> Predictions:
@@ -232,7 +234,14 @@ class RunMembers:
         training_set = self._training_set(target)
         if training.entry.teacher is None:
             return training_set
-        return distil(training_set, self._teacher(target), self.config.distillation)
+        return distil(training_set, self._teacher_of(training, target), self.config.distillation)
+
+    def _teacher_of(self, training: Training, target: TargetSettings) -> Predictions:
+        """The soft targets of a training that has a teacher."""
+        file = training.entry.teacher_file
+        if file is None:
+            return self._teacher(target)
+        return read_teacher_file(file).predict(self._training_set(target), target.name)
 
     def _teacher(self, target: TargetSettings) -> Predictions:
         """What the ensemble says about the training pictures; asked once: a GPU's answers differ by rounding."""
@@ -287,7 +296,9 @@ class RunMembers:
             if weights := content_of(training.entry.backbone):
                 parts.append(weights)
             if training.entry.teacher:
-                parts += [self.config.distillation.model_dump_json(), *map(self._teacher_key, training.targets)]
+                parts.append(self.config.distillation.model_dump_json())
+                file = training.entry.teacher_file
+                parts += [file_sha256(file)] if file else map(self._teacher_key, training.targets)
             self._keys[training.name] = _hash(*parts)
         return self._keys[training.name]
 

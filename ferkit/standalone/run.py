@@ -76,10 +76,10 @@ def train_run(
     run.folder.write_config(config.to_yaml())
     complete = False
     try:
-        if not _train(run, [each for each in trainings if each.entry.teacher is None], only):
+        if not _train(run, [each for each in trainings if not each.entry.is_student], only):
             return pd.DataFrame()
         run.ensembles = {target.name: _combine(run, target) for target in config.targets}
-        if not _train(run, [each for each in trainings if each.entry.teacher], only):
+        if not _train(run, [each for each in trainings if each.entry.is_student], only):
             return pd.DataFrame()
         tables = [_judge(run, target, test=test) for target in config.targets]
         complete = test

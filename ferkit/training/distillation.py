@@ -15,12 +15,12 @@ __all__ = ["DistillationSettings", "distil"]
 
 
 class DistillationSettings(Settings):
-    """What the students of a run learn from.
+    """What networks that have a teacher learn from.
 
     Attributes
     ----------
     weight
-        Share of the teacher's probabilities in a student's labels; the rest is the label itself.
+        Share of the teacher's probabilities in the labels; the rest is the label itself.
     temperature
         The teacher's probabilities are raised to 1 / temperature and normalised: above 1 it is less sure (Hinton et al.
         2015, arXiv:1503.02531, section 2).

@@ -37,7 +37,7 @@ def ferkit(*arguments, cwd=ROOT, **environment):
     "name",
     [
         *("run", "import-run", "predict", "drift", "evaluate", "export-reference", "data", "backbones", "report"),
-        *("ui", "dashboard", "serve", "promote", "rollback", "models", "export", "stack"),
+        *("ui", "dashboard", "serve", "teach", "promote", "rollback", "models", "export", "stack"),
     ],
 )
 def test_every_command_has_help_with_an_example(name):

@@ -96,7 +96,16 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
             {"targets": BOTH, "backbones": [JOINT, {"name": "fernet", "alias": "ferplus_j", "targets": ["fer"]}]},
             r"two trainings would be called \['fer_ferplus_j'\]",
         ),
-        ({"backbones": [{**STUDENT, "teacher": "fernet"}]}, r"backbones\.0\.teacher: .*'ensemble'"),
+        ({"backbones": [{**STUDENT, "teacher": "fernet"}]}, r"backbones\.0\.teacher: .*expected 'ensemble', or a file"),
+        (
+            {"backbones": [{**STUDENT, "teacher": 3}]},
+            r"backbones\.0\.teacher: Input should be 'ensemble' or a path, found 3\.$",
+        ),
+        (
+            {"backbones": [{**STUDENT, "weights": 3}]},
+            "weights: Input should be 'pretrained' or 'none' or a path, found 3",
+        ),
+        ({"training": {"unfreeze": [1]}}, r"training\.unfreeze: .* a valid number or a valid string, found \[1\]"),
         ({"distillation": {"weight": 0}}, r"distillation\.weight: .*greater than 0"),
         ({"prediction": {"crops": "ten"}}, r"prediction\.crops: .*'five'"),
         ({"data": {"source": "fer2014"}}, "'fer2013', 'folder', 'shards', 'synthetic'"),

@@ -11,9 +11,13 @@ import textwrap
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 import yaml
 
+from ferkit.config.run_config import RunConfig
+from ferkit.sources import load
+from ferkit.training.teacher_file import write_teacher_file
 from tests.toys.services import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -357,6 +361,25 @@ def test_another_weight_of_the_teacher_asks_it_nothing_anew(two_networks):
     executed = set(two_networks.run(*TWO_NETWORKS, "--set", "distillation.weight=0.5"))
     assert executed >= {"distil_fer", "fine_tune_fer_p", "evaluate_fer_p"}
     assert not executed & {"fine_tune_fer_b", "teach_fer", "evaluate_fer_b", "ensemble_fer"}
+
+
+def test_a_member_that_is_taught_by_stored_answers_votes(two_networks, tmp_path):
+    faces = load(RunConfig.model_validate(TINY).data).of_split("Training")
+    answers = np.random.default_rng(0).dirichlet(np.ones(7), len(faces))
+    taught = (*TWO_NETWORKS, "--set", f"backbones.b.teacher={tmp_path / 'answers.npz'}")
+    without = two_networks.ferkit("run", two_networks.config, *taught)
+    assert without.stderr.splitlines()[-1] == (
+        f"ferkit: backbones.b.teacher {tmp_path / 'answers.npz'}: cannot be read (No such file or directory)."
+    )
+    write_teacher_file(tmp_path / "answers.npz", faces.images, {"fer": answers})
+    executed = set(two_networks.run(*taught))
+    assert executed >= {"read_teacher_fer_b", "distil_fer_b", "fine_tune_fer_b", "ensemble_fer", "teach_fer"}
+    assert "oversample_fer" not in executed
+    write_teacher_file(tmp_path / "answers.npz", faces.images[5:], {"fer": answers[5:]})
+    checked = two_networks.ferkit("run", two_networks.config, *taught, "--check")
+    assert checked.returncode == 1
+    assert "5 of 320 training pictures are not in the file" in checked.stderr
+    assert len(checked.stderr.strip().splitlines()) == 1
 
 
 def test_a_changed_function_of_ferkit_re_runs_the_steps_that_reach_it(two_networks):

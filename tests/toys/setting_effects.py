@@ -143,7 +143,8 @@ def of_entry(**entry):
     backbones = [{"name": "fernet", "alias": "other"}, {"name": "fernet", **entry}]
     config = RunConfig.model_validate({**RUN, "backbones": backbones})
     chosen = [config.training_of(each.entry).model_dump() for each in config.trained()]
-    return [(each.name, each.entry.teacher) for each in config.trained()], chosen
+    teachers = [(each.name, each.entry.is_student, each.entry.teacher_file) for each in config.trained()]
+    return teachers, [each.label for each in config.members("fer")], chosen
 
 
 def of_run_seed(**change):
