@@ -39,7 +39,7 @@ def main() -> None:
                 faces, {"fer": training_set}, [TARGET], backbone, settings, seed=0, workspace=Path(folder)
             )
             named[flip] = member.models["fer"].predict_split(faces, TARGET, "PublicTest").label
-    _, labels = labelled(faces.of_split("PublicTest"), "fer")
+    _, labels = labelled(faces.of_split("PublicTest"), TARGET)
     answer = compare_paired(
         named[0], named[0.5], labels.argmax(axis=1).astype("int8"), 7, draws=1000, confidence=0.95, seed=0
     )

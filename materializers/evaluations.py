@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.metadata.metadata_types import MetadataType
 
-from ferkit.data.labels import class_names
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.evaluation.metrics import Scores
 from ferkit.models.ensemble import Ensemble
@@ -59,14 +58,14 @@ class EvaluationMaterializer(StoreMaterializer):
         predictions, labels = {}, {}
         for split in about["splits"]:
             row, probabilities = arrays[f"{split}.row"], arrays[f"{split}.probabilities"]
-            predictions[split] = Predictions(about["target"], split, row, probabilities)
+            predictions[split] = Predictions(about["target"], split, row, probabilities, tuple(about["classes"]))
             labels[split] = arrays[f"{split}.labels"]
         scores = {name: Scores.from_dict(content) for name, content in about["scores"].items()}
         return Evaluation(about["model"], about["target"], about["protocol"], scores, predictions, labels)
 
     def save(self, data: Evaluation) -> None:
         """Write scores, predictions and labels."""
-        about = {name: getattr(data, name) for name in ("model", "target", "protocol")}
+        about = {name: getattr(data, name) for name in ("model", "target", "protocol", "classes")}
         scores = {name: scores.to_dict() for name, scores in data.scores.items()}
         self.write_json("scores.json", {**about, "splits": list(data.predictions), "scores": scores})
         arrays: dict[str, Any] = {}
@@ -78,7 +77,7 @@ class EvaluationMaterializer(StoreMaterializer):
     def save_visualizations(self, data: Evaluation) -> dict[str, VisualizationType]:
         """The confusion matrix on PrivateTest, and every score."""
         title = f"{data.target}/{data.model}: PrivateTest"
-        matrix = plots.confusion_matrix(data.scores["PrivateTest"].confusion, class_names(data.target), title)
+        matrix = plots.confusion_matrix(data.scores["PrivateTest"].confusion, data.classes, title)
         return self.show({"confusion.png": matrix, "scores.csv": data.to_table().to_csv(index=False).encode()})
 
     def extract_metadata(self, data: Evaluation) -> dict[str, MetadataType]:

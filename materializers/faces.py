@@ -7,7 +7,7 @@ from zenml.enums import ArtifactType, VisualizationType
 from zenml.metadata.metadata_types import MetadataType
 
 from ferkit.data.dataset import FaceDataset, as_faces
-from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.labels import SPLITS
 from ferkit.data.training_set import TrainingSet
 from ferkit.reporting.contact_sheet import contact_sheet, to_png
 from materializers.pictures import placed_hash, with_images, without_images
@@ -26,17 +26,18 @@ class FaceDatasetMaterializer(StoreMaterializer):
 
     def load(self, data_type: type[Any]) -> FaceDataset:  # noqa: ARG002
         """Read the pictures and their labels."""
-        return FaceDataset(**with_images(self.read_arrays("faces.npz")))
+        arrays = with_images(self.read_arrays("faces.npz"))
+        return FaceDataset(**{**arrays, "classes": tuple(arrays["classes"].tolist())})
 
     def save(self, data: FaceDataset) -> None:
         """Write the pictures and their labels."""
-        names = ("images", "label", "split", "row", "votes")
+        names = ("images", "label", "split", "row", "votes", "subject", "weight", "classes")
         self.write_arrays("faces.npz", without_images({name: getattr(data, name) for name in names}))
 
     def save_visualizations(self, data: FaceDataset) -> dict[str, VisualizationType]:
         """A sheet of faces, spread evenly over the data."""
         some = data.take(np.linspace(0, len(data) - 1, min(_SHOWN, len(data)), dtype=int))
-        captions = [FER_EMOTIONS[label] for label in some.label]
+        captions = [data.classes[label] for label in some.label]
         return self.show({"faces.png": to_png(contact_sheet(as_faces(some.images), captions))})
 
     def extract_metadata(self, data: FaceDataset) -> dict[str, MetadataType]:
@@ -55,11 +56,12 @@ class TrainingSetMaterializer(StoreMaterializer):
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingSet,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
-    _ARRAYS = ("images", "targets", "row", "indices", "class_weight", "sampling")
+    _ARRAYS = ("images", "targets", "row", "indices", "class_weight", "sampling", "weight", "classes")
 
     def load(self, data_type: type[Any]) -> TrainingSet:  # noqa: ARG002
         """Read the pictures, their labels and what an epoch passes over."""
-        return TrainingSet(**with_images(self.read_arrays("training_set.npz")))
+        arrays = with_images(self.read_arrays("training_set.npz"))
+        return TrainingSet(**{**arrays, "classes": tuple(arrays["classes"].tolist())})
 
     def save(self, data: TrainingSet) -> None:
         """Write the pictures, their labels and what an epoch passes over."""

@@ -53,11 +53,12 @@ class PredictionsMaterializer(StoreMaterializer):
     def load(self, data_type: type[Any]) -> Predictions:  # noqa: ARG002
         """Read probabilities and rows."""
         about = self.read_json("about.json")
-        return Predictions(about["target"], about["split"], **self.read_arrays("predictions.npz"))
+        arrays = self.read_arrays("predictions.npz")
+        return Predictions(about["target"], about["split"], **arrays, classes=tuple(about["classes"]))
 
     def save(self, data: Predictions) -> None:
         """Write probabilities and rows."""
-        self.write_json("about.json", {"target": data.target, "split": data.split})
+        self.write_json("about.json", {"target": data.target, "split": data.split, "classes": data.classes})
         self.write_arrays("predictions.npz", {"row": data.row, "probabilities": data.probabilities})
 
     def compute_content_hash(self, data: Predictions) -> str:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ferkit.data.dataset import FaceDataset, as_faces
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import Target
 from ferkit.data.training_set import TrainingSet
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.evaluation.metrics import EvaluationSettings
@@ -27,7 +27,7 @@ def evaluation_figures(
     for subset, scores in evaluation.scores.items():
         slug = subset.replace(", ", "-").replace(" ", "_").replace("+", "plus")
         figures[f"confusion-{slug}.png"] = plots.confusion_matrix(
-            scores.confusion, class_names(evaluation.target), f"{title}: {subset}"
+            scores.confusion, evaluation.classes, f"{title}: {subset}"
         )
     for split, predictions in evaluation.predictions.items():
         bins = reliability(predictions.probabilities, evaluation.labels[split], settings.ece_bins)
@@ -52,7 +52,7 @@ def cleaning_figures(faces: FaceDataset, manifest: pd.DataFrame) -> dict[str, by
 
 def balancing_figures(training_set: TrainingSet, target: Target, seed: int) -> dict[str, bytes]:
     """Class counts before and after, and the faces that were made, if any were."""
-    names = class_names(target)
+    names = training_set.classes
     before, after = training_set.counts_before, training_set.counts_after
     figures = {"class_counts.png": plots.class_counts(before, after, names, f"{target}: examples of each class")}
     if training_set.made.any():

@@ -5,7 +5,6 @@ from typing import Annotated
 from zenml import step
 
 from ferkit.data.dataset import FaceDataset
-from ferkit.data.labels import class_names
 from ferkit.data.targets import TargetSettings
 from ferkit.data.training_set import TrainingSet
 from ferkit.preparation import balancing
@@ -25,8 +24,6 @@ def oversample(
     training_set = balancing.oversample(faces, target, settings, seed)
     figures = balancing_figures(training_set, target.name, seed)
     for when, counts in (("before", training_set.counts_before), ("after", training_set.counts_after)):
-        log_metrics(
-            dict(zip((f"{target.name}/{when}/{name}" for name in class_names(target.name)), counts, strict=True))
-        )
+        log_metrics(dict(zip((f"{target.name}/{when}/{name}" for name in training_set.classes), counts, strict=True)))
     log_files(figures, folder=f"balancing/{target.name}")
     return training_set

@@ -202,7 +202,7 @@ class Bundle:
     def predict_split(self, faces: FaceDataset, target: Target, split: Split, *, single: bool = False) -> Predictions:
         """What `predict` says about the pictures of `split` that have a label for `target` under its protocol."""
         self._vote_for(target, single=single)
-        pictures, _ = labelled(faces.of_split(split), target, self.card.targets[target].settings.protocol)
+        pictures, _ = labelled(faces.of_split(split), self.card.targets[target].settings)
         return Predictions(target, split, pictures.row, self.predict(pictures.images, target, single=single))
 
     def _vote_for(self, target: Target, *, single: bool) -> Vote:

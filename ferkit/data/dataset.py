@@ -2,19 +2,23 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ferkit.data.arrays import freeze_arrays
-from ferkit.data.labels import FERPLUS_VOTES, SPLITS, Split
+from ferkit.data.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS, Split
 from ferkit.data.stored_pictures import Images, StoredPictures, add_to_hash
 from ferkit.errors import DataError
 
 __all__ = ["SIZE", "FaceDataset", "as_faces", "images_shape", "require_faces"]
 
 SIZE = 48
+
+_OPTIONAL = ("votes", "subject", "weight")
+# Of labels that are numbers of 8 bits from 0.
+_MOST_CLASSES = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +30,19 @@ class FaceDataset:
     images : (N, 48, 48) uint8
         Grey values, 0 is black. Of a streamed source `StoredPictures` of any side, grey or RGB.
     label : (N,) int8
-        Index into `ferkit.data.labels.FER_EMOTIONS`.
+        Index into `classes`.
     split : (N,) int8
         Index into `ferkit.data.labels.SPLITS`: 0 Training, 1 PublicTest, 2 PrivateTest.
     row : (N,) int64
         0-based data row of the source file (header not counted), or index of the source's file list. Unique.
     votes : (N, 10) uint8, optional
         FER+ votes in the order of `ferkit.data.labels.FERPLUS_VOTES`; all zero for a row that FER+ does not name.
+    classes
+        Names of the labels, the emotions of FER-2013 if not given. Each once, at most 127.
+    subject : (N,) int32, optional
+        The same number for pictures of one person, -1 where that is not known.
+    weight : (N,) float32, optional
+        How much each picture counts in the loss of a training, from 0; 1 each if None.
 
     Examples
     --------
@@ -54,6 +64,9 @@ class FaceDataset:
     split: NDArray[np.int8]
     row: NDArray[np.int64]
     votes: NDArray[np.uint8] | None = None
+    classes: tuple[str, ...] = FER_EMOTIONS
+    subject: NDArray[np.int32] | None = None
+    weight: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -63,8 +76,15 @@ class FaceDataset:
             "split": ((count,), np.int8),
             "row": ((count,), np.int64),
             "votes": ((count, len(FERPLUS_VOTES)), np.uint8),
+            "subject": ((count,), np.int32),
+            "weight": ((count,), np.float32),
         }
-        freeze_arrays(self, expected, optional=("votes",))
+        freeze_arrays(self, expected, optional=_OPTIONAL)
+        if len(set(self.classes)) < len(self.classes) or not 0 < len(self.classes) <= _MOST_CLASSES:
+            raise DataError(
+                f"FaceDataset.classes: {len(self.classes)} names, {len(set(self.classes))} of them different; expected "
+                f"1 to {_MOST_CLASSES} different ones."
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -75,8 +95,12 @@ class FaceDataset:
         if not at.size:
             # An empty list is an array of floats.
             at = at.astype(np.int64)
-        votes = None if self.votes is None else self.votes[at]
-        return type(self)(self.images[at], self.label[at], self.split[at], self.row[at], votes)
+        optional: dict[str, Any] = {
+            name: None if (array := getattr(self, name)) is None else array[at] for name in _OPTIONAL
+        }
+        return replace(
+            self, images=self.images[at], label=self.label[at], split=self.split[at], row=self.row[at], **optional
+        )
 
     def in_split(self, split: Split) -> NDArray[np.bool_]:
         """(N,) bool: which pictures belong to `split`."""
@@ -96,6 +120,12 @@ class FaceDataset:
     def content_hash(self) -> str:
         """sha256 over every array, in hexadecimal: the same for equal data, whatever made it."""
         digest = hashlib.sha256()
+        # What is younger than results that are kept enters only where it is there.
+        if self.classes != FER_EMOTIONS:
+            digest.update(f"classes {self.classes}".encode())
+        for name in ("subject", "weight"):
+            if (array := getattr(self, name)) is not None:
+                digest.update(name.encode() + np.ascontiguousarray(array).data)
         for name in ("images", "label", "split", "row", "votes"):
             array = getattr(self, name)
             digest.update(f"{name} {None if array is None else array.shape}".encode())

@@ -1,4 +1,7 @@
-"""The emotions of FER-2013 and FER+, and the protocols that turn FER+ votes into labels.
+"""The targets whose classes are known without any data, `fer` and `ferplus`, and the protocols of FER+'s votes.
+
+A target is what a network learns to tell apart. Any other than these two has the classes that
+`ferkit.data.targets.TargetSettings` gives it, or those of the data.
 
 FER-2013: Goodfellow et al., "Challenges in Representation Learning", 2013, arXiv:1307.0414.
 FER+: Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from ferkit.errors import DataError
 
 __all__ = [
+    "DECLARED_TARGETS",
     "FERPLUS_EMOTIONS",
     "FERPLUS_TO_FER",
     "FERPLUS_VOTES",
@@ -23,12 +27,14 @@ __all__ = [
     "Protocol",
     "Split",
     "Target",
+    "TargetDeclaration",
     "VoteLabels",
     "class_names",
     "votes_to_labels",
 ]
 
-Target = Literal["fer", "ferplus"]
+# Name of a target, such as fer; the pattern in `ferkit.data.targets.TargetSettings` says which there can be.
+Target = str
 Split = Literal["Training", "PublicTest", "PrivateTest"]
 Protocol = Literal["majority", "majority_7", "probability", "multi_target", "argmax"]
 
@@ -44,15 +50,50 @@ _EMOTION_COUNT = len(FERPLUS_EMOTIONS)
 _CONTEMPT = FERPLUS_EMOTIONS.index("contempt")
 
 
+@dataclass(frozen=True)
+class TargetDeclaration:
+    """What is known of a target before any data is read.
+
+    Attributes
+    ----------
+    classes
+        In the order of a network's outputs.
+    from_votes
+        Its labels are made of FER+'s votes, not of `FaceDataset.label`.
+    labels
+        Where its labels come from, as tables of scores say it; None if a protocol says more.
+    """
+
+    classes: tuple[str, ...]
+    from_votes: bool = False
+    labels: str | None = None
+
+
+DECLARED_TARGETS = {
+    "fer": TargetDeclaration(FER_EMOTIONS, labels="FER-2013"),
+    "ferplus": TargetDeclaration(FERPLUS_EMOTIONS, from_votes=True),
+}
+
+
 def class_names(target: Target) -> tuple[str, ...]:
-    """Names of the classes of a target, in the order of a network's outputs.
+    """Names of the classes of a declared target, in the order of a network's outputs.
+
+    Of any other, whoever has its settings, predictions or training set asks those: they hold the names.
+
+    Raises
+    ------
+    DataError
+        If the target is not one of `DECLARED_TARGETS`.
 
     Examples
     --------
     >>> class_names("fer")
     ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
     """
-    return FER_EMOTIONS if target == "fer" else FERPLUS_EMOTIONS
+    if target not in DECLARED_TARGETS:
+        known = ", ".join(DECLARED_TARGETS)
+        raise DataError(f"target {target!r}: its classes are not known here, expected one of {known}.")
+    return DECLARED_TARGETS[target].classes
 
 
 @dataclass(frozen=True)

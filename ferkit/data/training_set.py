@@ -34,6 +34,11 @@ class TrainingSet:
         1 over an epoch. See `equal_shares`.
     sampling : (M,) float32, optional
         How often an epoch passes over each of `indices` on average; it draws them anew. Once each if None.
+    weight : (U,) float32, optional
+        How much each picture counts in the loss, 1 on average over the pictures that balancing did not make; 1 each if
+        None.
+    classes
+        Names of the classes.
     """
 
     images: Images
@@ -42,6 +47,8 @@ class TrainingSet:
     indices: NDArray[np.int64]
     class_weight: NDArray[np.float32] | None = None
     sampling: NDArray[np.float32] | None = None
+    weight: NDArray[np.float32] | None = None
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count, classes = len(self.images), self.targets.shape[-1]
@@ -52,8 +59,11 @@ class TrainingSet:
             "indices": ((len(self.indices),), np.int64),
             "class_weight": ((classes,), np.float32),
             "sampling": ((len(self.indices),), np.float32),
+            "weight": ((count,), np.float32),
         }
-        freeze_arrays(self, expected, optional=("class_weight", "sampling"))
+        freeze_arrays(self, expected, optional=("class_weight", "sampling", "weight"))
+        if self.classes and len(self.classes) != classes:
+            raise DataError(f"TrainingSet.classes: {len(self.classes)} names of {classes} classes.")
         if len(self.indices) and not (self.indices.min() >= 0 and self.indices.max() < count):
             raise DataError(
                 f"TrainingSet.indices from {self.indices.min()} to {self.indices.max()}, expected 0 to {count - 1}."
@@ -69,6 +79,11 @@ class TrainingSet:
     def made(self) -> NDArray[np.bool_]:
         """(U,) bool: which pictures balancing made."""
         return np.asarray(self.row < 0)
+
+    @property
+    def weighted_targets(self) -> NDArray[np.float32]:
+        """(U, classes) float32: `targets`, each row times the weight of its picture."""
+        return self.targets if self.weight is None else np.asarray(self.targets * self.weight[:, None])
 
     @property
     def label(self) -> NDArray[np.int8]:
@@ -95,7 +110,7 @@ class TrainingSet:
         """sha256 over every array, in hexadecimal."""
         digest = hashlib.sha256()
         # What is younger than trainings that are kept enters only where it is there.
-        optional = () if self.sampling is None else ("sampling",)
+        optional = [name for name in ("sampling", "weight") if getattr(self, name) is not None]
         for name in ("images", "targets", "row", "indices", "class_weight", *optional):
             array = getattr(self, name)
             digest.update(f"{name} {None if array is None else array.shape}".encode())

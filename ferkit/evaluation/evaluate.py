@@ -35,7 +35,7 @@ class Evaluation:
     target
         What it predicts.
     protocol
-        How FER+ votes became labels; ``FER-2013`` where the labels are that dataset's own.
+        How FER+ votes became labels; ``FER-2013`` where the labels are its emotions, ``own`` of any other target.
     scores
         By subset: ``PublicTest`` and ``PrivateTest``, each also as in ``PrivateTest, no duplicates`` (without pictures
         that also occur in another split); for a ``fer`` model where there are FER+ votes, also ``PrivateTest, FER+
@@ -52,6 +52,11 @@ class Evaluation:
     scores: dict[str, Scores]
     predictions: dict[Split, Predictions]
     labels: dict[Split, NDArray[np.int8]]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that it tells apart."""
+        return next(iter(self.predictions.values())).classes
 
     def to_table(self) -> pd.DataFrame:
         """One line a subset: model, target, labels, subset, pictures, the scores, and the recall of each class."""
@@ -73,9 +78,7 @@ class Evaluation:
                     *("expected_calibration_error", "log_loss"),
                 )
             }
-            line |= {
-                f"recall_{name}": value for name, value in zip(class_names(self.target), scores.recall, strict=True)
-            }
+            line |= {f"recall_{name}": value for name, value in zip(self.classes, scores.recall, strict=True)}
             lines.append(line)
         return pd.DataFrame(lines)
 
@@ -131,10 +134,15 @@ def evaluate(
     for each in predictions:
         if each.target != target.name:
             raise DataError(f"{model}: predictions of target {each.target}, expected {target.name}.")
+        if each.classes != target.class_names(faces.classes):
+            raise DataError(
+                f"{model}: predictions of the classes {', '.join(each.classes)}, expected those of {target.name}, "
+                f"{', '.join(target.class_names(faces.classes))}."
+            )
         if not len(each):
             raise DataError(f"{model}: no picture of {each.split} was predicted, so there is nothing to judge.")
         pictures = faces.of_split(each.split)
-        kept, distribution = labelled(pictures, target.name, target.protocol)
+        kept, distribution = labelled(pictures, target)
         at = _places(each, kept.row, model)
         labels[each.split] = distribution[at].argmax(axis=1).astype(np.int8)
         for subset, of, right in _subsets(each, pictures, faces, kept.row, distribution):
@@ -143,8 +151,7 @@ def evaluate(
                 continue
             order = _order(each.row, of[asked])
             scores[subset] = score(each.probabilities[order], right[asked], settings, seed, available=len(of))
-    protocol = "FER-2013" if target.name == "fer" else f"FER+ {target.protocol}"
-    return Evaluation(model, target.name, protocol, scores, {each.split: each for each in predictions}, labels)
+    return Evaluation(model, target.name, target.labels, scores, {each.split: each for each in predictions}, labels)
 
 
 def _places(predictions: Predictions, rows: NDArray[np.int64], model: str) -> NDArray[np.int64]:

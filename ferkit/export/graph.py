@@ -5,7 +5,7 @@ vote, the temperature.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ferkit.backbones.network import PROBABILITIES
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import Vote
 from ferkit.data.dataset import SIZE
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import DECLARED_TARGETS, class_names
 from ferkit.errors import DataError
 from ferkit.models.temperature import TINY
 from ferkit.models.test_time_augmentation import TestTimeAugmentation, five_crops
@@ -52,9 +52,9 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
     said = network(picture, training=False)
     outputs = said if isinstance(said, dict) else {_target_of(network): said}
-    if unknown := outputs.keys() - set(get_args(Target)):
+    if unknown := outputs.keys() - DECLARED_TARGETS.keys():
         raise DataError(f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected fer or ferplus.")
-    for target in (each for each in get_args(Target) if each in outputs):
+    for target in (each for each in DECLARED_TARGETS if each in outputs):
         shape, classes = tuple(outputs[target].shape[1:]), class_names(target)
         if shape != (len(classes),):
             raise DataError(f"network {network.name}: output {target} is {shape}, expected {len(classes)} classes.")

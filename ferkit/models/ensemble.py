@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self, get_args
 
 import numpy as np
@@ -72,8 +72,8 @@ class Ensemble:
     weights: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if self.target not in get_args(Target) or self.method not in get_args(Method):
-            raise DataError(f"ensemble of target {self.target!r} by method {self.method!r}: one of them is unknown.")
+        if self.method not in get_args(Method):
+            raise DataError(f"ensemble by method {self.method!r}, expected one of {', '.join(get_args(Method))}.")
         if not self.members or len(set(self.members)) < len(self.members) or len(self.members) != len(self.weights):
             raise DataError(
                 f"ensemble of members {self.members} with weights {self.weights}: expected different members, and one "
@@ -192,7 +192,7 @@ def combine(predictions: Mapping[str, Predictions], ensemble: Ensemble) -> Predi
         raise DataError(f"ensemble of target {ensemble.target}: the predictions are of {first.target}.")
     mixture = np.tensordot(np.asarray(ensemble.weights), stacked, axes=1)
     mixture /= mixture.sum(axis=1, keepdims=True)
-    return Predictions(first.target, first.split, first.row, mixture.astype(np.float32))
+    return replace(first, probabilities=mixture.astype(np.float32))
 
 
 def _stack(predictions: Mapping[str, Predictions]) -> tuple[NDArray[np.float64], Predictions]:

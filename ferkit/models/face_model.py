@@ -51,11 +51,14 @@ class FaceModel:
     file
         The network as .keras: (B, 48, 48, 1) uint8, or whatever the pictures were that it was trained on, to
         (B, classes) float32 that sum to one, or to a dictionary of them by target.
+    names
+        Of its classes, in the order of the network's outputs; not needed of a declared target such as ``fer``.
     """
 
     name: str
     target: Target
     file: Path
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not zipfile.is_zipfile(self.file):
@@ -70,7 +73,7 @@ class FaceModel:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the network's outputs."""
-        return class_names(self.target)
+        return self.names or class_names(self.target)
 
     @cached_property
     def network(self) -> "keras.Model":
@@ -85,23 +88,25 @@ class FaceModel:
         self, faces: FaceDataset, target: TargetSettings, split: Split, tta: TestTimeAugmentation = NO_TTA
     ) -> Predictions:
         """What it says about the pictures of `split` that have a label for `target`."""
-        pictures, _ = labelled(faces.of_split(split), target.name, target.protocol)
-        return Predictions(target.name, split, pictures.row, self.predict(pictures.images, tta))
+        pictures, _ = labelled(faces.of_split(split), target)
+        classes = target.class_names(faces.classes)
+        return Predictions(target.name, split, pictures.row, self.predict(pictures.images, tta), classes)
 
     def copy_to(self, folder: Path) -> None:
         """Write the network and its description into `folder`, where `read` finds them."""
         shutil.copyfile(self.file, folder / "network.keras")
-        (folder / "model.json").write_text(json.dumps({"name": self.name, "target": self.target}))
+        about = {"name": self.name, "target": self.target, "classes": list(self.names)}
+        (folder / "model.json").write_text(json.dumps(about))
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The model that `copy_to` wrote."""
         about = json.loads((folder / "model.json").read_text())
-        return cls(about["name"], about["target"], folder / "network.keras")
+        return cls(about["name"], about["target"], folder / "network.keras", tuple(about["classes"]))
 
     def content_hash(self) -> str:
         """sha256 of the configuration and the weights; the archive's dates do not enter."""
-        digest = hashlib.sha256(f"{self.name} {self.target}".encode())
+        digest = hashlib.sha256(f"{self.name} {self.target}{self.names or ''}".encode())
         try:
             with zipfile.ZipFile(self.file) as archive:
                 for part in ("config.json", "model.weights.h5"):
@@ -134,7 +139,7 @@ def predict_targets(
     block at a time.
     """
     answers: TargetProbabilities = {
-        target: np.zeros((len(images), len(class_names(target))), np.float32) for target in targets
+        target: np.zeros((len(images), _class_count(network, target)), np.float32) for target in targets
     }
     if not len(images):
         return answers
@@ -147,6 +152,15 @@ def predict_targets(
             place = slice(start + at, start + at + len(piece))
             _predict_piece(network, piece, {target: answer[place] for target, answer in answers.items()}, tta, devices)
     return answers
+
+
+def _class_count(network: "keras.Model", target: Target) -> int:
+    """How many values `network` puts out for `target`, of a picture."""
+    # A Sequential that was read has `outputs` alone; of others, those do not say their names.
+    output = getattr(network, "output", None)
+    if output is None:
+        output = network.outputs[0]
+    return int((output[target] if isinstance(output, dict) else output).shape[-1])
 
 
 def _predict_piece(

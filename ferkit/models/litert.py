@@ -2,13 +2,13 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.dataset import SIZE, require_faces
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import DECLARED_TARGETS, Target, class_names
 from ferkit.errors import ConfigError, WeightsError
 from ferkit.models.face_model import TargetProbabilities
 
@@ -112,9 +112,9 @@ def _places(interpreter: "Interpreter", file: Path) -> tuple[int, dict[Target, i
     if len(signatures) != 1 or len(inputs) != 1 or inputs[0]["dtype"] != np.uint8:
         raise WeightsError(f"{file}: not a network that ferkit exported, its input is no uint8 picture.")
     outputs = interpreter.get_signature_runner(next(iter(signatures))).get_output_details()
-    if not outputs or (unknown := outputs.keys() - set(get_args(Target))):
+    if not outputs or (unknown := outputs.keys() - DECLARED_TARGETS.keys()):
         raise WeightsError(f"{file}: not a network that ferkit exported, its outputs are {', '.join(sorted(unknown))}.")
-    known: tuple[Target, ...] = get_args(Target)
+    known = DECLARED_TARGETS
     return int(inputs[0]["index"]), {name: int(outputs[name]["index"]) for name in known if name in outputs}
 
 

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from ferkit.backbones.network import PREPROCESSED
 from ferkit.data.dataset import SIZE
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import DECLARED_TARGETS, Target, class_names
 from ferkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,6 +77,6 @@ def _require_output(network: "keras.Model", file: Path, target: Target) -> None:
     shape = tuple(output.shape[1:])
     if shape != (len(classes),):
         found = f"{shape[0]} values a picture" if len(shape) == 1 else f"an output of shape {shape}"
-        fitting = [other for other in get_args(Target) if shape == (len(class_names(other)),)]
+        fitting = [other for other in DECLARED_TARGETS if shape == (len(class_names(other)),)]
         hint = f" For the emotions of {fitting[0]}, give --target {fitting[0]}." if fitting else ""
         raise DataError(f"{file}: has {found}, {expected}.{hint}")

@@ -2,13 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Self, get_args
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.arrays import freeze_arrays
-from ferkit.data.labels import SPLITS, Split, Target, class_names
+from ferkit.data.labels import DECLARED_TARGETS, SPLITS, Split, Target, class_names
 from ferkit.errors import DataError
 
 __all__ = ["Predictions"]
@@ -21,13 +21,15 @@ class Predictions:
     Attributes
     ----------
     target
-        Which classes the columns are: `ferkit.data.labels.class_names(target)`.
+        What it predicts.
     split
         The split that every picture belongs to.
     row : (K,) int64
         Row of each picture in its source, as in `FaceDataset.row`. Unique.
     probabilities : (K, classes) float32
         Rows sum to one.
+    classes
+        Names of the columns; those of a declared target, such as ``fer``, if not given.
 
     Raises
     ------
@@ -46,16 +48,17 @@ class Predictions:
     split: Split
     row: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.target not in get_args(Target):
-            raise DataError(f"predictions of target {self.target!r}, expected one of {get_args(Target)}.")
+        if not self.classes:
+            object.__setattr__(self, "classes", class_names(self.target))
         if self.split not in SPLITS:
             raise DataError(f"predictions of split {self.split!r}, expected one of {SPLITS}.")
         count = len(self.row)
         expected: dict[str, tuple[tuple[int, ...], type]] = {
             "row": ((count,), np.int64),
-            "probabilities": ((count, len(class_names(self.target))), np.float32),
+            "probabilities": ((count, len(self.classes)), np.float32),
         }
         freeze_arrays(self, expected)
         if len(np.unique(self.row)) != count:
@@ -97,11 +100,14 @@ class Predictions:
                 f"predictions of {self.split}: {len(missing)} pictures are missing, the first is row {missing[0]}: "
                 "were they made from data that was cleaned or labelled otherwise?"
             )
-        return type(self)(self.target, self.split, rows, self.probabilities[at])
+        return type(self)(self.target, self.split, rows, self.probabilities[at], self.classes)
 
     def content_hash(self) -> str:
-        """sha256 over the target, the split and both arrays, in hexadecimal."""
+        """sha256 over the target, its classes, the split and both arrays, in hexadecimal."""
         digest = hashlib.sha256(f"{self.target} {self.split} {self.probabilities.shape}".encode())
+        # Of a declared target they are part of its name.
+        if self.target not in DECLARED_TARGETS:
+            digest.update(f"{self.classes}".encode())
         digest.update(np.ascontiguousarray(self.row).data)
         digest.update(np.ascontiguousarray(self.probabilities).data)
         return digest.hexdigest()

@@ -77,5 +77,5 @@ def selection_predictions(
     """
     if predictions.split != "PublicTest":
         raise DataError(f"selection: predictions of {predictions.split}; PublicTest alone may choose.")
-    pictures, labels = labelled(selection_pictures(faces, settings), target.name, target.protocol)
+    pictures, labels = labelled(selection_pictures(faces, settings), target)
     return predictions.of_rows(pictures.row), labels

@@ -17,7 +17,7 @@ from pydantic import Field
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Protocol, Target, class_names
 from ferkit.data.statistics import FACE_STATISTICS
-from ferkit.data.targets import labelled
+from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.inference.results import FaceTable
 from ferkit.monitoring.profile import Profile, Sample, answers_of
@@ -152,7 +152,7 @@ class Baseline:
         DataError
             If there is no picture for Training, or none with a label for the target.
         """
-        _, labels = labelled(faces.of_split("Training"), target, protocol)
+        _, labels = labelled(faces.of_split("Training"), TargetSettings(name=target, protocol=protocol))
         counts = np.bincount(labels.argmax(axis=1), minlength=labels.shape[1])
         emotions = dict(zip(class_names(target), counts.tolist(), strict=True))
         return cls(Profile.of_pictures(faces).pictures, emotions)

@@ -6,6 +6,7 @@ that nothing made from a picture can ever be validated or tested on.
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ferkit.data.dataset import SIZE, FaceDataset
-from ferkit.data.labels import Target, class_names
 from ferkit.data.stored_pictures import StoredPictures
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.data.training_set import TrainingSet, equal_shares
@@ -23,8 +23,6 @@ from ferkit.settings import Settings
 __all__ = ["MAKES_PICTURES", "BalancingSettings", "check_balancing", "oversample"]
 
 _LOG = logging.getLogger(__name__)
-
-_DISGUST = {"fer": class_names("fer").index("disgust"), "ferplus": class_names("ferplus").index("disgust")}
 
 # Methods that make pictures, for which all others have to be in memory.
 MAKES_PICTURES = ("smote", "adasyn", "augment_disgust")
@@ -94,12 +92,14 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
     >>> len(set(training_set.counts_after))
     1
     """
-    training, targets = labelled(faces.of_split("Training"), target.name, target.train_on)
+    training, targets = labelled(faces.of_split("Training"), target, target.train_on)
     if not len(training):
         raise DataError(f"no picture of the split Training has a {target.name} label: nothing to train on.")
     label = targets.argmax(axis=1)
     indices = np.arange(len(training))
+    classes = target.class_names(faces.classes)
     images, row = training.images, training.row
+    weight = None if training.weight is None else _mean_one(training.weight)
     sampling = None
     if settings.method == "random_over_sampler":
         indices = _repeat(label, settings, seed)
@@ -112,16 +112,36 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
                 "their files: use weighted_sampling, random_over_sampler or none."
             )
         if settings.method == "augment_disgust":
-            made, made_targets = _augment_disgust(images, targets, _DISGUST[target.name], settings, seed)
+            made, made_targets = _augment_disgust(images, targets, _disgust(target, classes), settings, seed)
         else:
-            made, made_label = _interpolate(images, label, target.name, settings, seed)
+            made, made_label = _interpolate(images, label, classes, settings, seed)
             made_targets = np.eye(targets.shape[1], dtype=np.float32)[made_label]
         images = np.concatenate([images, made])
         targets = np.concatenate([targets, made_targets])
         row = np.concatenate([row, np.full(len(made), -1, dtype=np.int64)])
+        weight = None if weight is None else np.concatenate([weight, np.ones(len(made), dtype=np.float32)])
         indices = np.arange(len(images))
-    weight = equal_shares(targets[indices], sampling) if settings.class_weight else None
-    return TrainingSet(images, targets, row, indices.astype(np.int64), weight, sampling)
+    balanced = TrainingSet(images, targets, row, indices.astype(np.int64), None, sampling, weight, classes)
+    if not settings.class_weight:
+        return balanced
+    return replace(balanced, class_weight=equal_shares(balanced.weighted_targets[indices], sampling))
+
+
+def _mean_one(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same weights, 1 on average, so that the learning rate means what it means without them."""
+    if not weight.sum() > 0:
+        raise DataError("the weights of all training pictures are 0: nothing to train on.")
+    return np.asarray(weight / weight.mean(dtype=np.float64), dtype=np.float32)
+
+
+def _disgust(target: TargetSettings, classes: tuple[str, ...]) -> int:
+    """Which of its classes a target calls disgust."""
+    if "disgust" not in classes:
+        raise DataError(
+            f"augment_disgust: target {target.name} has the classes {', '.join(classes)}, none of them disgust: use "
+            "another balancing.method."
+        )
+    return classes.index("disgust")
 
 
 def check_balancing(faces: FaceDataset, target: TargetSettings, settings: BalancingSettings, seed: int) -> None:
@@ -138,7 +158,7 @@ def check_balancing(faces: FaceDataset, target: TargetSettings, settings: Balanc
     plain = oversample(faces, target, settings.model_copy(update={"method": "none"}), seed)
     if not isinstance(plain.images, StoredPictures):
         _, _, label, wanted = _wanted(plain.images, plain.targets.argmax(axis=1), settings)
-        _require_neighbours(label, wanted, target.name, settings)
+        _require_neighbours(label, wanted, plain.classes, settings)
 
 
 def _sampling(label: NDArray[np.int64], settings: BalancingSettings) -> NDArray[np.float32]:
@@ -172,7 +192,11 @@ def _repeat(label: NDArray[np.int64], settings: BalancingSettings, seed: int) ->
 
 
 def _interpolate(
-    images: NDArray[np.uint8], label: NDArray[np.int64], target: Target, settings: BalancingSettings, seed: int
+    images: NDArray[np.uint8],
+    label: NDArray[np.int64],
+    classes: tuple[str, ...],
+    settings: BalancingSettings,
+    seed: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Pictures that SMOTE or ADASYN make, and their classes.
 
@@ -181,7 +205,7 @@ def _interpolate(
     of them is skipped is chance. So each is shown once, with its first label.
     """
     flat, first, distinct, wanted = _wanted(images, label, settings)
-    _require_neighbours(distinct, wanted, target, settings)
+    _require_neighbours(distinct, wanted, classes, settings)
     if not wanted:
         return np.empty((0, SIZE, SIZE), dtype=np.uint8), np.empty(0, dtype=np.int64)
     # uint8 would wrap around in the differences between neighbours; float32 holds every grey value exactly.
@@ -197,7 +221,7 @@ def _interpolate(
                 "adasyn makes none of the %d pictures wanted of class %r: too few, or none of its pictures has a "
                 "neighbour of another class. smote would make them.",
                 count,
-                class_names(target)[index],
+                classes[index],
             )
         made.append(pictures)
         made_label.append(np.full(len(pictures), index))
@@ -220,13 +244,13 @@ def _wanted(
 
 
 def _require_neighbours(
-    distinct: NDArray[np.int64], wanted: Iterable[int], target: Target, settings: BalancingSettings
+    distinct: NDArray[np.int64], wanted: Iterable[int], classes: tuple[str, ...], settings: BalancingSettings
 ) -> None:
     for index in wanted:
         count = int((distinct == index).sum())
         if count <= settings.neighbours:
             raise DataError(
-                f"{settings.method}: {count} different training pictures of class {class_names(target)[index]!r}, "
+                f"{settings.method}: {count} different training pictures of class {classes[index]!r}, "
                 f"expected more than balancing.neighbours = {settings.neighbours}: lower it or use random_over_sampler."
             )
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ferkit.data.dataset import FaceDataset, as_faces
-from ferkit.data.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS, Split
+from ferkit.data.labels import FERPLUS_VOTES, SPLITS, Split
 from ferkit.data.picture_blocks import blocks
 from ferkit.errors import DataError
 from ferkit.preparation.manifest import MANIFEST_COLUMNS, check_manifest, read_manifest
@@ -121,7 +121,7 @@ def drop_non_faces(faces: FaceDataset, settings: CleaningSettings) -> CleaningRe
             "row": faces.row[lines],
             "sha256": faces.take(lines).picture_hashes(),
             "split": np.array(SPLITS)[faces.split[lines]],
-            "label": np.array(FER_EMOTIONS)[faces.label[lines]],
+            "label": np.array(faces.classes)[faces.label[lines]],
             "score": score[lines],
             "reason": reason[lines],
             "dropped": dropped[lines],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.labels import SPLITS
 from ferkit.preparation.data_docs import render
 from ferkit.preparation.picture_table import PICTURE_COLUMNS, ROW_RULES
 
@@ -45,8 +45,20 @@ class Outcome:
     data_docs: str
 
 
-def check(table: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bool, pixels: int) -> Outcome:
-    """Hold the `picture_table` of pictures with `pixels` pixels each to the suite of expectations."""
+def check(
+    table: pd.DataFrame, settings: "ValidationSettings", classes: tuple[str, ...], *, with_votes: bool, pixels: int
+) -> Outcome:
+    """Hold a table of `ferkit.preparation.picture_table.picture_table` to the suite of expectations.
+
+    Parameters
+    ----------
+    classes
+        Names of the labels.
+    with_votes
+        Whether there are FER+ votes.
+    pixels
+        Of each picture.
+    """
     # It would report its use over the network, and is read when the package is imported.
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
@@ -55,7 +67,11 @@ def check(table: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bo
     context.variables.progress_bars = {"globally": False}
     batches = context.data_sources.add_pandas("faces").add_dataframe_asset("pictures")
     suite = context.suites.add(gx.ExpectationSuite(name="faces"))
-    for expectation in (*_fatal(settings, pixels), *(_votes(settings) if with_votes else ()), *_single_rows(settings)):
+    for expectation in (
+        *_fatal(settings, classes, pixels),
+        *(_votes(settings) if with_votes else ()),
+        *_single_rows(settings),
+    ):
         suite.add_expectation(expectation)
     batch = batches.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": table})
     # Not through a ValidationDefinition, which copies every row number into a store that nobody reads.
@@ -77,7 +93,7 @@ def check(table: pd.DataFrame, settings: "ValidationSettings", *, with_votes: bo
     return Outcome(table, quarantine, render(result, _summary(table, quarantine)))
 
 
-def _fatal(settings: "ValidationSettings", pixels: int) -> Iterator[Any]:
+def _fatal(settings: "ValidationSettings", classes: tuple[str, ...], pixels: int) -> Iterator[Any]:
     """What no model may be trained without."""
     import great_expectations.expectations as gxe
     from great_expectations.expectations.row_conditions import Column
@@ -97,7 +113,7 @@ def _fatal(settings: "ValidationSettings", pixels: int) -> Iterator[Any]:
     yield gxe.ExpectColumnValuesToBeInSet(
         column="split", value_set=list(SPLITS), **about("unknown splits", f"one of {', '.join(SPLITS)}")
     )
-    last = len(FER_EMOTIONS) - 1
+    last = len(classes) - 1
     yield between("label", 0, last, "labels out of range", f"numbers 0..{last}")
     yield between("pixels", pixels, pixels, "pictures of another size", f"{pixels:,} pixels in each")
     yield between("darkest", 0, 255, "darkest pixels out of range", "0..255")
@@ -107,8 +123,8 @@ def _fatal(settings: "ValidationSettings", pixels: int) -> Iterator[Any]:
         ("Training pictures", split == SPLITS[0], settings.minimum_training),
         *((f"{name} pictures", split == name, settings.minimum_evaluation) for name in SPLITS[1:]),
         *(
-            (f"{emotion} Training pictures", (split == SPLITS[0]) & (Column("emotion") == emotion), least)
-            for emotion in FER_EMOTIONS
+            (f"{name} Training pictures", (split == SPLITS[0]) & (Column("emotion") == name), least)
+            for name in classes
             for least in [settings.minimum_class]
         ),
     ]

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ferkit.data.class_names import class_key
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.duplicates import duplicate_groups
-from ferkit.data.labels import FER_EMOTIONS, FERPLUS_EMOTIONS, FERPLUS_TO_FER, SPLITS
+from ferkit.data.labels import FERPLUS_EMOTIONS, SPLITS
 from ferkit.data.stored_pictures import Images, StoredPictures
 
 __all__ = ["PICTURE_COLUMNS", "ROW_RULES", "picture_table"]
@@ -50,7 +51,7 @@ def picture_table(faces: FaceDataset) -> pd.DataFrame:
             "row": faces.row,
             "split": split,
             "label": faces.label,
-            "emotion": _names(FER_EMOTIONS, faces.label),
+            "emotion": _names(faces.classes, faces.label),
             "pixels": faces.images.shape[1] * faces.images.shape[2],
             "darkest": darkest,
             "brightest": brightest,
@@ -66,8 +67,14 @@ def picture_table(faces: FaceDataset) -> pd.DataFrame:
         emotions = faces.votes[:, : len(FERPLUS_EMOTIONS)]
         table["votes"] = faces.votes.sum(axis=1, dtype=np.int64)
         table["emotion_votes"] = emotions.sum(axis=1, dtype=np.int64)
-        table["ferplus_agrees"] = FERPLUS_TO_FER[emotions.argmax(axis=1)] == faces.label
+        table["ferplus_agrees"] = _index_of_emotions(faces.classes)[emotions.argmax(axis=1)] == faces.label
     return table[list(PICTURE_COLUMNS)]
+
+
+def _index_of_emotions(classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """(8,) int64: which of the classes each FER+ emotion is, -1 where it is none."""
+    place = {class_key(name): index for index, name in enumerate(classes)}
+    return np.array([place.get(class_key(name), -1) for name in FERPLUS_EMOTIONS])
 
 
 def _extremes(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ferkit.data.dataset import FaceDataset
-from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.labels import SPLITS
 from ferkit.errors import DataError
 from ferkit.preparation.picture_table import picture_table
 from ferkit.preparation.validation_settings import ValidationSettings
@@ -64,7 +64,7 @@ def validate(faces: FaceDataset, settings: ValidationSettings) -> ValidationResu
     from ferkit.preparation.expectations import check
 
     pixels = faces.images.shape[1] * faces.images.shape[2]
-    outcome = check(picture_table(faces), settings, with_votes=faces.votes is not None, pixels=pixels)
+    outcome = check(picture_table(faces), settings, faces.classes, with_votes=faces.votes is not None, pixels=pixels)
     fatal = outcome.table[(outcome.table["severity"] == "fatal") & ~outcome.table["passed"]]
     if len(fatal):
         lines = [f"{line.subject}: {line.observed}, expected {line.expected}." for line in fatal.itertuples()]
@@ -89,8 +89,8 @@ def _shortfalls(left: FaceDataset, settings: ValidationSettings) -> list[str]:
     """What quarantine took too much of, a line each."""
     training = left.of_split("Training")
     counts = [("Training pictures", len(training), settings.minimum_training)]
-    for index, emotion in enumerate(FER_EMOTIONS):
-        counts.append((f"{emotion} Training pictures", int((training.label == index).sum()), settings.minimum_class))
+    for index, name in enumerate(left.classes):
+        counts.append((f"{name} Training pictures", int((training.label == index).sum()), settings.minimum_class))
     return [
         f"{subject} after quarantine: {count:,}, expected at least {least:,}."
         for subject, count, least in counts

@@ -5,7 +5,7 @@ better than the champion by more than chance explains (change)? A verdict answer
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,8 @@ class Measurement:
         Milliseconds for one face, median.
     subset
         Which pictures they were, as `ferkit.evaluation.evaluate` calls them.
+    classes
+        Names of the classes, by target; not needed of a declared one, such as ``fer``.
     """
 
     name: str
@@ -47,6 +49,11 @@ class Measurement:
     scores: Mapping[Target, Scores]
     latency_ms: float
     subset: str = "PublicTest"
+    classes: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
+
+    def class_names(self, target: Target) -> tuple[str, ...]:
+        """Names of the classes of `target`."""
+        return self.classes.get(target) or class_names(target)
 
     def numbers(self) -> dict[str, float]:
         """Every number, by names such as ``fer/accuracy``."""
@@ -54,7 +61,7 @@ class Measurement:
         for target, scores in self.scores.items():
             for name in ("accuracy", "macro_f1", "expected_calibration_error", "log_loss"):
                 found[f"{target}/{name}"] = getattr(scores, name)
-            recall = zip(class_names(target), scores.recall, strict=True)
+            recall = zip(self.class_names(target), scores.recall, strict=True)
             found |= {f"{target}/recall_{name}": value for name, value in recall if not np.isnan(value)}
         return found
 
@@ -149,7 +156,7 @@ def judge(challenger: Measurement, champion: Measurement | None, settings: GateS
         if target in champion.scores:
             comparisons[target] = compare_paired(
                 champion.answers[target], challenger.answers[target], challenger.labels[target],
-                len(class_names(target)), draws=_DRAWS, confidence=1 - settings.change.alpha, seed=seed,
+                len(challenger.class_names(target)), draws=_DRAWS, confidence=1 - settings.change.alpha, seed=seed,
             )  # fmt: skip
     decisive = settings.change.target or next(iter(challenger.scores))
     if decisive in comparisons:
@@ -173,12 +180,12 @@ def _floors(trial: Measurement, floors: FloorSettings) -> Iterator[Check]:
         held = [at for at, count in enumerate(support) if count >= floors.recall_pictures]
         if held:
             at = min(held, key=lambda each: scores.recall[each])
-            value, name = scores.recall[at], class_names(target)[at]
+            value, name = scores.recall[at], trial.class_names(target)[at]
             text = f"{target} recall of {name}, the lowest, {value:.4f}, at least {floors.recall:g} is needed."
             yield Check(value >= floors.recall, text)
         if few := [
             f"{name} ({count})"
-            for name, count in zip(class_names(target), support, strict=True)
+            for name, count in zip(trial.class_names(target), support, strict=True)
             if count < floors.recall_pictures
         ]:
             least = floors.recall_pictures

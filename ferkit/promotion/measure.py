@@ -60,7 +60,7 @@ def try_bundle(
     """
     public = selection_pictures(faces, selection)
     asked = [target for target in bundle.targets if target in protocols]
-    parts = {target: labelled(public, target, protocols[target].protocol) for target in asked}
+    parts = {target: labelled(public, protocols[target]) for target in asked}
     for target, (pictures, _) in parts.items():
         if not len(pictures):
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
@@ -74,7 +74,8 @@ def try_bundle(
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
         answers[target] = probabilities.argmax(axis=1).astype(np.int8)
         milliseconds.append(_latency(bundle, target, pictures))
-    return Measurement(name, labels, answers, scores, max(milliseconds), selection.subset)
+    classes = {target: protocols[target].class_names(public.classes) for target in asked}
+    return Measurement(name, labels, answers, scores, max(milliseconds), selection.subset, classes)
 
 
 def _latency(bundle: Bundle, target: Target, pictures: FaceDataset) -> float:

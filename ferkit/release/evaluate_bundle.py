@@ -105,9 +105,10 @@ def _judged(
     """The scores of what a model said about every picture that was asked."""
     predictions = []
     for split, pictures in asked.items():
-        kept, _ = labelled(pictures, target.name, target.protocol)
+        kept, _ = labelled(pictures, target)
         chosen = np.isin(pictures.row, kept.row)
-        predictions.append(Predictions(target.name, split, kept.row, probabilities[split][chosen]))
+        classes = target.class_names(faces.classes)
+        predictions.append(Predictions(target.name, split, kept.row, probabilities[split][chosen], classes))
     return evaluate(model, predictions, faces, target, _SETTINGS, _SEED).to_table()
 
 

@@ -208,10 +208,10 @@ def _votes(
     targets: dict[Target, TargetCard] = {}
     public = faces.of_split("PublicTest")
     for target in config.targets:
-        pictures, _ = labelled(public, target.name, target.protocol)
-        kept = np.isin(public.row, pictures.row)
+        pictures, _ = labelled(public, target)
+        kept, classes = np.isin(public.row, pictures.row), target.class_names(public.classes)
         predictions = {
-            name: Predictions(target.name, "PublicTest", pictures.row, answers[target.name][kept])
+            name: Predictions(target.name, "PublicTest", pictures.row, answers[target.name][kept], classes)
             for name, answers in said.items()
             if target.name in answers
         }

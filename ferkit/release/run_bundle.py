@@ -242,7 +242,7 @@ def _verify(run: TrainedRun, bundle: Bundle, target: TargetCard) -> None:
             for label, weight in labels.items()
         )
         expected = apply_temperature(np.asarray(said, dtype=np.float32), vote.temperature)
-        pictures, _ = labelled(run.faces.of_split("PublicTest"), name, target.settings.protocol)
+        pictures, _ = labelled(run.faces.of_split("PublicTest"), target.settings)
         found = bundle.predict(pictures.images[:_COMPARED], name, single=single)
         difference = float(np.abs(found - expected).mean())
         if difference > _LARGEST_MEAN_DIFFERENCE:

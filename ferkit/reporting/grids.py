@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.dataset import FaceDataset, as_faces
-from ferkit.data.labels import Split, class_names
+from ferkit.data.labels import Split
 from ferkit.data.training_set import TrainingSet
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.reporting.contact_sheet import contact_sheet, to_png
@@ -42,7 +42,7 @@ def prediction_grid(
     chosen = _evenly(label, np.flatnonzero((predictions.label == label) == right), most, seed)
     of_row = {int(row): at for at, row in enumerate(faces.row)}
     images = as_faces(faces.images[[of_row[int(row)] for row in predictions.row[chosen]]])
-    names = class_names(evaluation.target)
+    names = evaluation.classes
     captions = [
         f"{names[predictions.label[at]]} / {names[label[at]]} {predictions.probabilities[at].max():.0%}"
         for at in chosen

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import Target
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.reporting import plots
 from ferkit.reporting.content import ReportContent
@@ -112,7 +112,7 @@ def _results(content: ReportContent, target: Target) -> Section:
             name = content.called(each.model)
             rows.append((subset, pictures(scores), name, accuracy(scores), macro_f1, *calibration))
     header = ("Subset", "Pictures", "Model", "Accuracy", "Macro-F1", "ECE", "Log loss")
-    names = class_names(target)
+    names = evaluations[0].classes
     recalls = tuple(
         (subset, content.called(each.model), *map(percent, scores.recall))
         for subset in ("PublicTest", "PrivateTest")

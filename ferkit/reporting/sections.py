@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ferkit.data.dataset import FaceDataset, as_faces
-from ferkit.data.labels import FER_EMOTIONS, SPLITS, Target, class_names
+from ferkit.data.labels import SPLITS, Target
 from ferkit.data.training_set import TrainingSet
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.evaluation.reliability import reliability
@@ -31,11 +31,11 @@ def data_section(content: ReportContent) -> Section:
             stage,
             f"{len(faces):,}",
             *(f"{int(faces.in_split(split).sum()):,}" for split in SPLITS),
-            *(f"{count:,}" for count in np.bincount(faces.label, minlength=len(FER_EMOTIONS))),
+            *(f"{count:,}" for count in np.bincount(faces.label, minlength=len(faces.classes))),
         )
         for stage, faces in content.stages.items()
     )
-    stages = Table(("Stage", "Pictures", *SPLITS, *FER_EMOTIONS), rows, caption="Pictures after each step.")
+    stages = Table(("Stage", "Pictures", *SPLITS, *first.classes), rows, caption="Pictures after each step.")
     return Section(
         "Data",
         (stages,),
@@ -67,7 +67,7 @@ def _cleaning(manifest: pd.DataFrame, faces: FaceDataset) -> Section:
 
 def balancing_section(content: ReportContent, target: Target, training_set: TrainingSet) -> Section:
     """How often each class occurs in training, and pictures that balancing made."""
-    names = class_names(target)
+    names = training_set.classes
     before, after = training_set.counts_before, training_set.counts_after
     rows = [
         ("before", f"{before.sum():,}", *(f"{n:,}" for n in before)),
@@ -111,7 +111,7 @@ def _slug(targets: str, model: str) -> str:
 def model_section(content: ReportContent, evaluation: Evaluation) -> Section:
     """The figures of one model, or of an ensemble."""
     target, model = evaluation.target, evaluation.model
-    names, title = class_names(target), f"{target}/{model}"
+    names, title = evaluation.classes, f"{target}/{model}"
     slug = _slug(target, model)
     pictures = [*_curves(content, target, model)]
     ensemble = content.ensembles.get(target)

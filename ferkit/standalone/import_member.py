@@ -80,7 +80,7 @@ def read_member(
             )  # fmt: skip
     for target in targets:
         predictions = folder.read_predictions(target.name, "PublicTest")
-        pictures, _ = labelled(faces.of_split("PublicTest"), target.name, target.protocol)
+        pictures, _ = labelled(faces.of_split("PublicTest"), target)
         if not np.array_equal(predictions.row, pictures.row):
             raise DataError(
                 f"{folder.path}: predicts {len(predictions)} pictures of PublicTest for {target.name}, "

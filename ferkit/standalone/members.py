@@ -161,9 +161,10 @@ class RunMembers:
         model = FaceModel(training.label, training.names[0], files.network)
         said = predict_targets(model.network, pictures.images, training.names, self.config.prediction)
         for target in training.targets:
-            known, _ = labelled(pictures, target.name, target.protocol)
+            known, _ = labelled(pictures, target)
             kept = np.isin(pictures.row, known.row)
-            files.write_predictions(Predictions(target.name, split, known.row, said[target.name][kept]))
+            classes = target.class_names(pictures.classes)
+            files.write_predictions(Predictions(target.name, split, known.row, said[target.name][kept], classes))
 
     def _fine_tune(self, training: Training) -> None:
         import keras

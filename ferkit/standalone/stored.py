@@ -3,12 +3,12 @@
 import io
 import zipfile
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
-from ferkit.data.labels import Split, Target
+from ferkit.data.labels import DECLARED_TARGETS, Split, Target
 from ferkit.errors import DataError
 from ferkit.files import write_file
 from ferkit.models.predictions import Predictions
@@ -20,9 +20,12 @@ Record = TypeVar("Record", bound=Settings)
 
 
 def write_predictions_file(path: Path, predictions: Predictions) -> None:
-    """Store rows and probabilities as compressed .npz."""
+    """Store rows, probabilities and the classes of a target that is not declared as compressed .npz."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, row=predictions.row, probabilities=predictions.probabilities)
+    arrays: dict[str, Any] = {"row": predictions.row, "probabilities": predictions.probabilities}
+    if predictions.target not in DECLARED_TARGETS:
+        arrays["classes"] = np.array(predictions.classes)
+    np.savez_compressed(buffer, **arrays)
     write_file(path, buffer.getvalue())
 
 
@@ -36,7 +39,8 @@ def read_predictions_file(path: Path, target: Target, split: Split) -> Predictio
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return Predictions(target, split, stored["row"], stored["probabilities"])
+            classes = tuple(stored["classes"].tolist()) if "classes" in stored else ()
+            return Predictions(target, split, stored["row"], stored["probabilities"], classes)
     except FileNotFoundError:
         raise missing_file(path) from None
     except (ValueError, KeyError, OSError, zipfile.BadZipFile, DataError) as error:

@@ -56,9 +56,9 @@ def distil(training_set: TrainingSet, teacher: Predictions, settings: Distillati
     soft = apply_temperature(said, settings.temperature)
     targets = training_set.targets.astype(np.float64)
     targets[known] += settings.weight * (soft - targets[known])
-    learned = targets.astype(np.float32)
-    weight = training_set.class_weight
-    if weight is not None:
-        # The teacher's classes are not as frequent as those of the labels.
-        weight = equal_shares(learned[training_set.indices], training_set.sampling)
-    return replace(training_set, targets=learned, class_weight=weight)
+    distilled = replace(training_set, targets=targets.astype(np.float32))
+    if training_set.class_weight is None:
+        return distilled
+    # The teacher's classes are not as frequent as those of the labels.
+    weight = equal_shares(distilled.weighted_targets[training_set.indices], training_set.sampling)
+    return replace(distilled, class_weight=weight)

@@ -95,7 +95,7 @@ class Validation:
         """All of `faces` that have a label for one of `targets`, under its protocol."""
         labels = {}
         for target in targets:
-            pictures, distribution = labelled(faces, target.name, target.protocol)
+            pictures, distribution = labelled(faces, target)
             labels[target.name] = np.zeros((len(faces), distribution.shape[1]), dtype=np.float32)
             labels[target.name][np.isin(faces.row, pictures.row)] = distribution
         known = np.any([each.any(axis=1) for each in labels.values()], axis=0)
@@ -134,7 +134,7 @@ def join(training_sets: Mapping[Target, TrainingSet], multi_label: frozenset[Tar
     """
     (first, leading), *others = training_sets.items()
     images, indices, sampling = leading.images, leading.indices, leading.sampling
-    labels = {first: leading.targets}
+    labels = {first: leading.weighted_targets}
     place = {int(row): index for index, row in enumerate(leading.row) if row >= 0} if others else {}
     for target, other in others:
         if other.made.any():
@@ -150,7 +150,7 @@ def join(training_sets: Mapping[Target, TrainingSet], multi_label: frozenset[Tar
         at = np.array([place[int(row)] for row in other.row], dtype=np.int64)
         labels = {known: _padded(array, len(images)) for known, array in labels.items()}
         labels[target] = np.zeros((len(images), other.targets.shape[1]), dtype=np.float32)
-        labels[target][at] = other.targets
+        labels[target][at] = other.weighted_targets
         if sampling is not None:
             sampling = np.concatenate([sampling, np.ones(len(new), dtype=np.float32)])
     weights = {first: leading.class_weight}

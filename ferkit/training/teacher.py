@@ -56,7 +56,7 @@ def vote(voters: Mapping[str, TeacherPredict], ensemble: Ensemble, training_set:
     voting = _without_idle(ensemble)
     row = training_set.row[~training_set.made]
     said = {
-        name: Predictions(ensemble.target, "Training", row, voters[name](row))
+        name: Predictions(ensemble.target, "Training", row, voters[name](row), training_set.classes)
         for name in voting.members
         if name in voters
     }

@@ -97,7 +97,7 @@ def of_balancing(**settings):
 def of_targets(**settings):
     target = TargetSettings(**{"name": "ferplus", **settings})
     balanced = oversample(drawn(), target, BalancingSettings(), 0)
-    return balanced.content_hash(), len(labelled(drawn(), target.name, target.protocol)[0])
+    return balanced.content_hash(), len(labelled(drawn(), target)[0])
 
 
 def of_plateau(**settings):

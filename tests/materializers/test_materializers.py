@@ -93,7 +93,7 @@ def test_table(folder):
 
 
 def said(faces, split, seed=0):
-    pictures, _ = labelled(faces.of_split(split), "fer")
+    pictures, _ = labelled(faces.of_split(split), TargetSettings())
     probabilities = np.random.default_rng(seed).dirichlet(np.ones(7), len(pictures)).astype(np.float32)
     return Predictions("fer", split, pictures.row, probabilities)
 

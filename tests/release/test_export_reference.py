@@ -20,7 +20,7 @@ from ferkit.cli.commands.evaluate import reference as judge
 from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import FERPLUS_VOTES, SPLITS, class_names
-from ferkit.data.targets import labelled
+from ferkit.data.targets import TargetSettings, labelled
 from ferkit.environment import this_environment
 from ferkit.errors import ConfigError, DataError, WeightsError
 from ferkit.models.face_model import FaceModel
@@ -343,12 +343,12 @@ def test_the_table_has_every_model_and_is_made_again_from_the_weights(exported, 
 def test_the_table_gives_the_accuracy_that_the_pictures_give(exported, bundle, faces):
     scores = read_scores(exported).set_index(["target", "model", "subset"])
     for target, single, model in (("fer", False, "ensemble"), ("ferplus", True, "student")):
-        pictures, labels = labelled(faces.of_split("PrivateTest"), target)
+        pictures, labels = labelled(faces.of_split("PrivateTest"), TargetSettings(name=target))
         said = bundle.predict_split(faces, target, "PrivateTest", single=single)
         line = scores.loc[(target, model, "PrivateTest")]
         assert line["pictures"] == len(pictures)
         assert line["accuracy"] == pytest.approx((said.label == labels.argmax(axis=1)).mean())
-    at = labelled(faces.of_split("PublicTest"), "ferplus")[0]
+    at = labelled(faces.of_split("PublicTest"), TargetSettings(name="ferplus"))[0]
     assert scores.loc[("ferplus", "ensemble", "PublicTest"), "pictures"] == len(at)
 
 

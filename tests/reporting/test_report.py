@@ -42,7 +42,7 @@ def judged(faces: FaceDataset, target: TargetSettings, model: str, skill: float)
     generator = np.random.default_rng(len(model))
     predictions = []
     for split in ("PublicTest", "PrivateTest"):
-        kept, labels = labelled(faces.of_split(split), target.name, target.protocol)
+        kept, labels = labelled(faces.of_split(split), target)
         odds = np.exp(generator.normal(0, 1, labels.shape) + skill * labels)
         probabilities = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
         predictions.append(Predictions(target.name, split, kept.row, probabilities))

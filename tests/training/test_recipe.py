@@ -55,7 +55,7 @@ def test_one_network_learns_both_targets_and_each_model_speaks_for_its_own(tmp_p
     assert best["val_accuracy"] == pytest.approx((best["val_accuracy/fer"] + best["val_accuracy/ferplus"]) / 2)
     public = faces.of_split("PublicTest")
     for target in (TARGET, FERPLUS):
-        pictures, labels = labelled(public, target.name)
+        pictures, labels = labelled(public, target)
         said = member.models[target.name].predict(pictures.images)
         accuracy = (said.argmax(axis=1) == labels.argmax(axis=1)).mean()
         assert accuracy == pytest.approx(best[f"val_accuracy/{target.name}"])
