@@ -95,12 +95,9 @@ class FaceDataset:
         if not at.size:
             # An empty list is an array of floats.
             at = at.astype(np.int64)
-        optional: dict[str, Any] = {
-            name: None if (array := getattr(self, name)) is None else array[at] for name in _OPTIONAL
-        }
-        return replace(
-            self, images=self.images[at], label=self.label[at], split=self.split[at], row=self.row[at], **optional
-        )
+        fields = ("images", "label", "split", "row", *_OPTIONAL)
+        arrays: dict[str, Any] = {name: array[at] for name in fields if (array := getattr(self, name)) is not None}
+        return replace(self, **arrays)
 
     def in_split(self, split: Split) -> NDArray[np.bool_]:
         """(N,) bool: which pictures belong to `split`."""

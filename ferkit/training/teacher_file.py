@@ -58,7 +58,9 @@ class TeacherFile:
                 f"{self.path}: {len(missing)} of {len(real)} training pictures are not in the file, such as row "
                 f"{training_set.row[missing[0]]}: was it written for other data?"
             )
-        return Predictions(target, "Training", training_set.row[real], self.probabilities[target][at])
+        return Predictions(
+            target, "Training", training_set.row[real], self.probabilities[target][at], training_set.classes
+        )
 
 
 def write_teacher_file(path: Path, images: Images, probabilities: Mapping[Target, NDArray[np.floating]]) -> None:
