@@ -25,7 +25,8 @@ def without_images(arrays: Mapping[str, Any]) -> dict[str, Any]:
         return dict(arrays)
     about = {**asdict(images.files), "root": str(images.files.root.absolute())}
     about |= {"side": images.side, "colour": images.colour}
-    places = {f"{_PREFIX}{name}": getattr(images, name) for name in images.ARRAYS}
+    names = (*images.ARRAYS, *(() if images.box is None else ("box",)))
+    places = {f"{_PREFIX}{name}": getattr(images, name) for name in names}
     # As bytes: numpy's own strings take four bytes a character.
     places[f"{_PREFIX}about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     return {name: array for name, array in arrays.items() if name != "images"} | places
@@ -37,7 +38,8 @@ def with_images(arrays: Mapping[str, Any]) -> dict[str, Any]:
         return dict(arrays)
     about = json.loads(arrays[f"{_PREFIX}about"].tobytes())
     files = PictureFiles(Path(about["root"]), tuple(about["names"]), tuple(about["sizes"]))
-    places = {name: arrays[f"{_PREFIX}{name}"] for name in StoredPictures.ARRAYS}
+    names = [name for name in (*StoredPictures.ARRAYS, "box") if f"{_PREFIX}{name}" in arrays]
+    places = {name: arrays[f"{_PREFIX}{name}"] for name in names}
     others = {name: array for name, array in arrays.items() if not name.startswith(_PREFIX)}
     return {**others, "images": StoredPictures(files, about["side"], about["colour"], **places)}
 

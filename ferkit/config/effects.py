@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from ferkit.data.labels import DECLARED_TARGETS
+
 if TYPE_CHECKING:
     from ferkit.training.settings import PhaseSettings, TrainingSettings
 
@@ -61,9 +63,9 @@ def _of_data(config: Any) -> Iterator[str]:
             why = f"balancing.method {method} does not read it, {', '.join(methods)} would."
             yield from _told("balancing", _changed(balancing, name), why)
     for target in config.targets:
-        if target.name == "fer":
-            why = "fer has one label a picture; it is for the target ferplus."
-            yield from _told("targets.fer", _changed(target, "train_on", "protocol"), why)
+        if target.name not in DECLARED_TARGETS or not DECLARED_TARGETS[target.name].from_votes:
+            why = f"{target.name} has one label a picture; it is for the target ferplus."
+            yield from _told(f"targets.{target.name}", _changed(target, "train_on", "protocol"), why)
 
 
 def _of_training(config: Any) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -101,6 +101,8 @@ class StoredPictures:
         sha256 of its pixels.
     darkest, brightest : (N,) uint8
         Its least and its largest value.
+    box : (N, 4) int32, optional
+        The part of each that is read, in pixels: left, top, width, height. All of it if None.
     """
 
     files: PictureFiles
@@ -112,16 +114,24 @@ class StoredPictures:
     digest: NDArray[np.uint8]
     darkest: NDArray[np.uint8]
     brightest: NDArray[np.uint8]
+    box: NDArray[np.int32] | None = None
 
     @classmethod
     def unread(
-        cls, files: PictureFiles, side: int, colour: Colour, file: ArrayLike, offset: ArrayLike, length: ArrayLike
+        cls,
+        files: PictureFiles,
+        side: int,
+        colour: Colour,
+        file: ArrayLike,
+        offset: ArrayLike,
+        length: ArrayLike,
+        box: NDArray[np.int32] | None = None,
     ) -> Self:
         """Pictures of which nothing but their places is known; `ferkit.data.picture_blocks.examined` reads the rest."""
         places = np.asarray(file, np.int32), np.asarray(offset, np.int64), np.asarray(length, np.int64)
         count = len(places[0])
         levels = np.zeros(count, np.uint8)
-        return cls(files, side, colour, *places, np.zeros((count, 32), np.uint8), levels, levels)
+        return cls(files, side, colour, *places, np.zeros((count, 32), np.uint8), levels, levels, box)
 
     ARRAYS: ClassVar = ("file", "offset", "length", "digest", "darkest", "brightest")
 
@@ -139,15 +149,18 @@ class StoredPictures:
         return np.dtype(np.uint8)
 
     def __getitem__(self, at: Any) -> Self:
-        arrays = (getattr(self, name)[at] for name in self.ARRAYS)
-        return type(self)(self.files, self.side, self.colour, *arrays)
+        arrays: dict[str, Any] = {name: getattr(self, name)[at] for name in self.ARRAYS}
+        return replace(self, **arrays, box=None if self.box is None else self.box[at])
 
     def and_also(self, other: Self) -> Self:
         """These pictures and, behind them, `other` ones of the same source."""
         if (self.files, self.side, self.colour) != (other.files, other.side, other.colour):
             raise DataError("pictures of two sources cannot be put together.")
-        arrays = (np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.ARRAYS)
-        return type(self)(self.files, self.side, self.colour, *arrays)
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.ARRAYS
+        }
+        box = None if self.box is None or other.box is None else np.concatenate([self.box, other.box])
+        return replace(self, **arrays, box=box)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
         """The pixels, of which there may be many: for some pictures, not for all."""
@@ -163,7 +176,8 @@ class StoredPictures:
         content = self.files.read(number, offset, int(self.length[at]))
         name = stored_name(self.files.root / self.files.names[number], offset)
         advice = "Make the shard again without it." if offset else MEND_FILE
-        return face_pixels(content, name, self.side, self.colour, advice)
+        box = None if self.box is None else self.box[at]
+        return face_pixels(content, name, self.side, self.colour, advice, box=box)
 
     def hashes(self) -> NDArray[np.str_]:
         """(N,) str: sha256 of each picture's pixels, in hexadecimal."""
@@ -178,6 +192,8 @@ class StoredPictures:
         digest = hashlib.sha256(repr((str(self.files.root.absolute()), self.files.names, self.files.sizes)).encode())
         for name in ("file", "offset", "length"):
             digest.update(np.ascontiguousarray(getattr(self, name)).data)
+        if self.box is not None:
+            digest.update(np.ascontiguousarray(self.box).data)
         return digest.hexdigest()
 
 
@@ -206,7 +222,15 @@ def stored_name(file: Path, offset: int) -> str:
     return f"{file}, byte {offset:,}" if offset else str(file)
 
 
-def face_pixels(content: bytes, name: str, side: int, colour: Colour, advice: str = MEND_FILE) -> NDArray[np.uint8]:
+def face_pixels(
+    content: bytes,
+    name: str,
+    side: int,
+    colour: Colour,
+    advice: str = MEND_FILE,
+    *,
+    box: NDArray[np.int32] | None = None,
+) -> NDArray[np.uint8]:
     """The picture of a file's content as (side, side) or (side, side, 3) uint8.
 
     Grey is ITU-R 601-2 luma; resizing is Lanczos, what is not square is squashed.
@@ -217,11 +241,14 @@ def face_pixels(content: bytes, name: str, side: int, colour: Colour, advice: st
         As for `ferkit.data.picture_files.decode_picture`.
     advice
         What to do about a damaged picture.
+    box : (4,) int32, optional
+        The part of it that is wanted, in pixels: left, top, width, height. What reaches beyond the picture is cut off.
 
     Raises
     ------
     DamagedPictureError
-        If it is no picture, as `ferkit.data.picture_files.decode_picture` says.
+        If nothing of the picture is in the box, or it is no picture, as `ferkit.data.picture_files.decode_picture`
+        says.
     """
     from PIL import Image
 
@@ -229,11 +256,26 @@ def face_pixels(content: bytes, name: str, side: int, colour: Colour, advice: st
         picture = Image.fromarray(decode_picture(content, name))
     except DataError as error:
         raise DamagedPictureError(f"{error} {advice}") from error
+    if box is not None:
+        picture = picture.crop(_within(box, picture.size, name))
     if colour == "grey":
         picture = picture.convert("L")
     if picture.size != (side, side):
         picture = picture.resize((side, side), Image.Resampling.LANCZOS)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _within(box: NDArray[np.int32], size: tuple[int, int], name: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the part of a box that lies in a picture of width and height `size`."""
+    left, top, width, height = (int(each) for each in box)
+    right, bottom = min(left + width, size[0]), min(top + height, size[1])
+    left, top = max(left, 0), max(top, 0)
+    if left >= right or top >= bottom:
+        raise DamagedPictureError(
+            f"{name}: nothing in the box of its face, left, top, width and height {', '.join(map(str, box.tolist()))}: "
+            f"the picture is {size[0]}x{size[1]}. Correct the box, or leave the picture out."
+        )
+    return left, top, right, bottom
 
 
 def picture_digests(images: Images) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Where faces come from: FER-2013 with FER+, image folders, tar shards, or the built-in synthetic faces."""
+"""Where faces come from: FER-2013 with FER+, image folders, tables, tar shards, or the built-in synthetic faces."""
 
 import hashlib
 from typing import Annotated
@@ -11,15 +11,19 @@ from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
+from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.shards import ShardSettings, read_shards, shard_fingerprint
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
+from ferkit.sources.table import ColumnSettings, TableSettings, read_table, table_fingerprint
 
 __all__ = [
+    "ColumnSettings",
     "Fer2013Settings",
     "FolderSettings",
     "ShardSettings",
     "SourceSettings",
     "SyntheticSettings",
+    "TableSettings",
     "fingerprint",
     "load",
     "read",
@@ -27,7 +31,8 @@ __all__ = [
 ]
 
 SourceSettings = Annotated[
-    Fer2013Settings | FolderSettings | ShardSettings | SyntheticSettings, Field(discriminator="source")
+    Fer2013Settings | FolderSettings | TableSettings | ShardSettings | SyntheticSettings,
+    Field(discriminator="source"),
 ]
 
 
@@ -44,7 +49,7 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     FaceDataset
         The faces.
     DataFrame
-        Pictures of a folder or of shards that are damaged and left out: row, file and reason. Of other sources none.
+        Pictures in files that are damaged and left out: row, file and reason. Of other sources none.
 
     Raises
     ------
@@ -53,15 +58,17 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     """
     if isinstance(settings, FolderSettings):
         return read_folder(settings)
+    if isinstance(settings, TableSettings):
+        return read_table(settings)
     if isinstance(settings, ShardSettings):
         return read_shards(settings)
     faces = load_fer2013(settings) if isinstance(settings, Fer2013Settings) else generate(settings).faces
     return faces, Damage().table({})
 
 
-def streamed(settings: SourceSettings) -> FolderSettings | ShardSettings | None:
+def streamed(settings: SourceSettings) -> PictureSettings | ShardSettings | None:
     """`settings` if the pixels stay in files until they are needed, None if they are in memory."""
-    if isinstance(settings, ShardSettings) or (isinstance(settings, FolderSettings) and settings.stream):
+    if isinstance(settings, ShardSettings) or (isinstance(settings, PictureSettings) and settings.stream):
         return settings
     return None
 
@@ -81,6 +88,8 @@ def fingerprint(settings: SourceSettings, sha256: Sha256 = file_sha256) -> str:
     """
     if isinstance(settings, FolderSettings):
         return folder_fingerprint(settings, sha256)
+    if isinstance(settings, TableSettings):
+        return table_fingerprint(settings, sha256)
     if isinstance(settings, ShardSettings):
         return shard_fingerprint(settings, sha256)
     digest = hashlib.sha256()

@@ -1,69 +1,112 @@
-"""The pictures of a folder with ``train`` and ``test`` in it, before any is decoded."""
+"""The pictures of a folder in which folders are classes, before any is decoded."""
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from ferkit.data.folder_search import FolderFiles, find_files
 from ferkit.data.labels import SPLITS
 from ferkit.data.picture_files import SUFFIXES
 from ferkit.errors import DataError
-from ferkit.sources.emotion_names import PARTS
+from ferkit.sources.split_names import split_index
 
-__all__ = ["file_content", "file_status", "labelled_files", "split_of", "unreadable"]
+__all__ = ["ClassFolders", "class_folders", "file_content", "file_status", "labelled_files", "split_of", "unreadable"]
 
-# train, the emotion, the picture.
-_DEPTH = 3
+# Folders around train and test that hold nothing else, as archives are unpacked.
+_MOST_AROUND = 3
 
 
-def labelled_files(root: Path) -> FolderFiles:
-    """The pictures of all parts, each in the folder of an emotion, sorted by their relative paths.
+@dataclass(frozen=True)
+class ClassFolders:
+    """Where the folders of classes are.
+
+    Attributes
+    ----------
+    base
+        The folder that holds train and test, or the folders of classes themselves.
+    parts
+        Index in `ferkit.data.labels.SPLITS` by the name of each folder that is a split; none if no split is told.
+    """
+
+    base: Path
+    parts: dict[str, int]
+
+
+def class_folders(root: Path) -> ClassFolders:
+    """Find ``train`` and the like in `root`, or in the one folder that it holds, or folders of pictures without splits.
 
     Raises
     ------
     DataError
-        If there is no ``train``, no picture, a picture that is in no emotion's folder, or what cannot be read.
+        If there is neither.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, expected train/<emotion>/* and test/<emotion>/* in it.")
-    folders = [entry for entry in root.iterdir() if entry.is_dir()]
-    parts = [folder for folder in folders if folder.name.lower() in PARTS]
-    if not any(PARTS[part.name.lower()] == "Training" for part in parts):
-        there = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
-        raise DataError(f"{root}: no folder train with one folder an emotion in it; found {there}.")
-    beside = sum(not folder.name.startswith(".") for folder in folders) - len(parts)
+    base = root
+    for _ in range(_MOST_AROUND):
+        folders = sorted(entry for entry in base.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        parts = {folder.name: at for folder in folders if (at := split_index(folder.name)) is not None}
+        if SPLITS.index("Training") in parts.values():
+            return ClassFolders(base, parts)
+        if not parts and sum(_holds_pictures(folder) for folder in folders) > 1:
+            return ClassFolders(base, {})
+        if len(folders) != 1:
+            break
+        base = folders[0]
+    there = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
+    raise DataError(f"{root}: no folder train with one folder an emotion in it; found {there}.")
+
+
+def _holds_pictures(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(not each.name.startswith(".") and each.name.lower().endswith(SUFFIXES) for each in entries)
+
+
+def labelled_files(root: Path) -> FolderFiles:
+    """The pictures of all parts, each in the folder of its class, sorted by their relative paths.
+
+    Raises
+    ------
+    DataError
+        If there is no ``train``, no picture, a picture that is in no class's folder, or what cannot be read.
+    """
+    found = class_folders(root)
+    folders = [entry for entry in found.base.iterdir() if entry.is_dir()]
+    parts = [folder for folder in folders if folder.name in found.parts] if found.parts else [found.base]
+    beside = sum(not folder.name.startswith(".") for folder in folders) - len(parts) if found.parts else 0
     all_found = FolderFiles(passed_over=Counter({"folder beside train and test": beside} if beside else {}))
     for part in parts:
-        found = _of_part(part)
-        all_found.files += found.files
-        all_found.passed_over += found.passed_over
+        in_part = _of_part(part, part.name if found.parts else part)
+        all_found.files += in_part.files
+        all_found.passed_over += in_part.passed_over
     if not all_found.files:
         raise DataError(f"{root}: no picture in train/<emotion>/; known suffixes are {', '.join(SUFFIXES)}.")
     all_found.files.sort(key=lambda path: path.relative_to(root).as_posix())
     return all_found
 
 
-def _of_part(part: Path) -> FolderFiles:
-    """The pictures in ``train`` or the like, each in the folder of an emotion."""
+def _of_part(part: Path, name: object) -> FolderFiles:
+    """The pictures in ``train`` or the like, each in the folder of a class."""
     found = find_files(part, SUFFIXES)
     for folder, reason in found.unreadable.items():
         raise DataError(f"{folder}: cannot be read ({reason}); mend its permissions or delete it.")
     for path in found.files:
-        if len(path.relative_to(part.parent).parts) != _DEPTH:
-            raise DataError(f"{path}: a picture out of place, expected {part.name}/<emotion>/*.")
+        if path.parent.parent != part:
+            raise DataError(f"{path}: a picture out of place, expected {name}/<emotion>/*.")
     for entry in part.iterdir():
-        # It may have been all pictures of an emotion.
+        # It may have been all pictures of a class.
         if entry.is_symlink() and not entry.exists():
             raise DataError(f"{entry}: a link to nothing, expected a folder of pictures; mend the link or delete it.")
     return found
 
 
-def split_of(path: Path, root: Path) -> int:
-    """Index in `ferkit.data.labels.SPLITS` of a picture's split, as its name says or else its folder."""
+def split_of(path: Path, folders: ClassFolders) -> int:
+    """Index in `ferkit.data.labels.SPLITS` of a picture's split, as its name says or else its folder; else Training."""
     for split in ("PublicTest", "PrivateTest"):
         if path.name.lower().startswith(split.lower()):
             return SPLITS.index(split)
-    return SPLITS.index(PARTS[path.relative_to(root).parts[0].lower()])
+    return folders.parts.get(path.parent.parent.name, SPLITS.index("Training"))
 
 
 def file_status(path: Path) -> os.stat_result:

@@ -1,4 +1,4 @@
-"""Which Training pictures become PublicTest where a source has none: copies, and pictures of one person, together."""
+"""Which Training pictures become a split that a source lacks: copies, and pictures of one person, together."""
 
 from collections.abc import Sequence
 
@@ -43,19 +43,26 @@ def kept_together(copies: NDArray[np.int64], subjects: Sequence[str | None]) -> 
 
 
 def hold_out(
-    label: NDArray[np.int8], split: NDArray[np.int8], together: NDArray[np.int64], fraction: float, seed: int
+    label: NDArray[np.int8],
+    split: NDArray[np.int8],
+    together: NDArray[np.int64],
+    fraction: float,
+    seed: int,
+    to: int = _PUBLIC,
 ) -> NDArray[np.int8]:
-    """`split` with a part of each emotion's Training pictures moved to PublicTest.
+    """`split` with a part of each class's Training pictures moved to another, PublicTest if none is named.
 
     Parameters
     ----------
     together : (N,) int64
         Pictures with the same number are moved together or not at all, see `kept_together`.
     fraction
-        Of each emotion's Training pictures; at least one of two or more, and more where a group is larger. The last
-        picture of an emotion stays in Training.
+        Of each class's Training pictures; at least one of two or more, and more where a group is larger. The last
+        picture of a class stays in Training.
     seed
         Of the choice.
+    to
+        Index of the split in `ferkit.data.labels.SPLITS`.
     """
     changed = split.copy()
     training = np.flatnonzero(split == _TRAINING)
@@ -73,6 +80,6 @@ def hold_out(
             members = groups[int(together[index])]
             taken = np.bincount(label[members], minlength=len(left))
             if changed[index] == _TRAINING and (left > taken)[taken > 0].all():
-                changed[members] = _PUBLIC
+                changed[members] = to
                 left, moved = left - taken, moved + taken
     return changed

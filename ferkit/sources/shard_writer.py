@@ -20,7 +20,8 @@ from ferkit.errors import DamagedPictureError, DataError
 from ferkit.files import written_whole
 from ferkit.sources.damage import Damage
 from ferkit.sources.folder_tree import file_content, file_status
-from ferkit.sources.folders import FolderList, FolderSettings, list_folder
+from ferkit.sources.folders import FolderSettings, list_folder
+from ferkit.sources.picture_list import PictureList
 from ferkit.sources.shards import PLAN
 from ferkit.sources.tar_samples import member_names
 
@@ -49,7 +50,7 @@ class ShardPlan:
     """
 
     source: FolderSettings
-    listed: FolderList
+    listed: PictureList
     shards: dict[str, list[int]]
     side: int | None
     key: str
@@ -80,6 +81,9 @@ def plan_shards(settings: FolderSettings, pictures: int, seed: int, side: int | 
         for number, start in enumerate(range(0, len(order), pictures)):
             shards[f"{_NAMES[split]}-{number:06d}.tar"] = order[start : start + pictures].tolist()
     digest = hashlib.sha256(json.dumps([shards, side]).encode() + listed.split.tobytes())
+    # What is younger than shards that are kept enters only where it is there.
+    if listed.classes != FER_EMOTIONS:
+        digest.update(repr(listed.classes).encode() + listed.label.tobytes())
     for path in listed.files:
         about = file_status(path)
         name = os.fsencode(path.relative_to(settings.path).as_posix())
@@ -185,7 +189,7 @@ def _members(plan: ShardPlan, index: int) -> Iterator[tuple[str, bytes]]:
     else:
         yield f"{key}.jpg", _reduced(whole, plan.side)
     about = {
-        "emotion": FER_EMOTIONS[plan.listed.label[index]],
+        "emotion": plan.listed.classes[plan.listed.label[index]],
         "split": SPLITS[plan.listed.split[index]],
         "row": index,
         "name": path.relative_to(plan.source.path).as_posix(),

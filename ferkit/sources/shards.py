@@ -8,8 +8,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
+from ferkit.data.class_names import class_table
 from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.picture_blocks import examined
 from ferkit.data.stored_pictures import Colour, PictureFiles, StoredPictures, stored_name
@@ -67,7 +69,7 @@ def read_shards(settings: ShardSettings) -> tuple[FaceDataset, pd.DataFrame]:
     for number, shard in enumerate(shards):
         for sample in tar_samples(shard):
             found.append(number, sample)
-    if not found.label:
+    if not found.name:
         raise DataError(f"{settings.path}: no picture in its {len(shards)} shards.")
     sizes = tuple(shard.stat().st_size for shard in shards)
     files = PictureFiles(settings.path, tuple(shard.name for shard in shards), sizes)
@@ -80,7 +82,7 @@ def read_shards(settings: ShardSettings) -> tuple[FaceDataset, pd.DataFrame]:
     votes = np.frombuffer(found.votes, dtype=np.uint8).reshape(len(row), -1) if found.all_have_votes else None
     # In the order of the shards, which a disk reads fastest.
     damage = Damage()
-    faces = FaceDataset(examined(pictures, damage.add), np.array(found.label), np.array(found.split), row, votes)
+    faces = FaceDataset(examined(pictures, damage.add), found.label, np.array(found.split), row, votes, found.classes)
     table = damage.table(_named(damage, pictures), row)
     whole = damage.whole(len(row), settings.maximum_damaged, settings.path)
     return faces.take(whole[np.argsort(row[whole])]), table
@@ -105,16 +107,26 @@ class _Columns:
 
     def __init__(self) -> None:
         self.file, self.offset, self.length, self.row = array("i"), array("q"), array("q"), array("q")
-        self.label, self.split = array("b"), array("b")
+        self.name, self.split = array("h"), array("b")
+        self.names: dict[str, int] = {}
         self.votes = bytearray()
         self.all_have_votes = True
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return class_table(self.names)[0]
+
+    @property
+    def label(self) -> NDArray[np.int8]:
+        index = class_table(self.names)[1]
+        return np.array([index[name] for name in self.names], dtype=np.int8).take(np.array(self.name))
 
     def append(self, file: int, sample: TarSample) -> None:
         self.file.append(file)
         self.offset.append(sample.offset)
         self.length.append(sample.length)
         self.row.append(-1 if sample.row is None else sample.row)
-        self.label.append(sample.label)
+        self.name.append(self.names.setdefault(sample.name, len(self.names)))
         self.split.append(sample.split)
         if sample.votes is None:
             self.all_have_votes = False

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferkit.data.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS
+from ferkit.data.labels import FER_EMOTIONS, FERPLUS_VOTES
 from ferkit.data.picture_files import SUFFIXES
 from ferkit.errors import DataError
-from ferkit.sources.emotion_names import PARTS, emotion_index
+from ferkit.sources.split_names import KNOWN_SPLITS, split_index
 
 __all__ = ["TarSample", "member_names", "tar_samples"]
 
@@ -28,7 +28,9 @@ class TarSample:
     ----------
     offset, length
         Where its encoded bytes lie in the shard.
-    label, split
+    name
+        Of its class.
+    split
         As in `ferkit.data.dataset.FaceDataset`.
     row
         What the annotation calls its row, None if it does not.
@@ -38,7 +40,7 @@ class TarSample:
 
     offset: int
     length: int
-    label: int
+    name: str
     split: int
     row: int | None
     votes: tuple[int, ...] | None
@@ -122,7 +124,7 @@ def _sample(shard: Path, key: str, parts: dict[str, Any]) -> TarSample:
     about = _annotation(parts, where)
     offset, length = parts["picture"]
     row, votes = _optional(about, where)
-    return TarSample(offset, length, _label(about["emotion"], where), _split(about, shard, where), row, votes)
+    return TarSample(offset, length, _name(about["emotion"]), _split(about, shard, where), row, votes)
 
 
 def _annotation(parts: dict[str, Any], where: str) -> dict[str, Any]:
@@ -136,19 +138,18 @@ def _annotation(parts: dict[str, Any], where: str) -> dict[str, Any]:
     return about
 
 
-def _label(emotion: Any, where: str) -> int:
+def _name(emotion: Any) -> str:
+    """A class, of which FER-2013's may be told by their numbers."""
     if str(emotion).isdecimal() and int(emotion) < len(FER_EMOTIONS):
-        return int(emotion)
-    return emotion_index(str(emotion), where)
+        return FER_EMOTIONS[int(emotion)]
+    return str(emotion)
 
 
 def _split(about: dict[str, Any], shard: Path, where: str) -> int:
     named = str(about.get("split") or shard.name.partition("-")[0].partition(".")[0])
-    if named.lower() not in PARTS:
-        raise DataError(
-            f"{where}: no split: neither its .json nor the name of the shard says one of {', '.join(PARTS)}."
-        )
-    return SPLITS.index(PARTS[named.lower()])
+    if (index := split_index(named)) is None:
+        raise DataError(f"{where}: no split: neither its .json nor the name of the shard says one of {KNOWN_SPLITS}.")
+    return index
 
 
 def _optional(about: dict[str, Any], where: str) -> tuple[int | None, tuple[int, ...] | None]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from ferkit.config.loading import load_config
 from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import FER_EMOTIONS
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import ConfigError, DataError
 from ferkit.evaluation.metrics import EvaluationSettings, score
@@ -37,6 +38,7 @@ from tests.toys.setting_effects import (
     Refusal,
     of_augmentation,
     of_change,
+    of_columns,
     of_distillation,
     of_ensemble,
     of_entry,
@@ -54,6 +56,7 @@ from tests.toys.setting_effects import (
     of_smoothing,
     of_stages,
     of_streamed,
+    of_table,
     of_weights,
 )
 from tests.training.test_fine_tune import BACKBONE, marked_faces, train
@@ -179,8 +182,26 @@ EFFECTS = {
     "seed": different(of_run_seed, seed=3),
     "data.fer2013.path": different(of_fer2013, path="other-table"),
     "data.fer2013.ferplus": different(of_fer2013, ferplus="off"),
+    "data.table.path": different(of_table, path="damaged.csv"),
+    "data.table.root": "sources/test_table::test_names_are_relative_to_root",
+    "data.table.labels": different(of_table, labels={"0": "rage"}),
+    "data.table.validation_fraction": different(of_table, validation_fraction=0.4),
+    "data.table.test_fraction": different(of_table, test_fraction=0.4),
+    "data.table.seed": different(of_table, seed=4),
+    "data.table.maximum_damaged": different(of_table, {"path": "damaged.csv"}, maximum_damaged=0),
+    "data.table.stream": different(of_table, stream=True),
+    "data.table.side": different(of_table, {"stream": True}, side=32),
+    "data.table.colour": different(of_table, {"stream": True}, colour="rgb"),
+    "data.table.columns.file": "sources/test_table::test_columns_of_other_names",
+    "data.table.columns.label": different(of_columns, label="other"),
+    "data.table.columns.split": different(of_columns, split="part"),
+    "data.table.columns.subject": different(of_columns, subject="who"),
+    "data.table.columns.weight": different(of_columns, weight="counts"),
+    "data.table.columns.box": different(of_columns, box=("across", "down", "wide", "high")),
     "data.folder.path": different(of_folder, path="damaged"),
     "data.folder.validation_fraction": different(of_folder, validation_fraction=0.4),
+    "data.folder.test_fraction": different(of_folder, {"path": "untested"}, test_fraction=0.4),
+    "data.folder.labels": different(of_folder, labels={"angry": "rage"}),
     "data.folder.seed": different(of_folder, seed=4),
     "data.folder.subject": different(of_folder, subject="/(S[0-9]+)_"),
     "data.folder.maximum_damaged": different(of_folder, {"path": "damaged"}, maximum_damaged=0),
@@ -219,6 +240,8 @@ EFFECTS = {
     "balancing.neighbours": different(of_minority, {"method": "smote"}, neighbours=2),
     "balancing.disgust_factor": different(of_minority, {"method": "augment_disgust"}, disgust_factor=2),
     "targets.name": lambda: of_targets() != of_targets(name="fer"),
+    "targets.classes": different(of_targets, {"name": "mine"}, classes=FER_EMOTIONS[::-1]),
+    "targets.map": different(of_targets, {"name": "mine"}, map={"sad": None}),
     "targets.train_on": different(of_targets, train_on="majority"),
     "targets.protocol": different(of_targets, protocol="argmax"),
     "backbones.name": different(of_network, name="fernet_se"),

@@ -22,7 +22,14 @@ from ferkit.preparation.cleaning import CleaningSettings
 from ferkit.preparation.validation_settings import ValidationSettings
 from ferkit.promotion.settings import ChangeSettings, FloorSettings, GateSettings, RegistrySettings
 from ferkit.serving.settings import ServingSettings
-from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, SyntheticSettings
+from ferkit.sources import (
+    ColumnSettings,
+    Fer2013Settings,
+    FolderSettings,
+    ShardSettings,
+    SyntheticSettings,
+    TableSettings,
+)
 from ferkit.stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings, Toleration
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings
@@ -37,6 +44,8 @@ SECTIONS = {
     "Top level": run.RunConfig,
     "data: fer2013": Fer2013Settings,
     "data: folder": FolderSettings,
+    "data: table": TableSettings,
+    "data: columns of a table": ColumnSettings,
     "data: shards": ShardSettings,
     "data: synthetic": SyntheticSettings,
     "validation": ValidationSettings,

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ferkit.data.dataset import SIZE
 from ferkit.data.duplicates import cross_split_duplicates
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.sources import fingerprint, load
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, list_folder, load_folder, read_folder
@@ -94,7 +95,7 @@ def test_a_rare_emotion_gives_one_picture_and_a_single_picture_stays(tmp_path):
             _write(tmp_path / "train" / emotion / f"{number}.png", _picture(number))
     faces = load_folder(FolderSettings(path=tmp_path, validation_fraction=0.01))
     happy = faces.label == FER_EMOTIONS.index("happy")
-    assert sorted(faces.split[happy]) == [0, 0, 1]
+    assert sorted(faces.split[happy]) == [0, 1, 2]
     assert faces.split[~happy].tolist() == [0]
 
 
@@ -145,7 +146,7 @@ def test_an_emotion_of_one_person_alone_stays_in_training(tmp_path):
     faces = load_folder(FolderSettings(path=tmp_path, subject="/(S[0-9])_", seed=2))
     happy = faces.label == FER_EMOTIONS.index("happy")
     assert faces.split[happy].tolist() == [0] * 4
-    assert sorted(faces.split[~happy]) == [0, 0, 1]
+    assert sorted(faces.split[~happy]) == [0, 1, 2]
 
 
 def test_settings_that_choose_where_there_is_no_choice_are_refused(root):
@@ -181,10 +182,105 @@ def test_names_of_emotions(tmp_path, folder, emotion):
     assert load_folder(FolderSettings(path=tmp_path)).label.tolist() == [FER_EMOTIONS.index(emotion)]
 
 
-def test_an_unknown_emotion_lists_the_known(root):
+def test_other_names_are_classes_and_a_target_says_what_becomes_of_them(root):
     _write(root / "train/contempt/a.png", _picture(0))
-    with pytest.raises(DataError, match="unknown emotion 'contempt', expected one of angry, disgust, fear, happy, sad"):
-        load_folder(FolderSettings(path=root))
+    faces = load_folder(FolderSettings(path=root))
+    assert faces.classes == ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    assert (faces.label == 1).sum() == 1
+    with pytest.raises(DataError, match="the data has the class 'contempt', which is none of angry, disgust, fear"):
+        labelled(faces, TargetSettings())
+    kept, labels = labelled(faces, TargetSettings(map={"contempt": None}))
+    assert len(kept) == len(faces) - 1
+    assert [FER_EMOTIONS[at] for at in labels.argmax(axis=1)] == [faces.classes[at] for at in kept.label]
+
+
+def _classes(root: Path, names: dict[str, int]) -> None:
+    for seed, (name, count) in enumerate(names.items()):
+        for number in range(count):
+            _write(root / name / f"{number}.png", _picture(1000 * seed + number))
+
+
+def test_class_folders_without_splits_are_split_by_the_seed_and_it_is_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    _classes(tmp_path / "unpacked", {"calm": 20, "Tense": 20, "bored": 10})
+    settings = FolderSettings(path=tmp_path, validation_fraction=0.2, test_fraction=0.3)
+    faces = load_folder(settings)
+    assert faces.classes == ("bored", "calm", "Tense")
+    assert [[int((faces.split[faces.label == at] == split).sum()) for split in range(3)] for at in range(3)] == [
+        [6, 1, 3], [11, 3, 6], [11, 3, 6],
+    ]  # fmt: skip
+    assert f"{tmp_path}: no picture for PrivateTest; 15 of Training take its place (0.3 of each class, seed 0), " in (
+        caplog.text
+    )
+    np.testing.assert_array_equal(load_folder(settings).split, faces.split)
+    np.testing.assert_array_equal(list_folder(settings).split, faces.split)
+
+
+def test_train_and_validation_without_test(tmp_path):
+    _classes(tmp_path / "train", {"happy": 10, "sad": 10})
+    _classes(tmp_path / "validation", {"happy": 3, "sad": 3})
+    faces = load_folder(FolderSettings(path=tmp_path, test_fraction=0.2))
+    assert [int(faces.in_split(split).sum()) for split in SPLITS] == [16, 6, 4]
+    with pytest.raises(DataError, match=r"^validation_fraction: .* has pictures for PublicTest"):
+        load_folder(FolderSettings(path=tmp_path, validation_fraction=0.2))
+    _classes(tmp_path / "test", {"happy": 3, "sad": 3})
+    with pytest.raises(DataError, match=r"^test_fraction: .* has pictures for PrivateTest"):
+        load_folder(FolderSettings(path=tmp_path, test_fraction=0.2))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "validation", "test"),
+        ("Training", "PublicTest", "PrivateTest"),
+        ("FER2013Train", "FER2013Valid", "FER2013Test"),
+        ("images/train", "images/val", "images/test"),
+        ("fer2013/archive/TRAIN", "fer2013/archive/Public_Test", "fer2013/archive/private-test"),
+    ],
+)
+def test_every_known_spelling_of_the_splits(tmp_path, names):
+    for name, count in zip(names, (4, 2, 3), strict=True):
+        _classes(tmp_path / name, {"happy": count, "sad": count})
+    faces = load_folder(FolderSettings(path=tmp_path))
+    assert [int(faces.in_split(split).sum()) for split in SPLITS] == [8, 4, 6]
+    assert faces.classes == FER_EMOTIONS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.txt", "0 calm\n1 tense\n"),
+        ("l.csv", "0,calm\n1,tense\n"),
+        ("l.txt", "calm\ntense\n"),
+        ("l.yaml", "0: calm\n1: tense\n"),
+        ("l.json", '{"0": "calm", "1": "tense"}'),
+    ],
+)
+def test_labels_say_what_folders_stand_for(tmp_path, name, text):
+    _classes(tmp_path / "faces/train", {"0": 3, "1": 2})
+    (tmp_path / name).write_text(text)
+    faces = load_folder(FolderSettings(path=tmp_path / "faces", labels=tmp_path / name))
+    same = load_folder(FolderSettings(path=tmp_path / "faces", labels={"0": "calm", "1": "tense"}))
+    assert faces.classes == same.classes == ("calm", "tense")
+    assert faces.content_hash() == same.content_hash()
+    assert np.bincount(faces.label).tolist() == [3, 2]
+
+
+def test_labels_leave_out_and_count_and_are_refused_where_they_name_nothing(tmp_path, caplog):
+    _classes(tmp_path / "train", {"0": 3, "1": 2, "8": 4})
+    plain, settings = (FolderSettings(path=tmp_path, labels=each) for each in ({}, {"0": "angry", "8": None}))
+    faces = load_folder(settings)
+    assert "data.labels leaves out 4 pictures of class 8" in caplog.text
+    assert faces.classes == ("1", "angry")
+    assert faces.row.tolist() == [0, 1, 2, 3, 4]
+    assert folder_fingerprint(settings) != folder_fingerprint(plain)
+    with pytest.raises(DataError, match=r"data.labels: no picture is labelled 9; the data has 0, 1, 8\."):
+        load_folder(FolderSettings(path=tmp_path, labels={"9": "angry"}))
+    (tmp_path / "l.txt").write_text("0 angry\nhappy\n")
+    with pytest.raises(DataError, match=r"l\.txt line 2: one name, expected two"):
+        load_folder(FolderSettings(path=tmp_path, labels=tmp_path / "l.txt"))
+    with pytest.raises(DataError, match=r"no\.txt: cannot be read"):
+        load_folder(FolderSettings(path=tmp_path, labels=tmp_path / "no.txt"))
 
 
 def _one(tmp_path: Path, name: str, pixels: np.ndarray, **options: object) -> np.ndarray:

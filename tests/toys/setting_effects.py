@@ -1,5 +1,6 @@
 """What settings change, each observed where that takes no training: of files, networks, layers, votes and verdicts."""
 
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from ferkit.models.selection import SelectionSettings, selection_pictures
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.promotion.gate import judge
 from ferkit.reporting.grids import prediction_grid
-from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, load
+from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, TableSettings, load
 from ferkit.sources.shard_writer import plan_shards, write_shards
 from ferkit.training.augmentation import AugmentationSettings, build_augmentation
 from ferkit.training.distillation import DistillationSettings, distil
@@ -64,6 +65,14 @@ def files() -> Path:
                     Image.fromarray(pixels).save(folder / f"S{number // 2}_{number}.png")
         if name == "damaged":
             (folder / "S0_0.png").write_bytes(b"no picture")
+    shutil.copytree(root / "whole" / "train", root / "untested" / "train")
+    lines = [
+        f"{path},{at % 3},{2 * at % 3},{'train' if at % 2 else 'test'},{at // 4},{at % 5},{at},{at},30,30"
+        for at, path in enumerate(sorted((root / "whole").rglob("*.png")))
+    ]
+    table = "\n".join(["file,label,other,part,who,counts,across,down,wide,high", *lines])
+    (root / "whole" / "faces.csv").write_text(table)
+    (root / "whole" / "damaged.csv").write_text(table.replace(".png", ".bmp", 1))
     write_shards(plan_shards(FolderSettings(path=root / "whole"), 8, 0), root / "shards")
     write_shards(plan_shards(FolderSettings(path=root / "whole"), 8, 1), root / "other")
     write_shards(plan_shards(FolderSettings(path=root / "whole"), 8, 0), root / "damaged-shards")
@@ -95,6 +104,14 @@ def of_fer2013(path="table", **settings):
 
 def of_folder(path="whole", **settings):
     return outcome(_hash, FolderSettings(path=files() / path, **settings))
+
+
+def of_table(path="faces.csv", **settings):
+    return outcome(_hash, TableSettings(path=files() / "whole" / path, **settings))
+
+
+def of_columns(**columns):
+    return of_table(columns=columns)
 
 
 def of_streamed(**settings):

@@ -12,7 +12,7 @@ from rich.table import Table
 from ferkit.config.loading import load_config
 from ferkit.data.dataset import FaceDataset, as_faces
 from ferkit.data.folder_search import reasons
-from ferkit.data.labels import FER_EMOTIONS, SPLITS
+from ferkit.data.labels import SPLITS
 from ferkit.reporting.contact_sheet import contact_sheet, to_png
 from ferkit.sources import load
 
@@ -44,7 +44,7 @@ def download(
 
 @commands.command()
 def shard(
-    folder: Annotated[Path, typer.Argument(help="Folder with train/<emotion>/*, test/<emotion>/*.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with train/<class>/*, test/<class>/*.")],
     to: Annotated[Path, typer.Argument(help="Folder for the shards; made if missing.")],
     *,
     pictures: Annotated[int, typer.Option(min=1, help="Most pictures in a shard.")] = 10_000,
@@ -60,6 +60,9 @@ def shard(
         float,
         typer.Option(min=0, max=1, help="Largest share of damaged pictures; they are left out. One may always be."),
     ] = 0.01,
+    labels: Annotated[
+        Path | None, typer.Option(help="File that says what the folders' names stand for: 0 angry, a line each.")
+    ] = None,
     side: Annotated[
         int | None, typer.Option(min=16, max=1024, help="Store JPEG files of this size; as they are if not given.")
     ] = None,
@@ -82,6 +85,7 @@ def shard(
         seed=seed,
         subject=subject,
         maximum_damaged=maximum_damaged,
+        labels=labels or {},
     )
     plan = plan_shards(settings, pictures, seed, side)
     console = Console()
@@ -105,13 +109,11 @@ def describe(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")
     ] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write a contact sheet, some faces of each emotion, as PNG.")
-    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, some faces of each class, as PNG.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Count the pictures of each split and emotion.
+    """Count the pictures of each split and class.
 
     Two examples:
 
@@ -135,7 +137,8 @@ def _counted(faces: FaceDataset) -> dict[str, Any]:
         "votes": faces.votes is not None,
         "splits": {
             split: {
-                emotion: int((faces.of_split(split).label == index).sum()) for index, emotion in enumerate(FER_EMOTIONS)
+                name: int((faces.label[faces.in_split(split)] == index).sum())
+                for index, name in enumerate(faces.classes)
             }
             for split in SPLITS
         },
@@ -144,21 +147,21 @@ def _counted(faces: FaceDataset) -> dict[str, Any]:
 
 def _counts_table(faces: FaceDataset) -> Table:
     table = Table(title=f"{len(faces):,} pictures, FER+ votes: {'yes' if faces.votes is not None else 'no'}")
-    table.add_column("emotion")
+    table.add_column("class")
     for split in SPLITS:
         table.add_column(split, justify="right")
-    for index, emotion in enumerate(FER_EMOTIONS):
-        table.add_row(emotion, *(f"{int((faces.of_split(split).label == index).sum()):,}" for split in SPLITS))
+    for index, name in enumerate(faces.classes):
+        table.add_row(name, *(f"{int((faces.label[faces.in_split(split)] == index).sum()):,}" for split in SPLITS))
     table.add_row("all", *(f"{int(faces.in_split(split).sum()):,}" for split in SPLITS), style="bold")
     return table
 
 
 def _sheet(faces: FaceDataset, each: int = 16) -> "np.ndarray":
-    """Some faces of each emotion, spread over the data, one row an emotion."""
+    """Some faces of each class, spread over the data, one row a class."""
     chosen = []
-    for index in range(len(FER_EMOTIONS)):
+    for index in range(len(faces.classes)):
         of_class = np.flatnonzero(faces.label == index)
         if len(of_class):
             chosen.append(of_class[np.linspace(0, len(of_class) - 1, each, dtype=int)])
     some = faces.take(np.concatenate(chosen))
-    return contact_sheet(as_faces(some.images), [FER_EMOTIONS[label] for label in some.label], columns=each)
+    return contact_sheet(as_faces(some.images), [faces.classes[label] for label in some.label], columns=each)
