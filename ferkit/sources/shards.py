@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ferkit.data.class_names import class_table
+from ferkit.data.class_names import class_key, class_table
 from ferkit.data.dataset import SIZE, FaceDataset
+from ferkit.data.labels import FER_EMOTIONS
 from ferkit.data.picture_blocks import examined
 from ferkit.data.stored_pictures import Colour, PictureFiles, StoredPictures, stored_name
 from ferkit.errors import DamagedPictureError, DataError
@@ -28,7 +29,7 @@ PLAN = "shards.json"
 
 
 class ShardSettings(Settings):
-    """Tar files with pictures, each with an emotion and a split; `ferkit.sources.tar_samples` describes their layout.
+    """Tar files with pictures, each with a class and a split; `ferkit.sources.tar_samples` describes their layout.
 
     Attributes
     ----------
@@ -62,7 +63,7 @@ def read_shards(settings: ShardSettings) -> tuple[FaceDataset, pd.DataFrame]:
     Raises
     ------
     DataError
-        If a shard is missing, cut short or no tar file, a picture has no emotion or split, or too many are damaged.
+        If a shard is missing, cut short or no tar file, a picture has no class or split, or too many are damaged.
     """
     shards = _shards(settings.path)
     found = _Columns()
@@ -82,7 +83,8 @@ def read_shards(settings: ShardSettings) -> tuple[FaceDataset, pd.DataFrame]:
     votes = np.frombuffer(found.votes, dtype=np.uint8).reshape(len(row), -1) if found.all_have_votes else None
     # In the order of the shards, which a disk reads fastest.
     damage = Damage()
-    faces = FaceDataset(examined(pictures, damage.add), found.label, np.array(found.split), row, votes, found.classes)
+    classes, label = found.labels()
+    faces = FaceDataset(examined(pictures, damage.add), label, np.array(found.split), row, votes, classes)
     table = damage.table(_named(damage, pictures), row)
     whole = damage.whole(len(row), settings.maximum_damaged, settings.path)
     return faces.take(whole[np.argsort(row[whole])]), table
@@ -112,14 +114,14 @@ class _Columns:
         self.votes = bytearray()
         self.all_have_votes = True
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return class_table(self.names)[0]
-
-    @property
-    def label(self) -> NDArray[np.int8]:
-        index = class_table(self.names)[1]
-        return np.array([index[name] for name in self.names], dtype=np.int8).take(np.array(self.name))
+    def labels(self) -> tuple[tuple[str, ...], NDArray[np.int8]]:
+        """The classes, and which of them each picture has."""
+        meant = [_emotion_of_number(name) for name in self.names]
+        if not {class_key(name) for name in meant} <= set(FER_EMOTIONS):
+            # Numbers among other names, or beyond the emotions, are not theirs.
+            meant = list(self.names)
+        classes, index = class_table(meant)
+        return classes, np.array([index[name] for name in meant], dtype=np.int8).take(np.array(self.name))
 
     def append(self, file: int, sample: TarSample) -> None:
         self.file.append(file)
@@ -132,6 +134,11 @@ class _Columns:
             self.all_have_votes = False
         else:
             self.votes += bytes(sample.votes)
+
+
+def _emotion_of_number(name: str) -> str:
+    """The emotion of FER-2013 that has this number, else the name as it is."""
+    return FER_EMOTIONS[int(name)] if name.isdecimal() and int(name) < len(FER_EMOTIONS) else name
 
 
 def shard_fingerprint(settings: ShardSettings, sha256: Sha256 = file_sha256) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferkit.data.labels import FER_EMOTIONS, FERPLUS_VOTES
+from ferkit.data.labels import FERPLUS_VOTES
 from ferkit.data.picture_files import SUFFIXES
 from ferkit.errors import DataError
 from ferkit.sources.split_names import KNOWN_SPLITS, split_index
@@ -29,7 +29,7 @@ class TarSample:
     offset, length
         Where its encoded bytes lie in the shard.
     name
-        Of its class.
+        Of its class, or the number of that.
     split
         As in `ferkit.data.dataset.FaceDataset`.
     row
@@ -124,7 +124,7 @@ def _sample(shard: Path, key: str, parts: dict[str, Any]) -> TarSample:
     about = _annotation(parts, where)
     offset, length = parts["picture"]
     row, votes = _optional(about, where)
-    return TarSample(offset, length, _name(about["emotion"]), _split(about, shard, where), row, votes)
+    return TarSample(offset, length, str(about["emotion"]), _split(about, shard, where), row, votes)
 
 
 def _annotation(parts: dict[str, Any], where: str) -> dict[str, Any]:
@@ -136,13 +136,6 @@ def _annotation(parts: dict[str, Any], where: str) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError):
         raise DataError(f'{where}: its .json is not {{"emotion": "happy", ...}}.') from None
     return about
-
-
-def _name(emotion: Any) -> str:
-    """A class, of which FER-2013's may be told by their numbers."""
-    if str(emotion).isdecimal() and int(emotion) < len(FER_EMOTIONS):
-        return FER_EMOTIONS[int(emotion)]
-    return str(emotion)
 
 
 def _split(about: dict[str, Any], shard: Path, where: str) -> int:
