@@ -1,4 +1,4 @@
-"""Steps: a single model, and the ensemble, judged on PrivateTest."""
+"""Steps: a single model, and the ensemble, judged on PublicTest and, if the settings say so, on PrivateTest."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -34,7 +34,9 @@ def evaluate(
 ) -> Annotated[Evaluation, "{member}_evaluation"]:
     """Ask the model about PrivateTest, the one time in a run; `ingested` knows every duplicate."""
     asked = replace(model, target=target.name)
-    predictions = [validation, asked.predict_split(faces, target, "PrivateTest", tta)]
+    predictions = [validation]
+    if settings.private_test:
+        predictions.append(asked.predict_split(faces, target, "PrivateTest", tta))
     evaluation = judge(model.name, predictions, ingested, target, settings, seed)
     with tracking.member_run(target.name, model.name):
         tracking.log_evaluation(evaluation)
@@ -54,7 +56,7 @@ def evaluate_ensemble(
     """Combine what the members said, with the weights that PublicTest chose."""
     predictions = [
         combine({member.model: member.predictions[split] for member in members}, ensemble)
-        for split in ("PublicTest", "PrivateTest")
+        for split in members[0].predictions
     ]
     evaluation = judge("ensemble", predictions, ingested, target, settings, seed)
     with tracking.member_run(target.name, "ensemble"):

@@ -21,7 +21,7 @@ _FOUND_SHOWN = 256
 def evaluation_figures(
     evaluation: Evaluation, faces: FaceDataset, settings: EvaluationSettings, seed: int
 ) -> dict[str, bytes]:
-    """Confusion matrix and reliability of each split, grids of right and wrong predictions on PrivateTest."""
+    """Confusion matrix and reliability of each split, grids of right and wrong predictions on the last of them."""
     title = f"{evaluation.target}/{evaluation.model}"
     figures = {}
     for subset, scores in evaluation.scores.items():
@@ -32,9 +32,10 @@ def evaluation_figures(
     for split, predictions in evaluation.predictions.items():
         bins = reliability(predictions.probabilities, evaluation.labels[split], settings.ece_bins)
         figures[f"reliability-{split}.png"] = plots.reliability_diagram(bins, f"{title}: {split}")
+    last = list(evaluation.predictions)[-1]
     for right in (True, False):
-        figures[f"{'right' if right else 'wrong'}-PrivateTest.png"] = prediction_grid(
-            evaluation, faces, "PrivateTest", right=right, most=settings.grid, seed=seed
+        figures[f"{'right' if right else 'wrong'}-{last}.png"] = prediction_grid(
+            evaluation, faces, last, right=right, most=settings.grid, seed=seed
         )
     return figures
 

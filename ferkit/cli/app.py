@@ -26,6 +26,11 @@ class Commands(LazyGroup):
             "Run the pipeline: ingest, validate, drop non-faces, oversample, fine-tune, ensemble, evaluate, report.",
             runs_pipeline=True,
         ),
+        "experiment": CommandSource(
+            "ferkit.cli.commands.experiment",
+            "Run several configurations with several seeds, and say which differ and how sure that is.",
+            runs_pipeline=True,
+        ),
         "import-run": CommandSource(
             "ferkit.cli.commands.import_run",
             "Run the pipeline with members that were trained elsewhere, in place of training them here.",

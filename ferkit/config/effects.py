@@ -154,6 +154,11 @@ def _of_vote(config: Any) -> Iterator[str]:
 
 def _of_registry(config: Any) -> Iterator[str]:
     registry, change = config.registry, config.registry.gate.change
+    if registry.register_ and not config.evaluation.private_test:
+        yield (
+            "evaluation.private_test false: a registered model carries its numbers on PrivateTest; set "
+            "registry.register to false, too."
+        )
     if not registry.register_:
         why = "registry.register is false, so that no model gets there."
         yield from _told("registry", _changed(registry, "singles", "promote", "gate"), why)

@@ -78,6 +78,8 @@ def load_settings(path: Path, kind: type[AnySettings]) -> AnySettings:
 
 
 def _run_config(path: Path, content: dict[str, Any], overrides: Iterable[str]) -> RunConfig:
+    if {"base", "factors"} & set(content):
+        raise ConfigError(f"{path}: an experiment, not a run: ferkit experiment {path}")
     for override in overrides:
         _override(content, override)
     return _checked(path, content, RunConfig)

@@ -30,12 +30,15 @@ class EvaluationSettings(Settings):
         Bins of equal width for the expected calibration error.
     grid
         Most pictures in a grid of right or of wrong predictions.
+    private_test
+        Whether PrivateTest is read; without, PublicTest alone is judged, and nothing can be registered.
     """
 
     bootstrap: int = Field(2000, ge=100)
     confidence: float = Field(0.95, gt=0.5, lt=1)
     ece_bins: int = Field(15, ge=2)
     grid: int = Field(24, ge=1)
+    private_test: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,10 @@
 """Figures for people: each function returns the bytes of a PNG file.
 
-Figures are built as objects, without pyplot: no global state, no window, and the same bytes for the same numbers.
-Colours are Okabe and Ito's, which colour-blind people can tell apart.
+The same numbers give the same bytes.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,10 +12,7 @@ from numpy.typing import NDArray
 
 from ferkit.evaluation.reliability import Reliability
 from ferkit.models.ensemble import Ensemble
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from ferkit.reporting.figure_style import BLUE, GREY, INK, ORANGE, empty_figure, png
 
 __all__ = [
     "accuracies",
@@ -30,8 +24,6 @@ __all__ = [
 ]
 
 _STYLES = ("--", "-.")
-_BLUE, _ORANGE, _GREY, _INK = "#0072B2", "#D55E00", "#B8B8B8", "#222222"
-_DPI = 130
 
 
 def confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> bytes:
@@ -53,12 +45,12 @@ def confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: 
 @lru_cache(maxsize=128)
 def _confusion_matrix(cells: tuple[tuple[int, ...], ...], names: tuple[str, ...], title: str) -> bytes:
     confusion, classes = np.array(cells), len(names)
-    figure, axes = _figure(0.86 * classes + 1.6, 0.72 * classes + 1.3, title)
+    figure, axes = empty_figure(0.86 * classes + 1.6, 0.72 * classes + 1.3, title)
     support = confusion.sum(axis=1, keepdims=True)
     share = np.divide(confusion, support, out=np.zeros(confusion.shape), where=support > 0)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for label, prediction in np.ndindex(confusion.shape):
-        colour = "white" if share[label, prediction] > 0.55 else _INK
+        colour = "white" if share[label, prediction] > 0.55 else INK
         text = f"{share[label, prediction]:.0%}" if support[label] else "-"
         count = f"{confusion[label, prediction]:,}"
         for offset, written, size in ((-0.12, text, 10), (0.24, count, 7)):
@@ -71,7 +63,7 @@ def _confusion_matrix(cells: tuple[tuple[int, ...], ...], names: tuple[str, ...]
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    return _png(figure)
+    return png(figure)
 
 
 def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = None) -> bytes:
@@ -89,34 +81,34 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, _ = _figure(10.5, 3.4, title, panels=3)
+    figure, _ = empty_figure(10.5, 3.4, title, panels=3)
     epochs = history["epoch"].to_numpy()
     best = epochs[int(history["val_accuracy"].to_numpy().argmax())] if best_epoch is None else best_epoch
     marker = "o" if len(epochs) < 25 else None
     starts = epochs[1:][history["phase"].to_numpy()[1:] != history["phase"].to_numpy()[:-1]] - 0.5
     for axes, name in zip(figure.axes, ("loss", "accuracy", "learning rate"), strict=True):
         if name == "learning rate":
-            axes.plot(epochs, history["learning_rate"], color=_INK, marker=marker, markersize=3)
+            axes.plot(epochs, history["learning_rate"], color=INK, marker=marker, markersize=3)
             axes.set_yscale("log")
         else:
-            axes.plot(epochs, history[name], color=_BLUE, marker=marker, markersize=3, label="Training")
-            axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, marker=marker, markersize=3, label="PublicTest")
+            axes.plot(epochs, history[name], color=BLUE, marker=marker, markersize=3, label="Training")
+            axes.plot(epochs, history[f"val_{name}"], color=ORANGE, marker=marker, markersize=3, label="PublicTest")
             for column in history.columns[history.columns.str.startswith(f"val_{name}/")]:
                 style = _STYLES[len(axes.lines) % len(_STYLES)]
                 target = column.rpartition("/")[2]
-                axes.plot(epochs, history[column], style, color=_ORANGE, linewidth=1, label=f"PublicTest, {target}")
-            axes.axvline(best, color=_GREY, linestyle=":", label="kept epoch")
+                axes.plot(epochs, history[column], style, color=ORANGE, linewidth=1, label=f"PublicTest, {target}")
+            axes.axvline(best, color=GREY, linestyle=":", label="kept epoch")
         for start in starts:
-            axes.axvline(start, color=_GREY, linewidth=0.8)
+            axes.axvline(start, color=GREY, linewidth=0.8)
         axes.set_xlabel("epoch")
         axes.set_title(name, fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for start in starts:
         phase = history["phase"].to_numpy()[int(np.searchsorted(epochs, start))]
         top = figure.axes[2].get_xaxis_transform()
-        figure.axes[2].text(start, 0.98, f" {phase}", transform=top, va="top", fontsize=8, color=_INK)
+        figure.axes[2].text(start, 0.98, f" {phase}", transform=top, va="top", fontsize=8, color=INK)
     figure.axes[1].legend(frameon=False, fontsize=8, loc="lower right")
-    return _png(figure)
+    return png(figure)
 
 
 def class_counts(before: NDArray[np.int64], after: NDArray[np.int64], names: Sequence[str], title: str) -> bytes:
@@ -131,9 +123,9 @@ def class_counts(before: NDArray[np.int64], after: NDArray[np.int64], names: Seq
     title
         Above the figure.
     """
-    figure, axes = _figure(0.95 * len(names) + 1.0, 3.4, title)
+    figure, axes = empty_figure(0.95 * len(names) + 1.0, 3.4, title)
     at = np.arange(len(names))
-    for offset, counts, colour, label in ((-0.2, before, _GREY, "before"), (0.2, after, _BLUE, "after")):
+    for offset, counts, colour, label in ((-0.2, before, GREY, "before"), (0.2, after, BLUE, "after")):
         bars = axes.bar(at + offset, counts, width=0.38, color=colour, label=label)
         axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=7, padding=1)
     axes.set_xticks(at, names)
@@ -142,7 +134,7 @@ def class_counts(before: NDArray[np.int64], after: NDArray[np.int64], names: Seq
     axes.grid(visible=False, axis="x")
     axes.margins(y=0.12)
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.12))
-    return _png(figure)
+    return png(figure)
 
 
 def reliability_diagram(bins: Reliability, title: str) -> bytes:
@@ -155,20 +147,20 @@ def reliability_diagram(bins: Reliability, title: str) -> bytes:
     title
         Above the figure.
     """
-    figure, _ = _figure(4.4, 4.8, title, panels=2, heights=(3, 1))
+    figure, _ = empty_figure(4.4, 4.8, title, panels=2, heights=(3, 1))
     upper, lower = figure.axes
-    upper.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="perfectly calibrated")
+    upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfectly calibrated")
     filled = bins.count > 0
     width = bins.edges[1] - bins.edges[0]
     centre = (bins.edges[:-1] + bins.edges[1:]) / 2
-    upper.bar(centre[filled], bins.accuracy[filled], width=0.92 * width, color=_BLUE, alpha=0.35, label="accuracy")
-    upper.plot(bins.confidence[filled], bins.accuracy[filled], color=_BLUE, marker="o", markersize=4)
-    upper.text(0.97, 0.05, f"ECE {bins.expected_calibration_error:.3f}", ha="right", fontsize=11, color=_INK)
+    upper.bar(centre[filled], bins.accuracy[filled], width=0.92 * width, color=BLUE, alpha=0.35, label="accuracy")
+    upper.plot(bins.confidence[filled], bins.accuracy[filled], color=BLUE, marker="o", markersize=4)
+    upper.text(0.97, 0.05, f"ECE {bins.expected_calibration_error:.3f}", ha="right", fontsize=11, color=INK)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     upper.legend(frameon=False, fontsize=8, loc="upper left")
-    lower.bar(centre, bins.count, width=0.92 * width, color=_GREY)
+    lower.bar(centre, bins.count, width=0.92 * width, color=GREY)
     lower.set(xlim=(0, 1), xlabel="confidence of the prediction", ylabel="pictures")
-    return _png(figure)
+    return png(figure)
 
 
 def ensemble_weights(ensemble: Ensemble, title: str) -> bytes:
@@ -181,14 +173,14 @@ def ensemble_weights(ensemble: Ensemble, title: str) -> bytes:
     title
         Above the figure.
     """
-    figure, axes = _figure(6.4, 0.42 * len(ensemble.members) + 1.2, title)
+    figure, axes = empty_figure(6.4, 0.42 * len(ensemble.members) + 1.2, title)
     order = np.argsort(ensemble.weights, kind="stable")
     weights = np.asarray(ensemble.weights)[order]
-    bars = axes.barh([ensemble.members[index] for index in order], weights, color=_BLUE, height=0.62)
+    bars = axes.barh([ensemble.members[index] for index in order], weights, color=BLUE, height=0.62)
     axes.bar_label(bars, [f"{weight:.2f}" for weight in weights], padding=4, fontsize=9)
     axes.set(xlim=(0, max(weights) * 1.15), xlabel="weight")
     axes.grid(visible=False, axis="y")
-    return _png(figure)
+    return png(figure)
 
 
 def accuracies(table: pd.DataFrame, title: str) -> bytes:
@@ -203,8 +195,8 @@ def accuracies(table: pd.DataFrame, title: str) -> bytes:
     """
     subsets = list(dict.fromkeys(table["subset"]))
     models = list(dict.fromkeys(table["model"]))
-    figure, axes = _figure(7.2, 0.3 * len(table) + 1.5, title)
-    colours = dict(zip(subsets, (_BLUE, _ORANGE, "#009E73", "#CC79A7", _INK), strict=False))
+    figure, axes = empty_figure(7.2, 0.3 * len(table) + 1.5, title)
+    colours = dict(zip(subsets, (BLUE, ORANGE, "#009E73", "#CC79A7", INK), strict=False))
     step = 0.7 / len(subsets)
     for subset in subsets:
         lines = table[table["subset"] == subset]
@@ -225,35 +217,4 @@ def accuracies(table: pd.DataFrame, title: str) -> bytes:
     axes.margins(x=0.12, y=0.1)
     axes.grid(visible=False, axis="y")
     figure.legend(frameon=False, fontsize=8, ncols=2, loc="outside lower center")
-    return _png(figure)
-
-
-def _figure(
-    width: float, height: float, title: str, panels: int = 1, heights: tuple[int, ...] = ()
-) -> tuple["Figure", "Axes"]:
-    """An empty figure in the house style, `width` by `height` inches, and its first panel."""
-    from matplotlib.figure import Figure
-
-    figure = Figure((width, height), dpi=_DPI, layout="constrained")
-    if heights:
-        figure.subplots(panels, 1, height_ratios=heights)
-    else:
-        figure.subplots(1, panels)
-    figure.suptitle(title, fontsize=11, color=_INK, x=0.01, ha="left", fontweight="bold")
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(_GREY)
-        axes.tick_params(labelsize=9, colors=_INK)
-        axes.grid(color="#E6E6E6", linewidth=0.7)
-        axes.set_axisbelow(True)
-    return figure, figure.axes[0]
-
-
-def _png(figure: "Figure") -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = BytesIO()
-    # Figure.savefig draws everything twice. Without matplotlib's version in the file, an upgrade that changes no pixel
-    # changes no artifact.
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
-    return buffer.getvalue()
+    return png(figure)

@@ -81,6 +81,7 @@ def train_run(
         run.ensembles = {target.name: _combine(run, target) for target in config.targets}
         if not _train(run, [each for each in trainings if each.entry.is_student], only):
             return pd.DataFrame()
+        test = test and config.evaluation.private_test
         tables = [_judge(run, target, test=test) for target in config.targets]
         complete = test
     finally:

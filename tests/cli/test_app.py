@@ -36,7 +36,18 @@ def ferkit(*arguments, cwd=ROOT, **environment):
 @pytest.mark.parametrize(
     "name",
     [
-        *("run", "import-run", "predict", "drift", "evaluate", "export-reference", "data", "backbones", "report"),
+        *(
+            "run",
+            "experiment",
+            "import-run",
+            "predict",
+            "drift",
+            "evaluate",
+            "export-reference",
+            "data",
+            "backbones",
+            "report",
+        ),
         *("ui", "dashboard", "serve", "teach", "promote", "rollback", "models", "export", "stack"),
     ],
 )

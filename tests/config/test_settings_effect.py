@@ -306,6 +306,8 @@ EFFECTS = {
     "evaluation.bootstrap": different(of_evaluation, bootstrap=300),
     "evaluation.confidence": different(of_evaluation, confidence=0.8),
     "evaluation.ece_bins": different(of_evaluation, ece_bins=3),
+    "evaluation.private_test": "experiments/test_experiment_command::"
+    "test_mlflow_has_one_parent_with_every_run_below_and_no_number_of_private_test",
     "evaluation.grid": "reporting/test_plots::test_grids_show_right_and_wrong_predictions_evenly_over_the_labels",
     "registry.register": "pipelines/test_train::test_the_ensemble_is_registered_with_its_lineage",
     "registry.singles": "registry/test_register::test_a_run_registers_its_ensemble_and_if_asked_its_networks",

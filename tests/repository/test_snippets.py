@@ -23,6 +23,7 @@ from ferkit.bundles import bundle
 from ferkit.cli.app import app
 from ferkit.config.loading import load_config, load_settings
 from ferkit.config.run_config import RunConfig
+from ferkit.experiments.cells import load_experiment
 from ferkit.stacks.settings import StackSettings
 from ferkit.standalone.__main__ import _parser
 from tests.toys.bundle import write_toy_bundle
@@ -185,7 +186,10 @@ def test_overrides_are_accepted(page):
         overrides = [value for flag, value in pairwise(words) if flag == "--set"]
         for config in configs if words[:1] == FERKIT or words[:3] == STANDALONE else ():
             assert (ROOT / config).is_file(), config
-            load_config(ROOT / config, overrides)
+            if "/experiments/" in config:
+                load_experiment(ROOT / config)
+            else:
+                load_config(ROOT / config, overrides)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -196,6 +200,12 @@ def test_every_block_has_a_language(block):
 @pytest.mark.parametrize("block", of("yaml"), ids=str)
 def test_yaml_is_a_valid_configuration(block, tmp_path):
     shown = yaml.safe_load(block.text)
+    if "base" in shown:
+        file = tmp_path / "shown.yaml"
+        base = (ROOT / "configs" / Path(shown["base"]).name).as_posix()
+        file.write_text(yaml.safe_dump({**shown, "base": base}, sort_keys=False))
+        assert load_experiment(file)
+        return
     kind, base = (
         (RunConfig, "fer2013.yaml")
         if set(shown) <= set(RunConfig.model_fields)

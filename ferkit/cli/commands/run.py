@@ -1,12 +1,10 @@
 """`ferkit run`: the pipeline on one configuration."""
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,25 +12,21 @@ from rich.console import Console
 from ferkit.cli.commands.report import export, results_table
 from ferkit.cli.next_steps import next_steps
 from ferkit.cli.no_cache import NoCacheCommand, uncached
+from ferkit.cli.pipeline_run import start
 from ferkit.cli.stack_choice import activate, stack_file
-from ferkit.cli.state.open_runs import open_run
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.loading import load_config, load_settings
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
-from ferkit.environment import git_commit
-from ferkit.errors import ConfigError, FerkitError
-from ferkit.stacks.placement import Placement
+from ferkit.errors import ConfigError
 from ferkit.stacks.settings import StackSettings
 from ferkit.standalone.import_member import MemberImport
-from ferkit.training.checkpoint import clean_up
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ferkit.cli.console import RunConsole
 
-__all__ = ["experiment_settings", "register", "run_and_tell", "start"]
+__all__ = ["register", "run_and_tell"]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,6 +49,12 @@ def run(
         typer.Option("--check", help="Look for all that the run would stop at before its first training, run nothing."),
     ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show which steps would run and why, run nothing.")] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Run with this many seeds, counted up from the configuration's, and say how they spread."
+        ),
+    ] = None,
     no_cache: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,9 +72,12 @@ def run(
     * `ferkit run configs/fer2013.yaml --set backbones.vggface.training.batch_size=32`
     * `ferkit run configs/fer2013.yaml --stack kubernetes`
     * `ferkit run configs/fer2013.yaml --plan --no-cache fine_tune`
+    * `ferkit run configs/quickstart.yaml --seeds 3`
     """
     if check and (plan or no_cache):
         raise ConfigError("--check runs nothing and asks no cache: leave out --plan and --no-cache, or --check.")
+    if seeds and (check or plan):
+        raise ConfigError("--seeds runs something: leave out --check and --plan, or --seeds.")
     settings = load_config(config, overrides or [])
     if file := stack_file(stack) if stack else None:
         load_settings(file, StackSettings)
@@ -92,7 +95,23 @@ def run(
     if plan:
         _show_plan(settings, files, no_cache or [], stack)
         return
-    run_and_tell(settings, files, stack=stack, no_cache=no_cache or [])
+    if not seeds:
+        run_and_tell(settings, files, stack=stack, no_cache=no_cache or [])
+        return
+    tables = []
+    for seed in range(settings.seed, settings.seed + seeds):
+        of_seed = settings.model_copy(update={"seed": seed})
+        tables.append(run_and_tell(of_seed, files, stack=stack, no_cache=no_cache or []))
+    _print_spread(settings.name, tables)
+
+
+def _print_spread(name: str, tables: "Sequence[pd.DataFrame]") -> None:
+    """Mean and standard deviation over the seeds of every model and set of pictures."""
+    from ferkit.evaluation.over_seeds import over_seeds
+
+    page = Console(highlight=False)
+    page.print(f"\n{name}: mean and standard deviation over {len(tables)} seeds")
+    page.print(over_seeds(tables).to_string(index=False, float_format="{:.4f}".format), soft_wrap=True)
 
 
 def run_and_tell(
@@ -131,78 +150,6 @@ def run_and_tell(
     return results
 
 
-def start(
-    config: RunConfig,
-    files: NamedFiles,
-    workspace: Workspace,
-    placement: Placement,
-    console: "RunConsole",
-    adoption: MemberImport | None = None,
-    origin: str = "",
-    no_cache: Sequence[str] = (),
-) -> Any:
-    """Run the pipeline to its end on the active stack.
-
-    Parameters
-    ----------
-    files
-        What the files hold that `config` names: an input of the pipeline, too.
-    placement
-        How the active stack gives steps what they ask for.
-    console
-        Attached; it tells how far the run is.
-    adoption, origin
-        Members to read in place of training them, and where they were trained.
-    no_cache
-        Steps that run whatever the cache holds, see `ferkit.cli.no_cache.uncached`.
-
-    Returns
-    -------
-    zenml.models.PipelineRunResponse
-
-    Raises
-    ------
-    FerkitError
-        What the first step that failed had to say.
-    """
-    from zenml.client import Client
-    from zenml.exceptions import StackValidationError
-    from zenml.orchestrators.exceptions import PipelineSubmissionError
-
-    from ferkit.cli.lost_registrations import forget_lost_registrations
-    from ferkit.stacks.placement import placed
-    from pipelines.train import train
-
-    tracker = experiment_settings(config, files.data, workspace)
-    if adoption:
-        tracker["tags"]["ferkit.imported_from"] = origin
-    arguments = {"config": config, "files": files, "adoption": adoption}
-    name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
-    configured = placed(
-        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}),
-        placement,
-        arguments,
-        {step: {"enable_cache": False} for step in uncached(train, arguments, no_cache)},
-    )
-    if config.registry.register_:
-        forget_lost_registrations()
-    elsewhere = placement.orchestrator != "local"
-    try:
-        with open_run(workspace, name, config.experiment, elsewhere=elsewhere):
-            run = configured(**arguments)
-    except PipelineSubmissionError as error:
-        raise ConfigError(f"not submitted: {error}") from None
-    except RuntimeError as error:
-        # ZenML goes on with the steps that do not depend on the one that failed, and then raises an error of its own.
-        raise console.failure or error from None
-    except StackValidationError as error:
-        raise ConfigError(" ".join(str(error).split())) from error
-    finished = Client().get_pipeline_run(run.id)
-    _require_success(finished)
-    clean_up(workspace.checkpoints, finished.name)
-    return finished
-
-
 def _show_plan(settings: RunConfig, files: NamedFiles, no_cache: Sequence[str], stack: str | None) -> None:
     """Print what a run would do."""
     from ferkit.cli.console import hush_zenml
@@ -226,41 +173,3 @@ def _show_plan(settings: RunConfig, files: NamedFiles, no_cache: Sequence[str], 
         f"{count['cached']} come from the cache. Nothing was run.",
         soft_wrap=True,
     )
-
-
-def _require_success(run: Any) -> None:
-    """A run elsewhere may fail, or go on, without an error here."""
-    if run.status.is_successful:
-        return
-    if not run.status.is_finished:
-        raise FerkitError(f"run {run.name} is {run.status.value}; once it has completed: ferkit report {run.name}")
-    failed = ", ".join(name for name, step in run.steps.items() if step.status.is_failed) or "none of its steps"
-    raise FerkitError(f"run {run.name} is {run.status.value}: {failed} failed; ferkit dashboard shows their logs.")
-
-
-def experiment_settings(config: RunConfig, fingerprint: str, workspace: Workspace) -> dict[str, Any]:
-    """Settings of ZenML's MLflow tracker for one run; makes the experiment if it is missing."""
-    if workspace.tracking_uri.startswith("sqlite"):
-        _keep_artifacts_here(config.experiment, workspace)
-    text = config.to_yaml()
-    return {
-        "experiment_name": config.experiment,
-        "tags": {
-            "ferkit.config.run_config": config.name,
-            "ferkit.config_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
-            "ferkit.data_hash": fingerprint[:16],
-            "ferkit.git_commit": git_commit() or "unknown",
-            "ferkit.seed": str(config.seed),
-        },
-    }
-
-
-def _keep_artifacts_here(experiment: str, workspace: Workspace) -> None:
-    """MLflow would put the artifacts of a database store into the current folder."""
-    import mlflow
-
-    with workspace.making():
-        client = mlflow.MlflowClient(workspace.tracking_uri)
-        if client.get_experiment_by_name(experiment) is None:
-            place = workspace.root / "mlartifacts" / experiment
-            client.create_experiment(experiment, artifact_location=place.as_uri())

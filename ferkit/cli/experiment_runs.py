@@ -1,0 +1,201 @@
+"""Running the cells of an experiment, each as `ferkit run` does, and keeping what they found."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferkit.cli.pipeline_run import make_experiment, start
+from ferkit.cli.state.open_runs import open_run
+from ferkit.cli.state.workspace import Workspace
+from ferkit.config.named_files import NamedFiles
+from ferkit.config.run_config import RunConfig
+from ferkit.environment import git_commit
+from ferkit.experiments.cells import Cell, Experiment
+from ferkit.experiments.results import CellRun, RunResult, RunStore, run_key
+from ferkit.file_hashes import Sha256
+from ferkit.stacks.placement import Placement
+
+if TYPE_CHECKING:
+    from ferkit.cli.console import RunConsole
+
+__all__ = [
+    "ExperimentRun",
+    "PlannedRun",
+    "experiment_store",
+    "final_configs",
+    "planned_runs",
+    "run_missing",
+    "tracked",
+]
+
+PARENT_TAG = "ferkit.experiment"
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedRun:
+    """A cell with one seed.
+
+    Attributes
+    ----------
+    cell, seed, config
+        What is run.
+    files
+        What the files hold that `config` names.
+    result
+        What it found, None if it was not run yet.
+    """
+
+    cell: Cell
+    seed: int
+    config: RunConfig
+    files: NamedFiles
+    result: RunResult | None
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentRun:
+    """Where an experiment is tracked.
+
+    Attributes
+    ----------
+    experiment
+        What is run.
+    parent
+        Id of MLflow's run above those of the cells.
+    """
+
+    experiment: Experiment
+    parent: str
+
+
+def experiment_store(workspace_root: Path, experiment: Experiment, *, final: bool = False) -> RunStore:
+    """Where the results of an experiment lie; those that hold PrivateTest apart."""
+    return RunStore(workspace_root / "experiments" / experiment.settings.name / ("final" if final else "cells"))
+
+
+def planned_runs(experiment: Experiment, store: RunStore, sha256: Sha256) -> list[PlannedRun]:
+    """Every cell and seed, and what is known of it."""
+    planned = []
+    for cell in experiment.cells:
+        for seed, config in cell.configs.items():
+            files = NamedFiles.of(config, sha256)
+            planned.append(PlannedRun(cell, seed, config, files, store.read(cell.name, seed, run_key(config, files))))
+    return planned
+
+
+@contextmanager
+def tracked(experiment: Experiment, workspace: Workspace) -> Iterator[ExperimentRun]:
+    """The experiment's run in MLflow, which is running while the block is; made if it is missing.
+
+    A run that was cut off is found again by the next command.
+    """
+    from mlflow import MlflowClient
+
+    client, name = MlflowClient(workspace.tracking_uri), experiment.settings.name
+    with workspace.making():
+        place_id = make_experiment(name, workspace)
+    found = client.search_runs([place_id], f"tags.`{PARENT_TAG}` = 'parent'", max_results=1)
+    if found:
+        run = found[0].info.run_id
+        client.update_run(run, status="RUNNING")
+    else:
+        run = client.create_run(place_id, run_name=name, tags={PARENT_TAG: "parent"}).info.run_id
+    with open_run(workspace, name, name, elsewhere=False):
+        yield ExperimentRun(experiment, run)
+        client.set_terminated(run)
+
+
+def run_missing(
+    planned: list[PlannedRun],
+    tracking: ExperimentRun,
+    store: RunStore,
+    workspace: Workspace,
+    placement: Placement,
+    console: "RunConsole",
+) -> dict[tuple[str, int], RunResult]:
+    """Run what has no result yet, one after the other; all results by cell and seed.
+
+    Raises
+    ------
+    FerkitError
+        As the run that failed does; what was finished before is kept.
+    """
+    results = {}
+    missing = sum(each.result is None for each in planned)
+    done = 0
+    for each in planned:
+        result = each.result
+        if result is None:
+            done += 1
+            console.say(f"{each.cell.name}, seed {each.seed}: run {done} of {missing}")
+            begin = time.monotonic()
+            tags = {
+                "mlflow.parentRunId": tracking.parent,
+                "ferkit.cell": each.cell.name,
+                **{f"ferkit.factor.{factor}": level for factor, level in each.cell.levels.items()},
+            }
+            finished = start(each.config, each.files, workspace, placement, console, tags=tags)
+            result = _result(finished, each, time.monotonic() - begin)
+            store.write(each.cell.name, each.seed, result)
+        results[each.cell.name, each.seed] = result
+    return results
+
+
+def _result(finished: Any, planned: PlannedRun, seconds: float) -> RunResult:
+    """What a finished pipeline run found, from its artifacts."""
+    import pandas as pd
+
+    evaluations, histories, training_seconds = [], {}, 0.0
+    for name, step in finished.steps.items():
+        for output, artifacts in step.outputs.items():
+            if output.endswith("_evaluation"):
+                evaluations.append(artifacts[0].load())
+            elif output.endswith("_history"):
+                histories[output.removesuffix("_history")] = artifacts[0].load()
+        if name.startswith("fine_tune_"):
+            training_seconds += _seconds(step)
+    return RunResult(
+        record=CellRun(
+            key=run_key(planned.config, planned.files),
+            run=finished.name,
+            commit=git_commit(),
+            seconds=round(seconds, 3),
+            training_seconds=round(training_seconds, 3),
+        ),
+        scores=pd.concat([each.to_table() for each in evaluations], ignore_index=True),
+        predictions={(each.target, each.model): each.predictions["PublicTest"] for each in evaluations},
+        histories=histories,
+    )
+
+
+def _seconds(step: Any) -> float:
+    """How long a step took when it was executed, which may have been in an earlier run."""
+    if step.original_step_run_id:
+        from zenml.client import Client
+
+        step = Client().get_run_step(step.original_step_run_id)
+    if step.start_time is None or step.end_time is None:
+        return 0.0
+    return float((step.end_time - step.start_time).total_seconds())
+
+
+def final_configs(experiment: Experiment, names: list[str]) -> Experiment:
+    """The named cells, with PrivateTest read."""
+    cells = tuple(
+        Cell(
+            cell.name,
+            cell.levels,
+            {
+                seed: config.model_copy(
+                    update={"evaluation": config.evaluation.model_copy(update={"private_test": True})}
+                )
+                for seed, config in cell.configs.items()
+            },
+        )
+        for cell in experiment.cells
+        if cell.name in names
+    )
+    return Experiment(experiment.settings, cells, cells[0].name)

@@ -1,0 +1,140 @@
+"""Running the pipeline to its end on the active stack, with a run in MLflow for it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ferkit.cli.no_cache import uncached
+from ferkit.cli.state.open_runs import open_run
+from ferkit.cli.state.workspace import Workspace
+from ferkit.config.named_files import NamedFiles
+from ferkit.config.run_config import RunConfig
+from ferkit.environment import git_commit
+from ferkit.errors import ConfigError, FerkitError
+from ferkit.stacks.placement import Placement
+from ferkit.standalone.import_member import MemberImport
+from ferkit.training.checkpoint import clean_up
+
+if TYPE_CHECKING:
+    from ferkit.cli.console import RunConsole
+
+__all__ = ["experiment_settings", "make_experiment", "start"]
+
+
+def start(
+    config: RunConfig,
+    files: NamedFiles,
+    workspace: Workspace,
+    placement: Placement,
+    console: "RunConsole",
+    adoption: MemberImport | None = None,
+    origin: str = "",
+    no_cache: Sequence[str] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> Any:
+    """Run the pipeline to its end on the active stack.
+
+    Parameters
+    ----------
+    files
+        What the files hold that `config` names: an input of the pipeline, too.
+    placement
+        How the active stack gives steps what they ask for.
+    console
+        Attached; it tells how far the run is.
+    adoption, origin
+        Members to read in place of training them, and where they were trained.
+    no_cache
+        Steps that run whatever the cache holds, see `ferkit.cli.no_cache.uncached`.
+    tags
+        Further tags of its run in MLflow.
+
+    Returns
+    -------
+    zenml.models.PipelineRunResponse
+
+    Raises
+    ------
+    FerkitError
+        What the first step that failed had to say.
+    """
+    from zenml.client import Client
+    from zenml.exceptions import StackValidationError
+    from zenml.orchestrators.exceptions import PipelineSubmissionError
+
+    from ferkit.cli.lost_registrations import forget_lost_registrations
+    from ferkit.stacks.placement import placed
+    from pipelines.train import train
+
+    tracker = experiment_settings(config, files.data, workspace)
+    tracker["tags"] |= tags
+    if adoption:
+        tracker["tags"]["ferkit.imported_from"] = origin
+    arguments = {"config": config, "files": files, "adoption": adoption}
+    name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
+    configured = placed(
+        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}),
+        placement,
+        arguments,
+        {step: {"enable_cache": False} for step in uncached(train, arguments, no_cache)},
+    )
+    if config.registry.register_:
+        forget_lost_registrations()
+    elsewhere = placement.orchestrator != "local"
+    try:
+        with open_run(workspace, name, config.experiment, elsewhere=elsewhere):
+            run = configured(**arguments)
+    except PipelineSubmissionError as error:
+        raise ConfigError(f"not submitted: {error}") from None
+    except RuntimeError as error:
+        # ZenML goes on with the steps that do not depend on the one that failed, and then raises an error of its own.
+        raise console.failure or error from None
+    except StackValidationError as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    finished = Client().get_pipeline_run(run.id)
+    _require_success(finished)
+    clean_up(workspace.checkpoints, finished.name)
+    return finished
+
+
+def _require_success(run: Any) -> None:
+    """A run elsewhere may fail, or go on, without an error here."""
+    if run.status.is_successful:
+        return
+    if not run.status.is_finished:
+        raise FerkitError(f"run {run.name} is {run.status.value}; once it has completed: ferkit report {run.name}")
+    failed = ", ".join(name for name, step in run.steps.items() if step.status.is_failed) or "none of its steps"
+    raise FerkitError(f"run {run.name} is {run.status.value}: {failed} failed; ferkit dashboard shows their logs.")
+
+
+def experiment_settings(config: RunConfig, fingerprint: str, workspace: Workspace) -> dict[str, Any]:
+    """Settings of ZenML's MLflow tracker for one run; makes the experiment if it is missing."""
+    if workspace.tracking_uri.startswith("sqlite"):
+        with workspace.making():
+            make_experiment(config.experiment, workspace)
+    text = config.to_yaml()
+    return {
+        "experiment_name": config.experiment,
+        "tags": {
+            "ferkit.config.run_config": config.name,
+            "ferkit.config_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "ferkit.data_hash": fingerprint[:16],
+            "ferkit.git_commit": git_commit() or "unknown",
+            "ferkit.seed": str(config.seed),
+        },
+    }
+
+
+def make_experiment(name: str, workspace: Workspace) -> str:
+    """The id of MLflow's experiment `name`; it is made if it is missing."""
+    import mlflow
+
+    client = mlflow.MlflowClient(workspace.tracking_uri)
+    if found := client.get_experiment_by_name(name):
+        return str(found.experiment_id)
+    # MLflow would put the artifacts of a database store into the current folder.
+    here = workspace.tracking_uri.startswith("sqlite")
+    place = (workspace.root / "mlartifacts" / name).as_uri() if here else None
+    return str(client.create_experiment(name, artifact_location=place))

@@ -1,0 +1,1 @@
+"""Experiments: several configurations and seeds, compared on the same pictures."""

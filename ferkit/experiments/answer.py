@@ -1,0 +1,161 @@
+"""The answer of an experiment: every cell beside the baseline, on the pictures of PublicTest that decide."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.duplicates import cross_split_duplicates
+from ferkit.data.targets import TargetSettings, labelled
+from ferkit.errors import DataError
+from ferkit.experiments.cells import Experiment
+from ferkit.experiments.comparison import Answers, CellComparison, compare_cells
+from ferkit.experiments.results import RunResult
+from ferkit.experiments.settings import MeasureSettings
+
+__all__ = ["Answer", "answer"]
+
+_TINY = float(np.finfo(np.float32).tiny)
+# Of the bootstrap: the same results give the same answer.
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What an experiment says.
+
+    Attributes
+    ----------
+    experiment
+        What was compared.
+    comparisons
+        Of each cell by its name, in the experiment's order.
+    training_seconds
+        Mean over the seeds, by cell.
+    pictures
+        How many were judged.
+    """
+
+    experiment: Experiment
+    comparisons: dict[str, CellComparison]
+    training_seconds: dict[str, float]
+    pictures: int
+
+    def verdict(self, cell: str) -> str:
+        """What is known about a cell, in a sentence without its name."""
+        measure, found = self.experiment.settings.measure, self.comparisons[cell]
+        if cell == self.experiment.baseline:
+            return "the baseline"
+        seeds = len(found.values)
+        if found.adjusted_p_value < 1 - measure.confidence:
+            better = (found.difference > 0) != (measure.metric == "log_loss")
+            low, high = (_amount(each, measure, signed=True) for each in (found.low, found.high))
+            amount = _amount(abs(found.difference), measure)
+            return f"{'better' if better else 'worse'} by {amount} (between {low} and {high})"
+        wanted = _amount(measure.least_difference, measure)
+        with_seeds = f"no difference can be shown with {seeds} seed{'s' if seeds > 1 else ''}"
+        if seeds < 2:
+            return f"{with_seeds}; two or more would tell how much seeds differ"
+        if found.seeds_needed is None:
+            return f"{with_seeds}; {self.pictures:,} pictures are too few to see {wanted}, whatever the seeds"
+        if found.seeds_needed <= seeds:
+            return f"{with_seeds}, which would have been enough to see {wanted}"
+        return f"{with_seeds}; about {found.seeds_needed} would be needed to see {wanted}"
+
+    def to_table(self) -> pd.DataFrame:
+        """A line a cell, with the numbers of `CellComparison` and the verdict."""
+        lines = []
+        for cell in self.experiment.cells:
+            found = self.comparisons[cell.name]
+            lines.append(
+                {
+                    "cell": cell.name,
+                    **cell.levels,
+                    "seeds": len(found.values),
+                    "mean": found.mean,
+                    "spread": found.spread,
+                    "difference": found.difference,
+                    "low": found.low,
+                    "high": found.high,
+                    "p_value": found.p_value,
+                    "adjusted_p_value": found.adjusted_p_value,
+                    "training_seconds": self.training_seconds[cell.name],
+                    "verdict": self.verdict(cell.name),
+                }
+            )
+        return pd.DataFrame(lines)
+
+
+def answer(experiment: Experiment, results: Mapping[tuple[str, int], RunResult], faces: FaceDataset) -> Answer:
+    """Compare the cells of an experiment.
+
+    Parameters
+    ----------
+    results
+        By cell and seed, all of them.
+    faces
+        The data that the cells read: labels, and which pictures occur in another split.
+
+    Raises
+    ------
+    DataError
+        If a cell was not asked about a picture that decides: cells can only be compared on the same pictures.
+    """
+    settings = experiment.settings
+    measure = settings.measure
+    target = next(
+        each for each in experiment.cells[0].configs[settings.seeds[0]].targets if each.name == measure.target
+    )
+    rows, labels = decisive_pictures(faces, target, measure)
+    answers = {
+        cell.name: _answers([results[cell.name, seed] for seed in settings.seeds], measure, rows, labels, cell.name)
+        for cell in experiment.cells
+    }
+    comparisons = compare_cells(
+        answers, labels.argmax(axis=1).astype(np.int8), labels.shape[1], experiment.baseline,
+        measure.metric, least_difference=measure.least_difference, draws=measure.bootstrap,
+        confidence=measure.confidence, seed=_SEED,
+    )  # fmt: skip
+    seconds = {
+        cell.name: float(np.mean([results[cell.name, seed].record.training_seconds for seed in settings.seeds]))
+        for cell in experiment.cells
+    }
+    return Answer(experiment, comparisons, seconds, len(rows))
+
+
+def decisive_pictures(
+    faces: FaceDataset, target: TargetSettings, measure: MeasureSettings
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows (P,) and label distributions (P, classes) of the pictures of PublicTest that decide."""
+    public = faces.of_split("PublicTest")
+    pictures, labels = labelled(public, target)
+    if measure.subset == "PublicTest":
+        return pictures.row, labels
+    repeated = public.row[cross_split_duplicates(faces, "PublicTest")]
+    alone = ~np.isin(pictures.row, repeated)
+    return pictures.row[alone], labels[alone]
+
+
+def _answers(
+    results: list[RunResult], measure: MeasureSettings, rows: NDArray[np.int64], labels: NDArray[np.float32], cell: str
+) -> Answers:
+    predicted, log_loss = [], []
+    for each in results:
+        try:
+            probabilities = each.predictions[measure.target, measure.model].of_rows(rows).probabilities
+        except DataError as error:
+            raise DataError(f"cell {cell}: {error}") from error
+        predicted.append(probabilities.argmax(axis=1).astype(np.int8))
+        log_loss.append(-(labels * np.log(np.maximum(probabilities, _TINY))).sum(axis=1))
+    return Answers(np.stack(predicted), np.stack(log_loss).astype(np.float32))
+
+
+def _amount(value: float, measure: MeasureSettings, *, signed: bool = False) -> str:
+    """A difference as people say it: points of a share, nats of a log loss."""
+    sign = "+" if signed else ""
+    if measure.metric == "log_loss":
+        return f"{value:{sign}.3f} nats"
+    return f"{100 * value:{sign}.1f} points"

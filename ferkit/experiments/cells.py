@@ -1,0 +1,117 @@
+"""The cells of an experiment: which configurations it compares, each checked before anything runs."""
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferkit.config.loading import load_config, load_settings
+from ferkit.config.run_config import RunConfig
+from ferkit.errors import ConfigError
+from ferkit.experiments.settings import ExperimentSettings
+
+__all__ = ["Cell", "Experiment", "load_experiment"]
+
+_ALONE = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One combination of levels.
+
+    Attributes
+    ----------
+    name
+        The levels, joined by ``+``; ``all`` where there is no factor.
+    levels
+        Level of each factor.
+    configs
+        The run configuration of each seed.
+    """
+
+    name: str
+    levels: Mapping[str, str]
+    configs: Mapping[int, RunConfig]
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """Everything that is to be run and compared.
+
+    Attributes
+    ----------
+    settings
+        As the file says.
+    cells
+        In the order of the factors' levels, or of ``cells`` in the file.
+    baseline
+        Name of the cell that the others are compared with.
+    """
+
+    settings: ExperimentSettings
+    cells: tuple[Cell, ...]
+    baseline: str
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read an experiment's file and make the configuration of every cell and seed.
+
+    PrivateTest is read in none of them, and no model is registered.
+
+    Raises
+    ------
+    ConfigError
+        One line a problem, of the file or of a cell's configuration.
+    """
+    settings = load_settings(path, ExperimentSettings)
+    base = settings.base if settings.base.is_absolute() else path.parent / settings.base
+    # What is wrong with it is said once, and not for every cell.
+    load_config(base)
+    names = list(settings.factors)
+    chosen = settings.cells or [
+        dict(zip(names, levels, strict=True)) for levels in itertools.product(*settings.factors.values())
+    ]
+    cells, problems = [], []
+    for each in chosen:
+        levels = {factor: each[factor] for factor in names}
+        name = "+".join(levels.values()) or _ALONE
+        try:
+            cells.append(Cell(name, levels, _configs(settings, base, name, levels)))
+        except ConfigError as error:
+            problems += [f"{path}: cell {name}: {line}" for line in str(error).splitlines()]
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    if len({each.name for each in cells}) < len(cells):
+        raise ConfigError(f"{path}: two cells have the same name: give the levels of the factors names of their own.")
+    _require_measure(path, settings, cells)
+    baseline = "+".join(settings.baseline[factor] for factor in names) if settings.baseline else cells[0].name
+    return Experiment(settings, tuple(cells), baseline)
+
+
+def _configs(settings: ExperimentSettings, base: Path, name: str, levels: Mapping[str, str]) -> dict[int, RunConfig]:
+    of_levels = [settings.factors[factor][level] for factor, level in levels.items()]
+    # A run of an experiment is one of many: it reads no PrivateTest, and nobody serves its models.
+    changes: dict[str, object] = {"evaluation.private_test": False, "registry": {"register": False}}
+    for each in (settings.changes, *of_levels):
+        changes |= each
+    overrides = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+    run = f"{settings.name}.{name.replace('+', '.')}"
+    named = [f"name={json.dumps(run)}", f"experiment={json.dumps(settings.name)}"]
+    return {seed: load_config(base, [*overrides, *named, f"seed={seed}"]) for seed in settings.seeds}
+
+
+def _require_measure(path: Path, settings: ExperimentSettings, cells: list[Cell]) -> None:
+    """Whether every cell has the target and the model that are compared."""
+    measure = settings.measure
+    for cell in cells:
+        config = cell.configs[settings.seeds[0]]
+        targets = [each.name for each in config.targets]
+        if measure.target not in targets:
+            raise ConfigError(f"{path}: measure.target {measure.target}: cell {cell.name} has {', '.join(targets)}.")
+        models = [
+            "ensemble",
+            *(each.label for each in (*config.members(measure.target), *config.students(measure.target))),
+        ]
+        if measure.model not in models:
+            raise ConfigError(f"{path}: measure.model {measure.model}: cell {cell.name} has {', '.join(models)}.")

@@ -1,0 +1,173 @@
+"""`ferkit experiment` as a person runs it: killed in the middle, gone on with, through real ZenML and MLflow stores."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ferkit.data.duplicates import cross_split_duplicates
+from ferkit.experiments.cells import load_experiment
+from ferkit.experiments.results import RunStore
+from ferkit.sources import load
+from tests.toys.services import wait_for
+
+ROOT = Path(__file__).parents[2]
+BASE = {
+    "name": "tiny",
+    "data": {"source": "synthetic", "count": 400},
+    "validation": {"minimum_class": 1},
+    "targets": [{"name": "fer"}],
+    "backbones": [{"name": "fernet", "width": 4, "input_size": 24}],
+    "training": {"network": {"epochs": 1, "learning_rate": 0.003, "warmup_epochs": 0}},
+    "evaluation": {"bootstrap": 100},
+}
+EXPERIMENT = {
+    "name": "toy",
+    "base": "base.yaml",
+    "factors": {
+        "balancing": {"none": {}, "repeated": {"balancing.method": "random_over_sampler"}},
+        "smoothing": {"hard": {}, "smooth": {"training.label_smoothing": 0.1}},
+    },
+    "seeds": 2,
+    "measure": {"bootstrap": 200},
+}
+CELLS = ["none+hard", "none+smooth", "repeated+hard", "repeated+smooth"]
+
+
+class Experiment:
+    """An experiment that was killed after its second run, and finished by the same command."""
+
+    def __init__(self, root):
+        (root / "base.yaml").write_text(yaml.safe_dump(BASE, sort_keys=False))
+        self.file, self.home = root / "toy.yaml", root / "home"
+        self.file.write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+        kept = ("FERKIT", "ZENML", "MLFLOW", "MPLCONFIGDIR", "GX_")
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(kept)}
+        self.environment = {**clean, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(self.home)}
+        self.folder = self.home / "experiments" / "toy"
+        running = subprocess.Popen(
+            self.command(), cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for(lambda: len(self.stored()) == 2 or running.poll() is not None, seconds=900)
+        running.send_signal(signal.SIGKILL)
+        self.killed = running.wait()
+        self.after_kill = {path: path.stat().st_mtime_ns for path in self.stored()}
+        self.finished = self.run()
+
+    def stored(self):
+        return sorted((self.folder / "cells").glob("*/*.npz"))
+
+    def command(self, *arguments):
+        code = "from ferkit.cli.app import main; main()"
+        return [sys.executable, "-c", code, "experiment", str(self.file), *arguments]
+
+    def run(self, *arguments):
+        done = subprocess.run(
+            self.command(*arguments), cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+            stdin=subprocess.DEVNULL, timeout=900,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    return Experiment(tmp_path_factory.mktemp("experiment"))
+
+
+def test_what_was_done_before_the_kill_is_not_done_again(experiment):
+    assert experiment.killed == -signal.SIGKILL
+    assert "run 1 of 6" in experiment.finished.stderr
+    assert len(experiment.stored()) == 8
+    assert {path: path.stat().st_mtime_ns for path in experiment.after_kill} == experiment.after_kill
+
+
+def test_every_number_of_the_answer_is_that_of_a_direct_computation(experiment):
+    loaded = load_experiment(experiment.file)
+    faces = load(loaded.cells[0].configs[0].data)
+    public = faces.of_split("PublicTest")
+    alone = public.take(~cross_split_duplicates(faces, "PublicTest"))
+    client = mlflow.MlflowClient(f"sqlite:///{experiment.home / 'mlflow.db'}")
+    place = [client.get_experiment_by_name("toy").experiment_id]
+    table = pd.read_csv(experiment.folder / "report" / "answer.csv").set_index("cell")
+    assert list(table.index) == CELLS
+    store = RunStore(experiment.folder / "cells")
+    means = {}
+    for cell in CELLS:
+        values = []
+        for seed in range(2):
+            with np.load(store.folder / cell / f"seed-{seed}.npz") as stored:
+                rows, named = stored["row 0"], stored["probabilities 0"].argmax(axis=1)
+            right = dict(zip(rows.tolist(), named.tolist(), strict=True))
+            values.append(
+                np.mean([right[row] == label for row, label in zip(alone.row.tolist(), alone.label, strict=True)])
+            )
+            (run,) = client.search_runs(place, f"tags.`ferkit.cell` = '{cell}' and tags.`ferkit.seed` = '{seed}' and "
+                                        "tags.`ferkit.member` = 'fer/ensemble'")  # fmt: skip
+            assert run.data.metrics["PublicTest/no duplicates/accuracy"] == pytest.approx(values[-1])
+        means[cell] = np.mean(values)
+        assert table.loc[cell, "mean"] == pytest.approx(means[cell])
+        assert table.loc[cell, "spread"] == pytest.approx(np.std(values, ddof=1))
+    for cell in CELLS[1:]:
+        assert table.loc[cell, "difference"] == pytest.approx(means[cell] - means["none+hard"])
+        assert f"{cell}: {table.loc[cell, 'verdict']}." in experiment.finished.stdout.replace("\n", " ")
+
+
+def test_mlflow_has_one_parent_with_every_run_below_and_no_number_of_private_test(experiment):
+    client = mlflow.MlflowClient(f"sqlite:///{experiment.home / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("toy").experiment_id], max_results=500)
+    (parent,) = [run for run in runs if run.data.tags.get("ferkit.experiment") == "parent"]
+    assert parent.info.status == "FINISHED"
+    assert "none-smooth/difference" in parent.data.metrics
+    assert {each.path for each in client.list_artifacts(parent.info.run_id, "report")} >= {"report/report.html"}
+    below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    finished = [run for run in below if run.info.status == "FINISHED"]
+    assert sorted((run.data.tags["ferkit.cell"], run.data.tags["ferkit.seed"]) for run in finished) == sorted(
+        (cell, str(seed)) for cell in CELLS for seed in range(2)
+    )
+    assert {run.data.tags["ferkit.factor.smoothing"] for run in finished} == {"hard", "smooth"}
+    assert not [name for run in runs for name in run.data.metrics if "PrivateTest" in name]
+    assert "PrivateTest" not in experiment.finished.stdout
+
+
+def test_what_the_cells_share_is_done_once(experiment):
+    for step in ("ingest", "validate", "drop_non_faces"):
+        assert f"{step} is unchanged: cached" in experiment.finished.stderr
+        assert f"{step} ..." not in experiment.finished.stderr
+
+
+def test_a_plan_says_what_is_done_and_runs_nothing(experiment):
+    before = {path: path.stat().st_mtime_ns for path in experiment.stored()}
+    done = experiment.run("--plan")
+    assert "toy: 8 runs, 8 are done, 0 to run" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in experiment.stored()} == before
+
+
+def test_private_test_is_read_once_for_the_cells_that_are_named_and_the_log_says_when(experiment):
+    first = experiment.run("--final", "none+smooth")
+    log = experiment.folder / "final" / "read.log"
+    lines = log.read_text().splitlines()
+    assert [line.partition("UTC  ")[2] for line in lines] == ["none+smooth, seed 0", "none+smooth, seed 1"]
+    assert "PrivateTest" in first.stdout
+    assert "repeated" not in first.stdout.partition("\nPrivateTest\n")[2]
+    again = experiment.run("--final", "none+smooth")
+    assert log.read_text().splitlines() == lines
+    assert again.stdout.partition("\nPrivateTest\n")[2] == first.stdout.partition("\nPrivateTest\n")[2]
+    assert "fine_tune_fer_fernet ..." not in first.stderr, "the trainings are those of before"
+
+
+def test_an_unknown_cell_is_refused_with_the_known_ones(experiment):
+    done = subprocess.run(
+        experiment.command("--final", "smoth"), cwd=ROOT, env=experiment.environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"ferkit: --final smoth: no such cell, toy has {', '.join(CELLS)}."
