@@ -5,6 +5,7 @@ has to be there and to set it.
 """
 
 import ast
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -47,6 +48,7 @@ from tests.toys.setting_effects import (
     of_floor,
     of_folder,
     of_freedom,
+    of_grid,
     of_minority,
     of_mixing,
     of_network,
@@ -57,6 +59,7 @@ from tests.toys.setting_effects import (
     of_stages,
     of_streamed,
     of_table,
+    of_tracking,
     of_weights,
 )
 from tests.training.test_fine_tune import BACKBONE, marked_faces, train
@@ -92,6 +95,16 @@ def of_cleaning(**settings):
     return drop_non_faces(drawn(), CleaningSettings(**settings)).faces.content_hash()
 
 
+def with_a_manifest():
+    """The manifest of `cleaning.exclude` names the first face, and no other is dropped."""
+    faces = drawn()
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "mine.csv"
+        manifest.write_text(f"row,sha256\n{faces.row[0]},{faces.picture_hashes()[0]}\n")
+        kept = drop_non_faces(faces, CleaningSettings(exclude=manifest)).faces
+    return kept.content_hash() == faces.take(np.arange(1, len(faces))).content_hash()
+
+
 def of_balancing(**settings):
     settings = {"method": "random_over_sampler", **settings}
     return oversample(drawn(), TargetSettings(), BalancingSettings(**settings), 0).content_hash()
@@ -108,6 +121,20 @@ def of_plateau(**settings):
     for _ in range(12):
         progress.account(0.5, phase)
     return progress.rate_factor
+
+
+EPOCHS = 4
+
+
+@cache
+def trained(monitor):
+    return train(epochs=EPOCHS, learning_rate=0.03, batch_size=8, monitor=monitor)
+
+
+def the_monitor_chooses_the_epoch():
+    most_accurate, least_loss = trained("accuracy"), trained("loss")
+    epochs = most_accurate.history["val_accuracy"].idxmax(), least_loss.history["val_loss"].idxmin()
+    return (most_accurate.best_epoch, least_loss.best_epoch) == epochs and len(set(epochs)) == 2
 
 
 def of_views(**settings):
@@ -177,8 +204,8 @@ def different(observe, given=None, **change):
 # By setting: a proof, or a test that sets it, in the file named.
 # ruff: noqa: E501
 EFFECTS = {
-    "name": "pipelines/test_train::test_a_run_executes_every_step_and_prints_every_model",
-    "experiment": "pipelines/test_train::test_mlflow_has_one_parent_and_a_child_a_network",
+    "name": different(of_tracking, name="other"),
+    "experiment": different(of_tracking, experiment="other"),
     "seed": different(of_run_seed, seed=3),
     "data.fer2013.path": different(of_fer2013, path="other-table"),
     "data.fer2013.ferplus": different(of_fer2013, ferplus="off"),
@@ -233,7 +260,7 @@ EFFECTS = {
     "cleaning.ferplus_votes": different(of_cleaning, ferplus_votes=True, nf_votes=1),
     "cleaning.nf_votes": different(of_cleaning, {"pixels": False, "ferplus_votes": True}, nf_votes=9),
     "cleaning.splits": different(of_cleaning, splits=("Training", "PublicTest")),
-    "cleaning.exclude": "preparation/test_cleaning::test_a_person_overrules_the_finder_by_editing_the_manifest",
+    "cleaning.exclude": with_a_manifest,
     "balancing.method": different(of_balancing, method="none"),
     "balancing.class_weight": different(of_balancing, class_weight=True),
     "balancing.ratio": different(of_balancing, ratio=0.5),
@@ -258,7 +285,7 @@ EFFECTS = {
     "backbones.seed": lambda: seed_of(seed=3) != seed_of(),
     "backbones.joint": different(of_entry, joint=True),
     "backbones.teacher": lambda: len({str(of_entry(teacher=each)) for each in (None, "ensemble", "answers.npz")}) == 3,
-    "training.network.epochs": "training/test_fine_tune::test_a_phase_ends_after_patience_epochs_without_improvement",
+    "training.network.epochs": lambda: len(trained("accuracy").history) == EPOCHS != TrainingSettings().network.epochs,
     "training.network.learning_rate": different(of_rate, learning_rate=0.5),
     "training.network.schedule": different(of_rate, schedule="cosine"),
     "training.network.warmup_epochs": different(of_rate, warmup_epochs=2),
@@ -277,7 +304,7 @@ EFFECTS = {
     "training.momentum": lambda: of_optimizer(optimizer="sgd", momentum=0.5) != of_optimizer(optimizer="sgd"),
     "training.weight_decay": different(of_optimizer, weight_decay=0.3),
     "training.label_smoothing": different(of_smoothing, label_smoothing=0.2),
-    "training.monitor": "config/test_settings_effect::test_the_monitor_chooses_the_epoch",
+    "training.monitor": the_monitor_chooses_the_epoch,
     "training.patience": "training/test_fine_tune::test_a_phase_ends_after_patience_epochs_without_improvement",
     "training.augmentation.flip": different(of_augmentation, flip=1),
     "training.augmentation.rotation": different(of_augmentation, rotation=20),
@@ -308,7 +335,7 @@ EFFECTS = {
     "evaluation.ece_bins": different(of_evaluation, ece_bins=3),
     "evaluation.private_test": "experiments/test_experiment_command::"
     "test_mlflow_has_one_parent_with_every_run_below_and_no_number_of_private_test",
-    "evaluation.grid": "reporting/test_plots::test_grids_show_right_and_wrong_predictions_evenly_over_the_labels",
+    "evaluation.grid": different(of_grid, grid=4),
     "registry.register": "pipelines/test_train::test_the_ensemble_is_registered_with_its_lineage",
     "registry.singles": "registry/test_register::test_a_run_registers_its_ensemble_and_if_asked_its_networks",
     "registry.promote": "pipelines/test_train::test_the_gate_is_asked_at_the_end_of_a_run_if_the_configuration_says_so",
@@ -366,13 +393,6 @@ def test_a_setting_that_another_test_proves(setting):
     text = (Path(__file__).parents[1] / f"{file}.py").read_text()
     assert name in {each.name for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)}
     assert setting.rpartition(".")[2] in text
-
-
-@pytest.mark.parametrize("monitor", ["accuracy", "loss"])
-def test_the_monitor_chooses_the_epoch(monitor):
-    trained = train(epochs=4, learning_rate=0.03, batch_size=8, monitor=monitor)
-    column = trained.history[f"val_{monitor}"]
-    assert trained.best_epoch == (column.idxmax() if monitor == "accuracy" else column.idxmin())
 
 
 STUDENT = {"name": "fernet", "alias": "s", "teacher": "ensemble"}

@@ -21,13 +21,13 @@ from ferkit.models.predictions import Predictions
 from ferkit.models.selection import SelectionSettings, selection_pictures
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.promotion.gate import judge
-from ferkit.reporting.grids import prediction_grid
 from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, TableSettings, load
 from ferkit.sources.shard_writer import plan_shards, write_shards
 from ferkit.training.augmentation import AugmentationSettings, build_augmentation
 from ferkit.training.distillation import DistillationSettings, distil
 from ferkit.training.execution import ExecutionSettings, check_execution, compile_arguments, precision_of
 from ferkit.training.mixing import MixingSettings
+from steps.figures import evaluation_figures
 from tests.promotion.test_gate import answers_of, gate, trial
 from tests.training.test_fine_tune import marked_faces
 
@@ -244,7 +244,17 @@ def of_grid(grid=16):
     public = Predictions("fer", "PublicTest", faces.of_split("PublicTest").row, _normal(np.ones((21, 7))))
     settings = EvaluationSettings(grid=grid, bootstrap=100)
     judged = evaluate("m", [public, every], faces, FER, settings, 0)
-    return prediction_grid(judged, faces, "PrivateTest", right=False, most=settings.grid, seed=0)
+    return evaluation_figures(judged, faces, settings, 0)["wrong-PrivateTest.png"]
+
+
+def of_tracking(**change):
+    """What the command tells MLflow of a run."""
+    from ferkit.cli.commands.run import experiment_settings
+    from ferkit.cli.state.workspace import Workspace
+
+    config = RunConfig.model_validate({**RUN, "backbones": [{"name": "fernet"}], **change})
+    told = experiment_settings(config, "data", Workspace(Path(_FOLDER.name), "https://mlflow.example"))
+    return told["experiment_name"], told["tags"]["ferkit.config.run_config"]
 
 
 def of_floor(pictures=600, **floors):

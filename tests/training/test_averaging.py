@@ -86,6 +86,6 @@ def test_averaged_weights_have_the_statistics_of_their_own_activations(validatio
     first = backbone.get_layer("conv1_1_bn")
     seen = keras.Model(backbone.input, first.input)
     pictures = network.get_layer("preprocessing")(examples.images[..., None])
-    values = np.asarray(seen(pictures))
+    values = keras.ops.convert_to_numpy(seen(pictures))
     np.testing.assert_allclose(np.asarray(first.moving_mean), values.mean(axis=(0, 1, 2)), atol=1e-4)
     np.testing.assert_allclose(np.asarray(first.moving_variance), values.var(axis=(0, 1, 2)), rtol=1e-3)
