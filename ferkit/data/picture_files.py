@@ -223,13 +223,16 @@ def _require_within(opened: "Image.Image", content: bytes, name: str, most_pixel
 
 @cache
 def register_readers() -> None:
-    """Make Pillow know all of `FORMATS`: to it, a name that is not registered is an error."""
+    """Make Pillow know all of `FORMATS`, to which a name that is not registered is an error, and Netpbm in a moment."""
     from PIL import Image, PngImagePlugin
     from pillow_heif import register_heif_opener
+
+    from ferkit.data.netpbm import register_netpbm_decoders
 
     Image.init()
     PngImagePlugin.MAX_TEXT_MEMORY = _MOST_TEXT
     register_heif_opener()
+    register_netpbm_decoders()
 
 
 def _loaded(opened: "Image.Image", content: bytes, name: str) -> "Image.Image":

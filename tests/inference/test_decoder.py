@@ -107,6 +107,15 @@ def test_what_takes_too_much_memory_is_refused_and_the_process_stays(decoder):
     assert len(found(decoder, encoded(drawn_faces()[0]), detect=False).crops.faces) == 1
 
 
+@pytest.mark.parametrize("text", [False, True])
+def test_a_netpbm_of_a_megapixel_in_16_bits_has_time_enough(decoder, text):
+    values = np.random.default_rng(0).integers(0, 65_536, (1000, 1000, 3))
+    raster = b" ".join(b"%d" % value for value in values.ravel()) if text else values.astype(">u2").tobytes()
+    content = b"%s 1000 1000 65535\n" % (b"P3" if text else b"P6") + raster
+    faces = found(decoder, content, detect=False)
+    assert (faces.width, faces.height) == (1000, 1000)
+
+
 def test_what_takes_too_long_is_ended(decoder, monkeypatch):
     content, process = encoded(np.zeros((5000, 5000, 3), np.uint8)), decoder.process
     monkeypatch.setattr(decoding, "_SECONDS", 0.05)
