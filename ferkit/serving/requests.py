@@ -52,7 +52,7 @@ class _WholeBody:
     def __init__(self, stream: IO[bytes], length: int) -> None:
         self._stream = stream
         self._length = length
-        self._came = 0
+        self.came = 0
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes; none at the end.
@@ -63,9 +63,9 @@ class _WholeBody:
             If the client ended its side before it had sent all that it announced.
         """
         content = self._stream.read(size)
-        self._came += len(content)
-        if not content and size and self._came < self._length:
-            raise ApiError(400, "body_cut", f"{self._came:,} bytes came of the {self._length:,} that were announced.")
+        self.came += len(content)
+        if not content and size and self.came < self._length:
+            raise ApiError(400, "body_cut", f"{self.came:,} bytes came of the {self._length:,} that were announced.")
         return content
 
 
@@ -174,9 +174,13 @@ def drain(request: Request) -> None:
     them with a broken pipe instead of the reason.
     """
     stream, left, deadline = request.environ["wsgi.input"], _DRAINED_BYTES, time.monotonic() + _DRAIN_SECONDS
+    if not request.environ.get("wsgi.input_terminated"):
+        # Werkzeug's own server gives the connection itself, where nothing more comes until the client has its answer.
+        came = stream.came if isinstance(stream, _WholeBody) else 0
+        left = min(left, (request.content_length or 0) - came)
     with suppress(OSError, ApiError):
         while left > 0 and time.monotonic() < deadline:
-            read = len(stream.read(65_536))
+            read = len(stream.read(min(left, 65_536)))
             if not read:
                 return
             left -= read

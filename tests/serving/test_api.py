@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -418,6 +419,39 @@ def test_a_body_that_ends_too_early_is_said_so(server):
             said = b"".join(iter(lambda: connection.recv(100_000), b""))
         assert b" 400 " in said.splitlines()[0]
         assert b"100 bytes came of the 5,000 that were announced" in said
+
+
+@pytest.fixture(scope="module")
+def werkzeug_s_own(toy):
+    """The port of the same application under the server that Flask brings, whose requests have no end of their own."""
+    from werkzeug.serving import make_server
+
+    own = make_server("127.0.0.1", 0, create_app(ServingSettings(hosts="127.0.0.1"), toy), threaded=True)
+    thread = threading.Thread(target=own.serve_forever)
+    thread.start()
+    yield own.server_port
+    own.shutdown()
+    thread.join()
+    own.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status"),
+    [
+        ("/api/v1/predict", "text/plain", b"415"),
+        ("/api/v1/predict?what=1", "image/png", b"400"),
+        ("/nowhere", "image/png", b"404"),
+        ("/healthz", "image/png", b"405"),
+        # Of this one the body has been read by then.
+        ("/api/v1/predict", "image/png", b"422"),
+    ],
+)
+def test_a_refusal_comes_while_the_client_waits_for_it(werkzeug_s_own, path, kind, status):
+    body = b"x" * 1000
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", werkzeug_s_own), timeout=20) as connection:
+        connection.sendall(head.encode() + body)
+        assert connection.recv(100).split()[1] == status
 
 
 def test_no_header_says_where_the_application_begins(server):
