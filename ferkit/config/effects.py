@@ -116,8 +116,8 @@ def _of_multi_label(config: Any) -> Iterator[str]:
                 )
             if target.multi_label and entry.teacher:
                 yield (
-                    f"backbone {entry.label}: teacher cannot work with {where}, which takes every emotion that the "
-                    "ensemble gives any probability for equally right; drop the teacher or use train_on: probability."
+                    f"backbone {entry.label}: teacher cannot work with {where}, which takes every emotion that a "
+                    "teacher gives any probability for equally right; drop the teacher or use train_on: probability."
                 )
 
 
