@@ -61,11 +61,12 @@ class _PlainDecoder(PpmPlainDecoder):
         file: Any = self.fd
         maximum, left, parts = self.args[-1], _count(self), []
         table = _table(self, maximum, maximum)
-        for values in _numbers(file):
+        for some in _numbers(file):
+            values = some[:left]
             if int(values.max()) > maximum:
                 raise ValueError(f"a value of {int(values.max())}, though the largest is said to be {maximum}")
-            parts.append(table[values[:left]].tobytes())
-            left -= min(left, len(values))
+            parts.append(table[values].tobytes())
+            left -= len(values)
             if not left:
                 break
         _set(self, parts)
@@ -102,9 +103,12 @@ def _numbers(file: IO[bytes]) -> Iterator[NDArray[np.int64]]:
         # What a block cuts goes on in the next one; of a comment only that there is one.
         end = len(text) if begun or not more else max(text.rfind(blank) for blank in (b" ", b"\t", b"\n", b"\r")) + 1
         rest = text[end:] + begun
+        # Behind the last pixel there may be anything, such as another picture.
+        wrong = text[:end].translate(None, _NUMBERS)
+        numbers = text[: text.index(wrong[:1])].rpartition(b" ")[0] if wrong else text[:end]
+        if numbers.strip():
+            yield np.fromstring(numbers, np.int64, sep=" ")
+        if wrong:
+            raise ValueError("pixels that are no decimal numbers")
         if len(rest) > _LONGEST_NUMBER:
             raise ValueError("pixels of too many digits")
-        if text[:end].translate(None, _NUMBERS):
-            raise ValueError("pixels that are no decimal numbers")
-        if text[:end].strip():
-            yield np.fromstring(text[:end], np.int64, sep=" ")

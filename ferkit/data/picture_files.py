@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ferkit.data.av1_size import coded_sizes
 from ferkit.data.deep_colour import has_deep_colour, spare_bits, use_lower_bits
 from ferkit.data.jpeg_scans import count_scans
+from ferkit.data.limited_process import decode_apart
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "MOST_PIXELS",
     "SUFFIXES",
     "PictureHead",
+    "decode_here",
     "decode_picture",
     "inspect_picture",
     "picture_bytes",
@@ -56,6 +58,9 @@ _MOST_TEXT = 8_000_000
 
 # What is read: Pillow knows more kinds, and some of them run other programs.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
+# How the files of AVIF and HEIC begin: boxes that name pictures, which are coded as anybody likes.
+_BOXES = b"ftyp"
 
 # Pixels that are converted at a time.
 _STRIP = 1_000_000
@@ -151,6 +156,9 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     transparent parts white, as on a page. A JPEG that lacks nothing but its end marker is read, with a warning in the
     log.
 
+    What an AVIF or a HEIC takes is not bounded by the size that its head says: they are decoded in a process of their
+    own, which may take what a picture of that size needs (`ferkit.data.limited_process`).
+
     Parameters
     ----------
     content
@@ -169,10 +177,17 @@ def decode_picture(content: bytes, name: str, most_pixels: int = MOST_PIXELS) ->
     TooLargeError
         If it has more pixels, or longer sides, than allowed.
     TooCostlyError
-        If it is a JPEG of more scans than any picture needs, or an AVIF of which more is decoded than it says.
+        If it is a JPEG of more scans than any picture needs, or an AVIF or a HEIC that takes more than it should.
     DataError
         If it is no picture, or is cut short.
     """
+    if content[4:8] != _BOXES:
+        return decode_here(content, name, most_pixels)
+    return decode_apart(content, name, inspect_picture(content, name, most_pixels).pixels)
+
+
+def decode_here(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
+    """As `decode_picture`, whatever it takes: for a process that has limits."""
     with _opened(content, name, most_pixels) as picture:
         is_deep = has_deep_colour(picture)
         loaded = _loaded(picture, content, name)

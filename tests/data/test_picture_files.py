@@ -1,5 +1,6 @@
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 
@@ -9,13 +10,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pillow_heif import register_heif_opener
 
+from ferkit.data import limited_process
 from ferkit.data.av1_size import coded_sizes
 from ferkit.data.folder_search import find_files
 from ferkit.data.jpeg_scans import count_scans
+from ferkit.data.limited_process import limits_of
 from ferkit.data.picture_files import (
     FORMATS,
     SUFFIXES,
     PictureHead,
+    decode_here,
     decode_picture,
     inspect_picture,
     read_picture,
@@ -167,24 +171,17 @@ def netpbm(magic, values, maximum):
 
 @pytest.mark.parametrize("magic", [b"P2", b"P3", b"P5", b"P6"])
 @pytest.mark.parametrize("maximum", [1, 100, 255, 1000, 4095, 65535])
-def test_netpbm_has_the_pixels_that_pillow_reads(magic, maximum):
+def test_netpbm_has_the_pixels_that_pillow_reads(magic, maximum, monkeypatch):
     from PIL import PpmImagePlugin
 
     shape = (300, 400, 3) if magic in (b"P3", b"P6") else (300, 400)
     values = np.random.default_rng(0).integers(0, maximum + 1, shape)
     content = netpbm(magic, values, maximum)
     register_readers()
-    ours = Image.open(BytesIO(content))
-    name = ours.tile[0].codec_name
-    own = {"ppm": PpmImagePlugin.PpmDecoder, "ppm_plain": PpmImagePlugin.PpmPlainDecoder, "raw": None}[name]
-    got, used = np.asarray(ours), Image.DECODERS.get(name)
-    try:
-        Image.DECODERS[name] = own
-        theirs = np.asarray(Image.open(BytesIO(content))) if own else got
-    finally:
-        Image.DECODERS[name] = used
-    assert used is not own or not own
-    np.testing.assert_array_equal(got, theirs)
+    got = np.asarray(Image.open(BytesIO(content)))
+    monkeypatch.setitem(Image.DECODERS, "ppm", PpmImagePlugin.PpmDecoder)
+    monkeypatch.setitem(Image.DECODERS, "ppm_plain", PpmImagePlugin.PpmPlainDecoder)
+    np.testing.assert_array_equal(got, np.asarray(Image.open(BytesIO(content))))
     scale = 255 if magic in (b"P3", b"P6") or maximum < 256 else 65_535
     np.testing.assert_array_equal(got, np.rint(values / maximum * scale))
 
@@ -193,7 +190,8 @@ def test_netpbm_has_the_pixels_that_pillow_reads(magic, maximum):
     ("damage", "reason"),
     [
         (lambda text: text[:-2000], "not enough image data"),
-        (lambda text: text + b"x", None),
+        (lambda text: text + b" x 101", None),
+        (lambda text: text + b" 101" + b"9" * 500_000, None),
         (lambda text: text.replace(b" 7 ", b" -7 ", 1), "pixels that are no decimal numbers"),
         (lambda text: text.replace(b" 7 ", b" 101 ", 1), "a value of 101, though the largest is said to be 100"),
         (lambda text: text.replace(b" 7 ", b" 99999999999999999999999 ", 1), "though the largest is said to be 100"),
@@ -422,6 +420,45 @@ def test_an_avif_of_which_more_is_decoded_than_it_says_is_refused():
         broken = bytearray(honest)
         broken[int(rng.integers(len(broken)))] = int(rng.integers(256))
         coded_sizes(bytes(broken[: int(rng.integers(len(broken)))]))
+
+
+def test_what_an_avif_or_a_heic_takes_is_bounded_by_its_size(monkeypatch):
+    small = {kind: encoded(Image.fromarray(pattern(400, 300)), kind) for kind in ("AVIF", "HEIF")}
+    for content in small.values():
+        np.testing.assert_array_equal(decode_picture(content, "x"), decode_here(content, "x"))
+    for kind, content in small.items():
+        large = encoded(Image.new("RGB", (3000, 3000)), kind)
+        with monkeypatch.context() as less:
+            less.setattr(limited_process, "BASE_MEMORY", 1_000_000)
+            less.setattr(limited_process, "_MEMORY_OF_PIXEL", 0)
+            with pytest.raises(DataError, match=r"^x: "):
+                decode_picture(large, "x")
+        with monkeypatch.context() as less:
+            less.setattr(limited_process, "_SECONDS", 0.01)
+            less.setattr(limited_process, "_SECONDS_OF_PIXEL", 0.0)
+            with pytest.raises(TooCostlyError, match=r"x: takes far more time than .* \(0\.0 s of a processor\)"):
+                decode_picture(large, "x")
+        assert decode_picture(content, "x").shape == (300, 400, 3)
+
+
+def test_a_picture_that_becomes_larger_than_its_head_says_is_refused():
+    content = encoded(Image.fromarray(pattern(400, 300)), "HEIF")
+    with pytest.raises(DataError, match=r"x: not a whole picture \(it is larger than its head says"):
+        limited_process.LimitedProcess("ferkit.data.decoding_process").ask(
+            {**limits_of(120_000), "name": "x"}, content, most_answer=300_000
+        )
+    assert decode_picture(content, "x").shape == (300, 400, 3)
+
+
+def test_pictures_are_decoded_apart_side_by_side(monkeypatch):
+    contents = [encoded(Image.fromarray(pattern(40 + index, 30)), "HEIF") for index in range(12)]
+    with ThreadPoolExecutor(3) as pool:
+        pictures = list(pool.map(decode_picture, contents, map(str, range(12))))
+    assert [picture.shape for picture in pictures] == [(30, 40 + index, 3) for index in range(12)]
+    assert limited_process._idle.qsize() <= 4
+    monkeypatch.setattr(limited_process, "LimitedProcess", None)
+    # Nothing is started for what its size bounds.
+    decoded(Image.fromarray(pattern()), "JPEG")
 
 
 def test_texts_of_a_png_are_bounded():

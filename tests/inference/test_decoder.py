@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferkit.data import limited_process
+from ferkit.data.limited_process import limits_of
 from ferkit.data.picture_files import PictureHead, decode_picture
 from ferkit.detection.loading import load_detector
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
-from ferkit.inference import decoder as decoding
-from ferkit.inference.decoder import Decoder, _task
+from ferkit.inference.decoder import Decoder
 from ferkit.inference.predictor import find_faces
 from tests.detection.test_detection import drawn_faces, scene
 
@@ -80,9 +81,9 @@ def test_a_picture_that_lies_about_its_size_has_the_memory_of_what_it_says(decod
     head = decoder.inspect(content, "x", 16_000**2)
     assert (head.width, head.height) == (100, 100)
     before = most_memory(decoder)
-    task = {**_task("find", "x", head), "most_pixels": 16_000**2, "detector_seconds": 5}
+    task = {**limits_of(head.pixels), "task": "find", "name": "x", "most_pixels": 16_000**2, "detector_seconds": 5}
     with pytest.raises(DataError, match=r"^x: "):
-        decoder._ask({**task, "detect": False, "most_faces": 1}, content, lambda: False)
+        decoder.ask({**task, "detect": False, "most_faces": 1}, content, lambda: False)
     assert most_memory(decoder) - before < 70_000_000
 
 
@@ -97,7 +98,7 @@ def test_what_takes_too_much_memory_is_refused_and_the_process_stays(decoder):
     content, process = encoded(np.zeros((5000, 5000), np.uint8)), decoder.process
     # As if the head had said so.
     with pytest.raises(TooCostlyError, match="x: takes far more memory than a picture of its size"):
-        decoder._ask(
+        decoder.ask(
             {"task": "find", "name": "x", "most_pixels": MOST, "memory": 1_000_000, "seconds": 5, "detector_seconds": 5}
             | {"detect": False, "most_faces": 1},
             content,
@@ -118,8 +119,8 @@ def test_a_netpbm_of_a_megapixel_in_16_bits_has_time_enough(decoder, text):
 
 def test_what_takes_too_long_is_ended(decoder, monkeypatch):
     content, process = encoded(np.zeros((5000, 5000, 3), np.uint8)), decoder.process
-    monkeypatch.setattr(decoding, "_SECONDS", 0.05)
-    monkeypatch.setattr(decoding, "_SECONDS_OF_PIXEL", 0.0)
+    monkeypatch.setattr(limited_process, "_SECONDS", 0.05)
+    monkeypatch.setattr(limited_process, "_SECONDS_OF_PIXEL", 0.0)
     with pytest.raises(TooCostlyError, match=r"x: takes far more time than .* \(0\.1 s of a processor\)"):
         found(decoder, content)
     monkeypatch.undo()
@@ -129,7 +130,7 @@ def test_what_takes_too_long_is_ended(decoder, monkeypatch):
 
 def test_what_nobody_waits_for_is_ended(decoder, monkeypatch):
     content, process = encoded(np.zeros((5000, 5000, 3), np.uint8)), decoder.process
-    monkeypatch.setattr(decoding, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(limited_process, "_LOOK_SECONDS", 0.01)
     with pytest.raises(CancelledError):
         decoder.find(content, "x", PictureHead(5000, 5000), most_faces=1, gone=lambda: True)
     assert decoder.process != process
