@@ -93,7 +93,10 @@ def test_what_cannot_be_reached_now_is_left_for_later(tmp_path):
     assert records(workspace) == ["later.json"]
 
 
-def test_a_run_elsewhere_is_closed_when_zenml_has_an_end_of_it(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("by", ["ZenML", "the cluster"])
+def test_a_run_elsewhere_is_closed_when_zenml_has_an_end_of_it_or_its_cluster_lost_it(
+    by, tmp_path, monkeypatch, capsys
+):
     workspace = Workspace(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")
     client = mlflow.MlflowClient(workspace.tracking_uri)
     place = client.create_experiment("ferkit", artifact_location=(tmp_path / "files").as_uri())
@@ -104,13 +107,21 @@ def test_a_run_elsewhere_is_closed_when_zenml_has_an_end_of_it(tmp_path, monkeyp
     client.set_terminated(done, "FINISHED")
     with pytest.raises(RuntimeError), open_run(workspace, "cluster", "ferkit", elsewhere=True):
         raise RuntimeError
-    left = [uuid4()]
+    left, lost = [uuid4()], []
     monkeypatch.setattr("ferkit.cli.state.open_runs._open_in_zenml", lambda _name: left)
+    monkeypatch.setattr("ferkit.cli.state.open_runs._is_lost", lambda run: run in lost)
+    ended = []
+    monkeypatch.setattr("ferkit.orchestrators.ray.final_states.finish", ended.append)
     close_abandoned(workspace)
     assert records(workspace) == ["cluster.json"]
-    left.clear()
+    assert not ended
+    if by == "the cluster":
+        lost += left
+    else:
+        left.clear()
     close_abandoned(workspace)
     assert not records(workspace)
     assert "run cluster was cut off" in capsys.readouterr().err
+    assert ended == lost
     states = [client.get_run(run).info.status for run in (parent, child, done, other)]
     assert states == ["KILLED", "KILLED", "FINISHED", "RUNNING"]

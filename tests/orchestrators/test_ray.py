@@ -4,16 +4,19 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from uuid import uuid4
 
 import mlflow
 import pytest
 import yaml
 from zenml.config import ResourceSettings
 
+from ferkit.orchestrators.ray.liveness import HEAD, is_lost
 from ferkit.orchestrators.ray.requests import options, request, unmet
 from tests.toys.ray import ROOT, toy_cluster
 from tests.toys.services import CLEAN, s3_server, wait_for
@@ -48,6 +51,15 @@ def test_what_no_node_has_is_named_with_what_they_have():
         "step train asks for 4 CPU, 1 GPU, which no node of the Ray cluster has: "
         "a has 4 CPU, 0 GPU, 8.0 GB of memory; b has 2 CPU, 1 GPU, 4.0 GB of memory."
     )
+
+
+def test_a_head_that_refuses_to_talk_has_lost_its_runs_and_one_that_is_silent_may_have_not():
+    run = uuid4()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+    assert is_lost(run, {HEAD: f"{host}:{port}"})
+    for unknown in ({}, {HEAD: "nowhere.invalid:6379"}, {HEAD: "6379"}):
+        assert not is_lost(run, unknown)
 
 
 def test_steps_run_at_the_same_time_each_where_it_finds_what_it_needs(cluster):
@@ -179,6 +191,10 @@ def test_a_run_comes_to_its_end_without_whoever_submitted_it(cluster):
 def test_an_interruption_stops_the_steps(cluster):
     process = cluster.start("long", seconds=100)
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
+    run, head = cluster.handed_over()
+    assert not is_lost(run, {HEAD: head})
+    # The head of another cluster, or of this one after it was started anew, knows no such run.
+    assert is_lost(uuid4(), {HEAD: head})
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
     assert process.returncode != 0

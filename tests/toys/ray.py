@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from uuid import UUID
 
 from tests.toys.services import CLEAN, mlflow_server, zenml_server
 
@@ -81,6 +82,18 @@ class ToyCluster:
             env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
+
+    def handed_over(self) -> tuple[UUID, str]:
+        """The latest run, and where its head is by what ZenML keeps with it."""
+        stored = next((self.folder / "server").rglob("zenml.db"))
+        with closing(sqlite3.connect(stored)) as database:
+            [run] = database.execute("SELECT id FROM pipeline_run ORDER BY created DESC LIMIT 1").fetchone()
+            [head] = database.execute(
+                "SELECT value FROM run_metadata JOIN run_metadata_resource ON run_metadata_id = run_metadata.id "
+                "WHERE key = 'ray_head' AND resource_id = ?",
+                (run,),
+            ).fetchone()
+        return UUID(run), json.loads(head)
 
     def statuses(self) -> tuple[str, dict[str, list[str]]]:
         """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""

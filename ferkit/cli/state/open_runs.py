@@ -94,8 +94,8 @@ def close_abandoned(workspace: Workspace) -> None:
     """End the runs that a process of this machine began and did not end, in ZenML as failed and in MLflow as killed.
 
     What cannot be reached now is left for the next time. Runs of living processes and of other machines are left alone,
-    and so are those whose steps run elsewhere until ZenML has an end of them; a step that was killed there leaves a run
-    in MLflow behind.
+    and so are those whose steps run elsewhere until ZenML has an end of them, or their Ray cluster is gone or knows
+    nothing of them; a step that was killed there leaves a run in MLflow behind.
     """
     for each in _abandoned(workspace.root / _FOLDER):
         with each.lock:
@@ -145,7 +145,7 @@ def _close(record: _Record, workspace: Workspace) -> bool:
     workspace.require_zenml()
     require_store("MLflow", record.tracking_uri, verify=workspace.mlflow_verify)
     left = _open_in_zenml(record.run)
-    if left and record.elsewhere:
+    if record.elsewhere and not all(_is_lost(run) for run in left):
         raise _GoesOnError
     for run in left:
         from ferkit.orchestrators.ray.final_states import finish
@@ -158,6 +158,15 @@ def _open_in_zenml(name: str) -> list[UUID]:
     from zenml.client import Client
 
     return [run.id for run in Client().list_pipeline_runs(name=name).items if not run.status.is_finished]
+
+
+def _is_lost(run: UUID) -> bool:
+    """Whether nobody elsewhere will see the run to its end."""
+    from zenml.client import Client
+
+    from ferkit.orchestrators.ray.liveness import is_lost
+
+    return is_lost(run, Client().get_pipeline_run(run).run_metadata)
 
 
 def _close_in_mlflow(record: _Record) -> bool:

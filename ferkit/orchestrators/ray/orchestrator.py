@@ -14,6 +14,7 @@ from zenml.orchestrators.exceptions import PipelineSubmissionError
 from zenml.utils.source_utils import get_source_root
 
 from ferkit.orchestrators.ray.final_states import finish
+from ferkit.orchestrators.ray.liveness import HEAD
 from ferkit.orchestrators.ray.requests import options, request, unmet
 from ferkit.orchestrators.ray.supervisor import PlannedStep, Supervisor
 from ferkit.orchestrators.ray.worker import RUN_ID, PassingError
@@ -54,7 +55,7 @@ class RayOrchestrator(BaseOrchestrator):
         actor = Supervisor.options(name=str(run.id), namespace="ferkit", **place)  # type: ignore[attr-defined]
         supervisor = actor.remote(run.id, str(snapshot.id), plan, self.config.loggers, fail_fast=fail_fast)
         work = supervisor.run.remote()
-        return SubmissionResult(lambda: _wait(supervisor, work, run.id))
+        return SubmissionResult(lambda: _wait(supervisor, work, run.id), self._place())
 
     def _connect(self) -> None:
         """Join the cluster, unless this process has."""
@@ -68,6 +69,13 @@ class RayOrchestrator(BaseOrchestrator):
                 f"no Ray cluster at {self.config.address!r} ({str(error).splitlines()[0]}): start one with `ray start "
                 "--head`, or name its address in the stack."
             ) from None
+
+    def _place(self) -> dict[str, Any]:
+        """What is kept with a run, so that it can be told later whether its supervisor is gone."""
+        # Ray's client talks to the head from elsewhere, and does not say where it is.
+        if str(self.config.address).startswith("ray://"):
+            return {}
+        return {HEAD: ray.get_runtime_context().gcs_address}
 
     def _plan(self, snapshot: Any, environments: dict[str, dict[str, str]], run_id: str) -> dict[str, PlannedStep]:
         config: Any = self.config
