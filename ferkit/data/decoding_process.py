@@ -37,12 +37,12 @@ def prepare() -> None:
     """Have all readers at hand: what a picture needs is counted from then on."""
     from PIL import AvifImagePlugin
 
-    register_readers()
-    # Each thread of a decoder takes memory, and pictures are decoded side by side.
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     # They are meant for the process that asks, which lets its work end and then closes the socket.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    register_readers()
+    # Each thread of a decoder takes memory, and pictures are decoded side by side.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def serve(descriptor: int, work: Work) -> None:
