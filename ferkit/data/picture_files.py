@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.data.av1_size import coded_sizes
-from ferkit.data.deep_colour import has_deep_colour, spare_bits, use_lower_bits
-from ferkit.data.jpeg_scans import count_scans
+from ferkit.data.formats.av1_size import coded_sizes
+from ferkit.data.formats.deep_colour import has_deep_colour, spare_bits, use_lower_bits
+from ferkit.data.formats.jpeg_scans import count_scans
 from ferkit.data.limited_process import decode_apart
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 
@@ -242,7 +242,7 @@ def register_readers() -> None:
     from PIL import Image, PngImagePlugin
     from pillow_heif import register_heif_opener
 
-    from ferkit.data.netpbm import register_netpbm_decoders
+    from ferkit.data.formats.netpbm import register_netpbm_decoders
 
     Image.init()
     PngImagePlugin.MAX_TEXT_MEMORY = _MOST_TEXT

@@ -11,9 +11,9 @@ from PIL.PngImagePlugin import PngInfo
 from pillow_heif import register_heif_opener
 
 from ferkit.data import limited_process
-from ferkit.data.av1_size import coded_sizes
 from ferkit.data.folder_search import find_files
-from ferkit.data.jpeg_scans import count_scans
+from ferkit.data.formats.av1_size import coded_sizes
+from ferkit.data.formats.jpeg_scans import count_scans
 from ferkit.data.limited_process import limits_of
 from ferkit.data.picture_files import (
     FORMATS,
