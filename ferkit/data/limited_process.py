@@ -170,7 +170,7 @@ def _received(connection: Connection, count: int, most: int) -> NDArray[np.uint8
     data = np.empty(count, np.uint8)
     came = 0
     while came < count:
-        came += (read := os.readv(connection.fileno(), [data[came:]]))
+        came += (read := os.readv(connection.fileno(), [data[came:].data]))
         if not read:
             raise EOFError
     return data
