@@ -9,6 +9,7 @@ from zenml.config import ResourceSettings
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import ResourceRequest, RunConfig, Training
 from ferkit.data.targets import TargetSettings
+from ferkit.promotion.settings import RegistrySettings
 from ferkit.registry.client import registry_key
 from ferkit.standalone.import_member import MemberImport
 from steps.drop_non_faces import drop_non_faces
@@ -23,6 +24,7 @@ from steps.register import promote, register
 from steps.report import report
 from steps.teach import distil, read_teacher, teach
 from steps.validate import validate
+from steps.whole_config import as_extra
 
 __all__ = ["train"]
 
@@ -72,8 +74,9 @@ def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = 
                 evaluations[target.name].append(judgement)
     everything = [each for of_target in evaluations.values() for each in of_target]
     if config.registry.register_:
-        registered = _with(register, need.register_)(
-            config=config,
+        singles = RegistrySettings(singles=config.registry.singles)
+        registered = _with(register.with_options(extra=as_extra(config)), need.register_)(
+            config=config.unnamed().model_copy(update={"registry": singles}),
             models=models,
             ensembles=ensembles,
             evaluations=everything,
@@ -82,9 +85,16 @@ def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = 
             registry=registry_key(),
         )
         if config.registry.promote:
-            _with(promote, need.promote)(registered=registered, config=config, ingested=ingested)
-    _with(report, need.report)(
-        config=config,
+            _with(promote, need.promote)(
+                registered=registered,
+                ingested=ingested,
+                gate=config.registry.gate,
+                evaluation=config.evaluation,
+                selection=config.selection,
+                seed=config.seed,
+            )
+    _with(report.with_options(extra=as_extra(config)), need.report)(
+        config=config.unnamed(),
         ingested=ingested,
         validated=validated,
         cleaned=faces,

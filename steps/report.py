@@ -16,6 +16,7 @@ from materializers.reports import ReportMaterializer
 from materializers.tables import TableMaterializer
 from steps import tracking
 from steps.caching import code_of
+from steps.whole_config import whole_config
 
 __all__ = ["report"]
 
@@ -38,10 +39,9 @@ def report(
     ensembles: list[Ensemble],
     evaluations: list[Evaluation],
 ) -> tuple[Annotated[Report, "report"], Annotated[pd.DataFrame, "results"]]:
-    """Write the report, and the table of every model that it is about."""
+    """Write the report, and the table of every model that it is about; `config` is without the names of the run."""
     trained = [("+".join(each.names), each.label) for each in config.trained()]
     content = ReportContent(
-        name=config.name,
         config=config.to_yaml(),
         seed=config.seed,
         data_hash=ingested.content_hash(),
@@ -60,5 +60,5 @@ def report(
         selection=config.selection,
     )
     written = build_report(content)
-    tracking.log_report(written, config)
+    tracking.log_report(written, whole_config())
     return written, pd.concat([each.to_table() for each in evaluations], ignore_index=True)

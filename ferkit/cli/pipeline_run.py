@@ -118,7 +118,7 @@ def experiment_settings(config: RunConfig, fingerprint: str, workspace: Workspac
     return {
         "experiment_name": config.experiment,
         "tags": {
-            "ferkit.config.run_config": config.name,
+            "ferkit.config": config.name,
             "ferkit.config_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
             "ferkit.data_hash": fingerprint[:16],
             "ferkit.git_commit": git_commit() or "unknown",

@@ -306,6 +306,13 @@ class RunConfig(Settings):
         # One bit less than the word has, so that what is counted up from it is a seed, too.
         return int(np.random.SeedSequence([self.seed, *words]).generate_state(1)[0] >> 1)
 
+    def unnamed(self) -> Self:
+        """The same run without what changes nothing that it makes: its name, its experiment, what steps ask for."""
+        backbones = tuple(entry.model_copy(update={"resources": None}) for entry in self.backbones)
+        experiment = type(self).model_fields["experiment"].default
+        standard = {"name": "run", "experiment": experiment, "resources": Resources()}
+        return self.model_copy(update={**standard, "backbones": backbones})
+
     def to_yaml(self) -> str:
         """The configuration with every default written out."""
         return write_yaml(self.model_dump(mode="json", by_alias=True))

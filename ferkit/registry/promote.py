@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 
 from ferkit.bundles.bundle import Bundle
-from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
 from ferkit.evaluation.evaluate import EvaluationSettings
 from ferkit.models.selection import NO_DUPLICATES, SelectionSettings
@@ -211,15 +210,17 @@ def _pass_on_challenger(promoted: RegisteredModel) -> None:
         registry_client().delete_registered_model_alias(promoted.name, CHALLENGER)
 
 
-def promote_run(registered: pd.DataFrame, config: RunConfig, faces: FaceDataset) -> pd.DataFrame:
-    """Ask the gate about the ensemble that a run registered, and promote it if it passes.
+def promote_run(registered: pd.DataFrame, pictures: Pictures, gate: GateSettings) -> pd.DataFrame:
+    """Put the ensemble that a run registered before the gate, and promote it if it passes.
 
     Parameters
     ----------
     registered
         As `ferkit.registry.register.register_run` returns it.
-    faces
-        The data as it was read.
+    pictures
+        The data as it was read, and how models are judged on it.
+    gate
+        What a champion has to reach.
 
     Returns
     -------
@@ -233,8 +234,7 @@ def promote_run(registered: pd.DataFrame, config: RunConfig, faces: FaceDataset)
         return pd.DataFrame({"passed": pd.Series(dtype=bool), "reason": pd.Series(dtype=str)})
     with tempfile.TemporaryDirectory() as scratch:
         challenger = find_challenger(REGISTERED_NAME, version, Path(scratch))
-        pictures = Pictures(faces, config.evaluation, config.seed, config.selection)
-        outcome = promote(challenger, pictures, config.registry.gate, Path(scratch))
+        outcome = promote(challenger, pictures, gate, Path(scratch))
     result = "is the champion now" if outcome.entry else "is refused and stays challenger"
     _LOG.info("%s version %s %s: %s", REGISTERED_NAME, version, result, " ".join(outcome.verdict.reasons))
     return outcome.verdict.table()

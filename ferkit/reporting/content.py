@@ -22,10 +22,8 @@ class ReportContent:
 
     Attributes
     ----------
-    name
-        Of the run.
     config
-        Its configuration as YAML.
+        The configuration of the run as YAML.
     seed
         Of everything random.
     data_hash
@@ -58,7 +56,6 @@ class ReportContent:
         Which pictures of PublicTest chose.
     """
 
-    name: str
     config: str
     seed: int
     data_hash: str

@@ -125,9 +125,9 @@ class Document:
 
     def to_markdown(self) -> str:
         """GitHub's Markdown; pictures are files in ``figures/``."""
-        lines = [f"# {_escape(self.title)}", ""]
+        lines = [f"# {escape_markdown(self.title)}", ""]
         for text in self.lead:
-            lines += [_escape(text), ""]
+            lines += [escape_markdown(text), ""]
         for section in self.sections:
             lines += _markdown(section, 2)
         return "\n".join(lines)
@@ -147,16 +147,16 @@ def _blocks(sections: tuple[Section, ...]) -> Iterator[Block]:
         yield from _blocks(section.sections)
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     plain = _MARKDOWN_SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
     return plain.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _markdown(section: Section, level: int) -> list[str]:
-    lines = [f"{'#' * level} {_escape(section.title)}", ""]
+    lines = [f"{'#' * level} {escape_markdown(section.title)}", ""]
     for block in section.blocks:
         if isinstance(block, Text):
-            lines += [_escape(block.text)]
+            lines += [escape_markdown(block.text)]
         elif isinstance(block, Code):
             # A fence longer than any in the text cannot be closed by it.
             fence = "```"
@@ -164,7 +164,7 @@ def _markdown(section: Section, level: int) -> list[str]:
                 fence += "`"
             lines += [f"{fence}{block.language}", block.text.rstrip("\n"), fence]
         elif isinstance(block, Picture):
-            lines += [f"![{_escape(block.caption)}](figures/{block.name})"]
+            lines += [f"![{escape_markdown(block.caption)}](figures/{block.name})"]
         else:
             lines += _markdown_table(block)
         lines += [""]
@@ -174,11 +174,11 @@ def _markdown(section: Section, level: int) -> list[str]:
 
 
 def _markdown_table(table: Table) -> list[str]:
-    lines = [_escape(table.caption), ""] if table.caption else []
-    lines += [f"| {' | '.join(map(_escape, table.header))} |", f"|{'---|' * len(table.header)}"]
+    lines = [escape_markdown(table.caption), ""] if table.caption else []
+    lines += [f"| {' | '.join(map(escape_markdown, table.header))} |", f"|{'---|' * len(table.header)}"]
     for index, row in enumerate(table.rows):
         mark = "**" if index in table.strong else ""
-        lines += [f"| {' | '.join(f'{mark}{_escape(cell)}{mark}' if cell else '' for cell in row)} |"]
+        lines += [f"| {' | '.join(f'{mark}{escape_markdown(cell)}{mark}' if cell else '' for cell in row)} |"]
     return lines
 
 

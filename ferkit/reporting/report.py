@@ -1,6 +1,7 @@
 """The report of a run: the data before and after each step, every model's numbers, the figures."""
 
-from dataclasses import dataclass
+import html
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -8,11 +9,13 @@ from ferkit.data.labels import Target
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.reporting import plots
 from ferkit.reporting.content import ReportContent
-from ferkit.reporting.document import Code, Document, Picture, Section, Table, Text
+from ferkit.reporting.document import Code, Document, Picture, Section, Table, Text, escape_markdown
 from ferkit.reporting.sections import balancing_section, data_section, joint_trainings, model_section
 from ferkit.reporting.tables import accuracy, percent, pictures, with_interval
 
 __all__ = ["Report", "build_report"]
+
+_TITLE = "ferkit run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +36,21 @@ class Report:
     html: str
     figures: dict[str, bytes]
 
+    def titled(self, run: str) -> "Report":
+        """The same report with the name of a run in its title: runs that differ in their names alone share a report."""
+        page = self.html
+        for tag in ("title", "h1"):
+            page = page.replace(f"<{tag}>{_TITLE}<", f"<{tag}>{_TITLE}: {html.escape(run)}<", 1)
+        text = self.markdown.replace(f"# {_TITLE}\n", f"# {_TITLE}: {escape_markdown(run)}\n", 1)
+        return replace(self, markdown=text, html=page)
+
 
 def build_report(content: ReportContent) -> Report:
     """Write the report of a run."""
     targets = list(dict.fromkeys(each.target for each in content.evaluations))
     models = (*joint_trainings(content), *(model_section(content, each) for each in content.evaluations))
     document = Document(
-        title=f"ferkit run: {content.name}",
+        title=_TITLE,
         lead=tuple(_headline(content, target) for target in targets),
         sections=(
             Section("Results", _how_to_read(content), tuple(_results(content, target) for target in targets)),

@@ -64,7 +64,6 @@ def make_content(**changes: object) -> ReportContent:
         }
     )
     fields: dict[str, object] = {
-        "name": "study_<1>",
         "config": 'name: study\nnote: "``` <script>alert(1)</script>"\n',
         "seed": 42,
         "data_hash": faces.content_hash(),
@@ -109,7 +108,7 @@ def content() -> ReportContent:
 
 @pytest.fixture(scope="module")
 def report(content: ReportContent) -> Report:
-    return build_report(content)
+    return build_report(content).titled("study_<1>")
 
 
 class Page(HTMLParser):

@@ -46,7 +46,8 @@ def report(
 def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
     """Write the report of a ZenML run to `folder`; the folder, and the results as a table."""
     outputs = run.steps["report"].outputs
-    written: Report = outputs["report"][0].load()
+    stored: Report = outputs["report"][0].load()
+    written = stored.titled(run.name)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name, content in written.figures.items():
         (folder / "figures" / name).write_bytes(content)
