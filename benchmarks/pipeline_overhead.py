@@ -19,56 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 DIRECT = """
 import sys, tempfile
 from pathlib import Path
-from ferkit.preparation.balancing import oversample
-from ferkit.preparation.cleaning import drop_non_faces
 from ferkit.config.loading import load_config
-from ferkit.models.ensemble import combine, selection_ensemble
-from ferkit.evaluation.evaluate import evaluate
-from ferkit.sources import load
-from ferkit.training.distillation import distil
-from ferkit.training.member import train_member
-from ferkit.training.teacher import teach
 from ferkit.preparation.validation import validate
+from ferkit.standalone.members import read_data
+from ferkit.standalone.run import train_run
 
 config = load_config(Path(sys.argv[1]), sys.argv[2:])
-tta = config.prediction
-ingested = load(config.data)
-faces = drop_non_faces(validate(ingested, config.validation).faces, config.cleaning).faces
-balanced = {target.name: oversample(faces, target, config.balancing, config.seed) for target in config.targets}
-models = {target.name: [] for target in config.targets}
-said = {target.name: {"PublicTest": {}, "PrivateTest": {}} for target in config.targets}
-
-
-def train(training, learned):
-    member = train_member(
-        faces, {name: learned[name] for name in training.names}, training.targets, training.entry.backbone,
-        config.training_of(training.entry), config.seed_of(training),
-        workspace=Path(tempfile.mkdtemp()), selection=config.selection,
-    )
-    for target in training.targets:
-        model = member.models[target.name]
-        both = [model.predict_split(faces, target, split, tta) for split in ("PublicTest", "PrivateTest")]
-        evaluate(training.label, both, ingested, target, config.evaluation, config.seed)
-        if training.entry.teacher is None:
-            models[target.name].append(model)
-            for each in both:
-                said[target.name][each.split][training.label] = each
-
-
-for training in config.trained():
-    if training.entry.teacher is None:
-        train(training, balanced)
-lessons = {}
-for target in config.targets:
-    votes = selection_ensemble(said[target.name]["PublicTest"], faces, target, config.selection, config.ensemble)
-    together = [combine(each, votes) for each in said[target.name].values()]
-    evaluate("ensemble", together, ingested, target, config.evaluation, config.seed)
-    if config.students(target.name):
-        teacher = teach(models[target.name], votes, balanced[target.name], tta)
-        lessons[target.name] = distil(balanced[target.name], teacher, config.distillation)
-for training in config.trained():
-    if training.entry.teacher is not None:
-        train(training, lessons)
+data = read_data(config)
+validate(data.ingested, config.validation)
+with tempfile.TemporaryDirectory() as folder:
+    train_run(config, data, Path(folder))
 """
 
 

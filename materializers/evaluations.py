@@ -1,10 +1,12 @@
 """How `Ensemble` and `Evaluation` are stored: JSON and arrays, with the figures that a person asks for first."""
 
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.metadata.metadata_types import MetadataType
 
+from ferkit.data.labels import Target
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.evaluation.metrics import Scores
 from ferkit.models.ensemble import Ensemble
@@ -12,7 +14,7 @@ from ferkit.models.predictions import Predictions
 from ferkit.reporting import plots
 from materializers.store import StoreMaterializer
 
-__all__ = ["EnsembleMaterializer", "EvaluationMaterializer"]
+__all__ = ["EnsembleMaterializer", "EvaluationsMaterializer"]
 
 
 class EnsembleMaterializer(StoreMaterializer):
@@ -45,48 +47,64 @@ class EnsembleMaterializer(StoreMaterializer):
         return data.to_json()
 
 
-class EvaluationMaterializer(StoreMaterializer):
-    """Stores an `Evaluation`: scores as JSON, predictions and labels as .npz."""
+class EvaluationsMaterializer(StoreMaterializer):
+    """Stores an `Evaluation` of each head of a model, by target: scores as JSON, predictions and labels as .npz."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Evaluation,)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (dict,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
-    def load(self, data_type: type[Any]) -> Evaluation:  # noqa: ARG002
-        """Read scores, predictions and labels."""
-        about = self.read_json("scores.json")
-        arrays = self.read_arrays("predictions.npz")
+    def load(self, data_type: type[Any]) -> dict[Target, Evaluation]:  # noqa: ARG002
+        """Read scores, predictions and labels of each head."""
+        return {target: self._load(target) for target in self.read_json("targets.json")}
+
+    def _load(self, target: Target) -> Evaluation:
+        about = self.read_json(f"{target}-scores.json")
+        arrays = self.read_arrays(f"{target}-predictions.npz")
         predictions, labels = {}, {}
         for split in about["splits"]:
             row, probabilities = arrays[f"{split}.row"], arrays[f"{split}.probabilities"]
-            predictions[split] = Predictions(about["target"], split, row, probabilities, tuple(about["classes"]))
+            predictions[split] = Predictions(target, split, row, probabilities, tuple(about["classes"]))
             labels[split] = arrays[f"{split}.labels"]
         scores = {name: Scores.from_dict(content) for name, content in about["scores"].items()}
-        return Evaluation(about["model"], about["target"], about["protocol"], scores, predictions, labels)
+        return Evaluation(about["model"], target, about["protocol"], scores, predictions, labels)
 
-    def save(self, data: Evaluation) -> None:
-        """Write scores, predictions and labels."""
-        about = {name: getattr(data, name) for name in ("model", "target", "protocol", "classes")}
-        scores = {name: scores.to_dict() for name, scores in data.scores.items()}
-        self.write_json("scores.json", {**about, "splits": list(data.predictions), "scores": scores})
-        arrays: dict[str, Any] = {}
-        for split, each in data.predictions.items():
-            arrays |= {f"{split}.row": each.row, f"{split}.probabilities": each.probabilities}
-            arrays[f"{split}.labels"] = data.labels[split]
-        self.write_arrays("predictions.npz", arrays)
+    def save(self, data: dict[Target, Evaluation]) -> None:
+        """Write scores, predictions and labels of each head."""
+        self.write_json("targets.json", list(data))
+        for target, evaluation in data.items():
+            about = {name: getattr(evaluation, name) for name in ("model", "protocol", "classes")}
+            scores = {name: scores.to_dict() for name, scores in evaluation.scores.items()}
+            self.write_json(
+                f"{target}-scores.json", {**about, "splits": list(evaluation.predictions), "scores": scores}
+            )
+            arrays: dict[str, Any] = {}
+            for split, each in evaluation.predictions.items():
+                arrays |= {f"{split}.row": each.row, f"{split}.probabilities": each.probabilities}
+                arrays[f"{split}.labels"] = evaluation.labels[split]
+            self.write_arrays(f"{target}-predictions.npz", arrays)
 
-    def save_visualizations(self, data: Evaluation) -> dict[str, VisualizationType]:
-        """The confusion matrix on PrivateTest, and every score."""
-        title = f"{data.target}/{data.model}: PrivateTest"
-        matrix = plots.confusion_matrix(data.scores["PrivateTest"].confusion, data.classes, title)
-        return self.show({"confusion.png": matrix, "scores.csv": data.to_table().to_csv(index=False).encode()})
+    def save_visualizations(self, data: dict[Target, Evaluation]) -> dict[str, VisualizationType]:
+        """The confusion matrix on PrivateTest, and every score, of each head."""
+        shown = {}
+        for target, each in data.items():
+            title = f"{target}/{each.model}: PrivateTest"
+            shown[f"{target}-confusion.png"] = plots.confusion_matrix(
+                each.scores["PrivateTest"].confusion, each.classes, title
+            )
+            shown[f"{target}-scores.csv"] = each.to_table().to_csv(index=False).encode()
+        return self.show(shown)
 
-    def extract_metadata(self, data: Evaluation) -> dict[str, MetadataType]:
-        """Accuracy and number of pictures of each subset."""
+    def extract_metadata(self, data: dict[Target, Evaluation]) -> dict[str, MetadataType]:
+        """Accuracy and number of pictures of each subset, of each head."""
         numbers: dict[str, MetadataType] = {}
-        for subset, scores in data.scores.items():
-            numbers |= {f"accuracy, {subset}": scores.accuracy, f"pictures, {subset}": scores.count}
+        for target, each in data.items():
+            for subset, scores in each.scores.items():
+                numbers |= {
+                    f"{target}, accuracy, {subset}": scores.accuracy,
+                    f"{target}, pictures, {subset}": scores.count,
+                }
         return numbers
 
-    def compute_content_hash(self, data: Evaluation) -> str:
-        """Equal for equal scores and predictions."""
-        return data.content_hash()
+    def compute_content_hash(self, data: dict[Target, Evaluation]) -> str:
+        """Equal for equal scores and predictions of the same heads."""
+        return sha256(" ".join(each.content_hash() for each in data.values()).encode()).hexdigest()

@@ -1,16 +1,18 @@
-"""How `FaceModel` and `Predictions` are stored."""
+"""How `FaceModel` and `Predictions`, of one head or of all heads of a network, are stored."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
+from ferkit.data.labels import Target
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
 from materializers.store import StoreMaterializer
 
-__all__ = ["FaceModelMaterializer", "PredictionsMaterializer"]
+__all__ = ["FaceModelMaterializer", "HeadPredictionsMaterializer", "PredictionsMaterializer"]
 
 
 class FaceModelMaterializer(StoreMaterializer):
@@ -64,3 +66,30 @@ class PredictionsMaterializer(StoreMaterializer):
     def compute_content_hash(self, data: Predictions) -> str:
         """Equal for equal predictions."""
         return data.content_hash()
+
+
+class HeadPredictionsMaterializer(StoreMaterializer):
+    """Stores the `Predictions` of each head of one network for one split, by target, as one .npz."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (dict,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def load(self, data_type: type[Any]) -> dict[Target, Predictions]:  # noqa: ARG002
+        """Read probabilities and rows of each head."""
+        about, arrays = self.read_json("about.json"), self.read_arrays("predictions.npz")
+        return {
+            target: Predictions(target, split, arrays[f"{target}.row"], arrays[f"{target}.probabilities"])
+            for target, split in about.items()
+        }
+
+    def save(self, data: dict[Target, Predictions]) -> None:
+        """Write probabilities and rows of each head."""
+        self.write_json("about.json", {target: each.split for target, each in data.items()})
+        arrays: dict[str, Any] = {}
+        for target, each in data.items():
+            arrays |= {f"{target}.row": each.row, f"{target}.probabilities": each.probabilities}
+        self.write_arrays("predictions.npz", arrays)
+
+    def compute_content_hash(self, data: dict[Target, Predictions]) -> str:
+        """Equal for equal predictions of the same heads."""
+        return sha256(" ".join(each.content_hash() for each in data.values()).encode()).hexdigest()

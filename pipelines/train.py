@@ -1,6 +1,6 @@
-"""The pipeline: which step feeds which."""
+"""The pipeline: which step feeds which; who is trained, votes, teaches and is judged, `RunPlan` says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zenml import pipeline
@@ -8,7 +8,7 @@ from zenml.config import ResourceSettings
 
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import ResourceRequest, RunConfig, Training
-from ferkit.data.targets import TargetSettings
+from ferkit.config.run_plan import ENSEMBLE, RunPlan, TargetPlan
 from ferkit.promotion.settings import RegistrySettings
 from ferkit.registry.client import registry_key
 from ferkit.standalone.import_member import MemberImport
@@ -22,20 +22,23 @@ from steps.oversample import oversample
 from steps.predict_public import predict_public
 from steps.register import promote, register
 from steps.report import report
-from steps.teach import distil, read_teacher, teach
+from steps.teach import distil, predict_training, read_teacher, teach
 from steps.validate import validate
 from steps.whole_config import as_extra
 
 __all__ = ["train"]
 
+# What steps make, by name of the target or of the training.
+_Artifacts = Mapping[Any, Any]
+
 
 @pipeline(dynamic=False)
-def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = None) -> None:
+def train(config: RunConfig, files: NamedFiles, imported: MemberImport | None = None) -> None:
     """Data to judged models; `files` stands for what the files hold that `config` names.
 
-    With `adoption` the networks are read from a run folder in place of being trained.
+    With `imported` the networks are read from a run folder in place of being trained.
     """
-    need = config.resources
+    need, plan = config.resources, RunPlan.of(config)
     ingested = _with(ingest, need.ingest)(settings=config.data, fingerprint=files.data)
     validated, expectations, quarantined, _docs = _with(validate, need.validate_)(
         faces=ingested, settings=config.validation
@@ -49,37 +52,28 @@ def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = 
         )
         for target in config.targets
     }
-    networks: dict[str, dict[str, Any]] = {name: {} for name in balanced}
-    models, histories, ensembles, lessons, evaluations = [], [], [], dict(balanced), {}
-    for training in config.trained():
-        if not training.entry.is_student:
-            learned = balanced if adoption else _taught_by_file(config, training, balanced, files)
-            network, history = _network(config, training, faces, learned, files, adoption)
-            models.append(network)
-            histories.append(history)
-            networks |= {name: {**networks[name], training.label: network} for name in training.names}
-    for target in config.targets:
-        votes, judged = _members(config, target, networks[target.name], faces, ingested)
-        ensembles.append(votes)
-        evaluations[target.name] = judged
-        if config.students(target.name) and not adoption:
-            lessons[target.name] = _lesson(config, target, networks[target.name], votes, balanced[target.name])
-    for training in config.trained():
-        if training.entry.is_student:
-            network, history = _network(config, training, faces, lessons, files, adoption)
-            models.append(network)
-            histories.append(history)
-            for target in training.targets:
-                _, judgement = _judge(config, target, training.label, network, faces, ingested)
-                evaluations[target.name].append(judgement)
-    everything = [each for of_target in evaluations.values() for each in of_target]
+    networks, histories, public = {}, [], {}
+
+    def add(training: Training, training_sets: _Artifacts) -> None:
+        network, history = _network(config, training, faces, training_sets, files, imported)
+        networks[training.name] = network
+        histories.append(history)
+        public[training.name] = _predict(config, training, network, faces)
+
+    for training in plan.members:
+        add(training, balanced if imported else _taught_by_file(config, training, balanced, files))
+    ensembles = {each.target.name: _ensemble(config, each, public, faces) for each in plan.targets}
+    distilled = {} if imported else _taught_by_ensembles(config, plan, networks, ensembles, faces, balanced)
+    for training in plan.students:
+        add(training, {**balanced, **distilled})
+    evaluations = _evaluations(config, plan, networks, public, ensembles, faces, ingested)
     if config.registry.register_:
         singles = RegistrySettings(singles=config.registry.singles)
         registered = _with(register.with_options(extra=as_extra(config)), need.register_)(
             config=config.unnamed().model_copy(update={"registry": singles}),
-            models=models,
-            ensembles=ensembles,
-            evaluations=everything,
+            models=list(networks.values()),
+            ensembles=list(ensembles.values()),
+            evaluations=evaluations,
             faces=faces,
             ingested=ingested,
             registry=registry_key(),
@@ -103,8 +97,8 @@ def train(config: RunConfig, files: NamedFiles, adoption: MemberImport | None = 
         manifest=manifest,
         training_sets=list(balanced.values()),
         histories=histories,
-        ensembles=ensembles,
-        evaluations=everything,
+        ensembles=list(ensembles.values()),
+        evaluations=evaluations,
     )
 
 
@@ -112,11 +106,11 @@ def _network(
     config: RunConfig,
     training: Training,
     faces: Any,
-    training_sets: dict[Any, Any],
+    training_sets: _Artifacts,
     files: NamedFiles,
-    adoption: MemberImport | None,
+    imported: MemberImport | None,
 ) -> Any:
-    """Network and history of one training, made here or adopted."""
+    """Network and history of one training, made here or imported."""
     member = _member(training.names, training.label)
     inputs = {
         "faces": faces,
@@ -127,98 +121,127 @@ def _network(
         "seed": config.seed_of(training),
         "selection": config.selection,
     }
-    if adoption:
-        place = adoption.place(training.name)
-        return _with(import_member, config.resources.ingest, member=member)(**inputs, **place, id=f"adopt_{member}")
+    if imported:
+        place = imported.place(training.name)
+        return _with(import_member, config.resources.ingest, member=member)(**inputs, **place, id=f"import_{member}")
     need = training.entry.resources or config.resources.fine_tune
     weights_hash = files.weights[training.label]
     return _with(fine_tune, need, member=member)(**inputs, weights_hash=weights_hash, id=f"fine_tune_{member}")
 
 
-def _judge(config: RunConfig, target: TargetSettings, label: str, network: Any, faces: Any, ingested: Any) -> Any:
-    """What a network says about PublicTest, and its evaluation."""
-    member = _member([target.name], label)
-    asked = {"model": network, "faces": faces, "target": target, "tta": config.prediction}
-    validation = _with(predict_public, config.resources.predict_public, member=member)(
-        **asked, id=f"predict_public_{member}"
-    )
-    evaluation = _with(evaluate, config.resources.evaluate, member=member)(
-        **asked,
-        validation=validation,
-        ingested=ingested,
-        settings=config.evaluation,
-        seed=config.seed,
-        id=f"evaluate_{member}",
-    )
-    return validation, evaluation
-
-
-def _members(
-    config: RunConfig, target: TargetSettings, networks: dict[str, Any], faces: Any, ingested: Any
-) -> tuple[Any, list[Any]]:
-    """The ensemble of a target, and the evaluations of its members and of itself."""
-    both = {
-        entry.label: _judge(config, target, entry.label, networks[entry.label], faces, ingested)
-        for entry in config.members(target.name)
-    }
-    judged = [evaluation for _, evaluation in both.values()]
-    votes = _with(ensemble, config.resources.ensemble, target=target.name)(
-        validations=[validation for validation, _ in both.values()],
-        names=list(both),
+def _predict(config: RunConfig, training: Training, network: Any, faces: Any) -> Any:
+    """The predictions of every head of a network for PublicTest."""
+    member = _member(training.names, training.label)
+    return _with(predict_public, config.resources.predict_public, member=member)(
+        model=network,
         faces=faces,
-        target=target,
+        targets=list(training.targets),
+        tta=config.prediction,
+        id=f"predict_public_{member}",
+    )
+
+
+def _ensemble(config: RunConfig, plan: TargetPlan, public: _Artifacts, faces: Any) -> Any:
+    """How the voters of a target vote."""
+    return _with(ensemble, config.resources.ensemble, target=plan.target.name)(
+        public=[public[each.name] for each in plan.voters],
+        names=[each.label for each in plan.voters],
+        faces=faces,
+        target=plan.target,
         selection=config.selection,
         settings=config.ensemble,
-        id=f"ensemble_{target.name}",
-    )
-    member = _member([target.name], "ensemble")
-    together = _with(evaluate_ensemble, config.resources.evaluate, member=member)(
-        members=judged,
-        ensemble=votes,
-        ingested=ingested,
-        target=target,
-        settings=config.evaluation,
-        seed=config.seed,
-        id=f"evaluate_{member}",
-    )
-    return votes, [*judged, together]
-
-
-def _lesson(config: RunConfig, target: TargetSettings, networks: dict[str, Any], votes: Any, training_set: Any) -> Any:
-    """The training set of a target's students."""
-    said = _with(teach, config.resources.teach, target=target.name)(
-        models=[networks[label] for label in config.ensemble.members or networks],
-        ensemble=votes,
-        training_set=training_set,
-        tta=config.prediction,
-        id=f"teach_{target.name}",
-    )
-    return _with(distil, config.resources.distil, member=target.name)(
-        training_set=training_set, teacher=said, settings=config.distillation, id=f"distil_{target.name}"
+        id=f"ensemble_{plan.target.name}",
     )
 
 
-def _taught_by_file(
-    config: RunConfig, training: Training, training_sets: dict[Any, Any], files: NamedFiles
-) -> dict[Any, Any]:
+def _evaluations(
+    config: RunConfig,
+    plan: RunPlan,
+    networks: _Artifacts,
+    public: _Artifacts,
+    ensembles: _Artifacts,
+    faces: Any,
+    ingested: Any,
+) -> list[Any]:
+    """The evaluations of every network and of every ensemble."""
+    common = {"ingested": ingested, "settings": config.evaluation, "seed": config.seed}
+    single = {}
+    for training in plan.trainings:
+        member = _member(training.names, training.label)
+        single[training.name] = _with(evaluate, config.resources.evaluate, member=member)(
+            **common,
+            model=networks[training.name],
+            public=public[training.name],
+            faces=faces,
+            targets=list(training.targets),
+            tta=config.prediction,
+            id=f"evaluate_{member}",
+        )
+    together = []
+    for each in plan.targets:
+        member = _member([each.target.name], ENSEMBLE)
+        judged = _with(evaluate_ensemble, config.resources.evaluate, member=member)(
+            **common,
+            members=[single[voter.name] for voter in each.voters],
+            ensemble=ensembles[each.target.name],
+            target=each.target,
+            id=f"evaluate_{member}",
+        )
+        together.append(judged)
+    return [*single.values(), *together]
+
+
+def _taught_by_ensembles(
+    config: RunConfig, plan: RunPlan, networks: _Artifacts, ensembles: _Artifacts, faces: Any, balanced: _Artifacts
+) -> _Artifacts:
+    """The training sets of the students, by target."""
+    predicted = {}
+    for training in plan.teachers:
+        member = _member(training.names, training.label)
+        taught = [each for each in plan.targets_of(training) if each.students and training in each.voters]
+        predicted[training.name] = _with(predict_training, config.resources.teach, member=member)(
+            model=networks[training.name],
+            faces=faces,
+            ensembles=[ensembles[each.target.name] for each in taught],
+            tta=config.prediction,
+            id=f"predict_training_{member}",
+        )
+    distilled = {}
+    for each in plan.targets:
+        name = each.target.name
+        if each.students:
+            teacher = _with(teach, config.resources.teach, target=name)(
+                predictions=[predicted[voter.name] for voter in each.voters],
+                names=[voter.label for voter in each.voters],
+                ensemble=ensembles[name],
+                training_set=balanced[name],
+                id=f"teach_{name}",
+            )
+            distilled[name] = _distilled(config, balanced[name], teacher, name)
+    return distilled
+
+
+def _taught_by_file(config: RunConfig, training: Training, balanced: _Artifacts, files: NamedFiles) -> _Artifacts:
     """The training sets by target; those of a network whose teacher's answers are stored hold them."""
-    taught = dict(training_sets)
+    taught = dict(balanced)
     for target in training.targets if training.entry.teacher_file else ():
         member = _member([target.name], training.label)
         teacher = _with(read_teacher, config.resources.teach, member=member)(
             file=str(training.entry.teacher_file),
             file_hash=files.teachers[training.label],
             target=target,
-            training_set=training_sets[target.name],
+            training_set=balanced[target.name],
             id=f"read_teacher_{member}",
         )
-        taught[target.name] = _with(distil, config.resources.distil, member=member)(
-            training_set=training_sets[target.name],
-            teacher=teacher,
-            settings=config.distillation,
-            id=f"distil_{member}",
-        )
+        taught[target.name] = _distilled(config, balanced[target.name], teacher, member)
     return taught
+
+
+def _distilled(config: RunConfig, training_set: Any, teacher: Any, member: str) -> Any:
+    """A training set with the predictions of a teacher in its labels."""
+    return _with(distil, config.resources.distil, member=member)(
+        training_set=training_set, teacher=teacher, settings=config.distillation, id=f"distil_{member}"
+    )
 
 
 def _member(targets: Sequence[str], label: str) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 from zenml import step
 
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings
 from ferkit.models.ensemble import Ensemble, EnsembleSettings, selection_ensemble
 from ferkit.models.predictions import Predictions
@@ -18,15 +19,16 @@ __all__ = ["ensemble"]
 
 @step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=EnsembleMaterializer)
 def ensemble(
-    validations: list[Predictions],
+    public: list[dict[Target, Predictions]],
     names: list[str],
     faces: FaceDataset,
     target: TargetSettings,
     selection: SelectionSettings,
     settings: EnsembleSettings,
 ) -> Annotated[Ensemble, "{target}_ensemble"]:
-    """Find the weights of the members' votes on PublicTest."""
-    found = selection_ensemble(dict(zip(names, validations, strict=True)), faces, target, selection, settings)
+    """Find the weights of the votes of the members called `names`, from their predictions for PublicTest."""
+    predictions = {name: each[target.name] for name, each in zip(names, public, strict=True)}
+    found = selection_ensemble(predictions, faces, target, selection, settings)
     with tracking.member_run(target.name, "ensemble"):
         tracking.log_ensemble(found)
     return found

@@ -1,11 +1,11 @@
 """Steps: a single model, and the ensemble, judged on PublicTest and, if the settings say so, on PrivateTest."""
 
-from dataclasses import replace
 from typing import Annotated
 
 from zenml import step
 
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings
 from ferkit.evaluation.evaluate import Evaluation, EvaluationSettings
 from ferkit.evaluation.evaluate import evaluate as judge
@@ -13,7 +13,7 @@ from ferkit.models.ensemble import Ensemble, combine
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
-from materializers.evaluations import EvaluationMaterializer
+from materializers.evaluations import EvaluationsMaterializer
 from steps import tracking
 from steps.caching import code_of
 from steps.figures import evaluation_figures
@@ -21,45 +21,50 @@ from steps.figures import evaluation_figures
 __all__ = ["evaluate", "evaluate_ensemble"]
 
 
-@step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=EvaluationMaterializer)
+@step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=EvaluationsMaterializer)
 def evaluate(
     model: FaceModel,
-    validation: Predictions,
+    public: dict[Target, Predictions],
     faces: FaceDataset,
     ingested: FaceDataset,
-    target: TargetSettings,
+    targets: list[TargetSettings],
     tta: TestTimeAugmentation,
     settings: EvaluationSettings,
     seed: int,
-) -> Annotated[Evaluation, "{member}_evaluation"]:
-    """Ask the model about PrivateTest, the one time in a run; `ingested` knows every duplicate."""
-    asked = replace(model, target=target.name)
-    predictions = [validation]
-    if settings.private_test:
-        predictions.append(asked.predict_split(faces, target, "PrivateTest", tta))
-    evaluation = judge(model.name, predictions, ingested, target, settings, seed)
-    with tracking.member_run(target.name, model.name):
-        tracking.log_evaluation(evaluation)
-        tracking.log_files(evaluation_figures(evaluation, ingested, settings, seed), folder="evaluation")
-    return evaluation
+) -> Annotated[dict[Target, Evaluation], "{member}_evaluation"]:
+    """Predict PrivateTest, the one time in a run, and judge every head; `ingested` knows every duplicate."""
+    private = model.predict_heads(faces, targets, "PrivateTest", tta)
+    evaluations: dict[Target, Evaluation] = {}
+    for target in targets:
+        predictions = [public[target.name], private[target.name]]
+        evaluation = judge(model.name, predictions, ingested, target, settings, seed)
+        _log(evaluation, ingested, settings, seed)
+        evaluations[target.name] = evaluation
+    return evaluations
 
 
-@step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=EvaluationMaterializer)
+@step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=EvaluationsMaterializer)
 def evaluate_ensemble(
-    members: list[Evaluation],
+    members: list[dict[Target, Evaluation]],
     ensemble: Ensemble,
     ingested: FaceDataset,
     target: TargetSettings,
     settings: EvaluationSettings,
     seed: int,
-) -> Annotated[Evaluation, "{member}_evaluation"]:
-    """Combine what the members said, with the weights that PublicTest chose."""
+) -> Annotated[dict[Target, Evaluation], "{member}_evaluation"]:
+    """Combine the predictions of the members, with the weights that PublicTest chose, and judge them."""
+    single = [each[target.name] for each in members]
     predictions = [
-        combine({member.model: member.predictions[split] for member in members}, ensemble)
-        for split in members[0].predictions
+        combine({each.model: each.predictions[split] for each in single}, ensemble)
+        for split in ("PublicTest", "PrivateTest")
     ]
     evaluation = judge("ensemble", predictions, ingested, target, settings, seed)
-    with tracking.member_run(target.name, "ensemble"):
+    _log(evaluation, ingested, settings, seed)
+    return {target.name: evaluation}
+
+
+def _log(evaluation: Evaluation, faces: FaceDataset, settings: EvaluationSettings, seed: int) -> None:
+    """Write the numbers and figures of an evaluation to the MLflow run of its model."""
+    with tracking.member_run(evaluation.target, evaluation.model):
         tracking.log_evaluation(evaluation)
-        tracking.log_files(evaluation_figures(evaluation, ingested, settings, seed), folder="evaluation")
-    return evaluation
+        tracking.log_files(evaluation_figures(evaluation, faces, settings, seed), folder="evaluation")

@@ -7,6 +7,7 @@ from zenml import get_step_context, step
 
 from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
 from ferkit.evaluation.evaluate import Evaluation, EvaluationSettings
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.face_model import FaceModel
@@ -18,6 +19,7 @@ from ferkit.release.run_bundle import TrainedRun
 from materializers.tables import TableMaterializer
 from steps import tracking
 from steps.caching import code_of
+from steps.judged import in_order
 from steps.whole_config import whole_config
 
 __all__ = ["promote", "register"]
@@ -25,10 +27,10 @@ __all__ = ["promote", "register"]
 
 @step(experiment_tracker=True, cache_policy=code_of(__name__), output_materializers=TableMaterializer)
 def register(
-    config: RunConfig,  # noqa: ARG001
+    config: RunConfig,
     models: list[FaceModel],
     ensembles: list[Ensemble],
-    evaluations: list[Evaluation],
+    evaluations: list[dict[Target, Evaluation]],
     faces: FaceDataset,
     ingested: FaceDataset,
     registry: str,  # noqa: ARG001
@@ -41,7 +43,8 @@ def register(
         commit=tracking.git_commit(),
         artifacts={each.name: str(each.id) for inputs in context.inputs.values() for each in inputs},
     )
-    return register_run(TrainedRun(whole_config(), models, ensembles, evaluations, faces, ingested), lineage)
+    judged = in_order(evaluations, config)
+    return register_run(TrainedRun(whole_config(), models, ensembles, judged, faces, ingested), lineage)
 
 
 @step(experiment_tracker=True, enable_cache=False, output_materializers=TableMaterializer)

@@ -7,6 +7,7 @@ from zenml import step
 
 from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
 from ferkit.data.training_set import TrainingSet
 from ferkit.evaluation.evaluate import Evaluation
 from ferkit.models.ensemble import Ensemble
@@ -16,6 +17,7 @@ from materializers.reports import ReportMaterializer
 from materializers.tables import TableMaterializer
 from steps import tracking
 from steps.caching import code_of
+from steps.judged import in_order
 from steps.whole_config import whole_config
 
 __all__ = ["report"]
@@ -37,9 +39,10 @@ def report(
     training_sets: list[TrainingSet],
     histories: list[pd.DataFrame],
     ensembles: list[Ensemble],
-    evaluations: list[Evaluation],
+    evaluations: list[dict[Target, Evaluation]],
 ) -> tuple[Annotated[Report, "report"], Annotated[pd.DataFrame, "results"]]:
     """Write the report, and the table of every model that it is about; `config` is without the names of the run."""
+    judged = in_order(evaluations, config)
     trained = [("+".join(each.names), each.label) for each in config.trained()]
     content = ReportContent(
         config=config.to_yaml(),
@@ -54,11 +57,11 @@ def report(
         training_sets=dict(zip((target.name for target in config.targets), training_sets, strict=True)),
         histories=dict(zip(trained, histories, strict=True)),
         ensembles={each.target: each for each in ensembles},
-        evaluations=evaluations,
+        evaluations=judged,
         settings=config.evaluation,
         students=frozenset(entry.label for entry in config.backbones if entry.is_student),
         selection=config.selection,
     )
     written = build_report(content)
     tracking.log_report(written, whole_config())
-    return written, pd.concat([each.to_table() for each in evaluations], ignore_index=True)
+    return written, pd.concat([each.to_table() for each in judged], ignore_index=True)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from zenml import step
 
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings
 from ferkit.data.training_set import TrainingSet
 from ferkit.models.ensemble import Ensemble
@@ -14,18 +16,29 @@ from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.training import distillation, teacher
 from ferkit.training.teacher_file import read_teacher_file
 from materializers.faces import TrainingSetMaterializer
-from materializers.models import PredictionsMaterializer
+from materializers.models import HeadPredictionsMaterializer, PredictionsMaterializer
 from steps.caching import code_of
 
-__all__ = ["distil", "read_teacher", "teach"]
+__all__ = ["distil", "predict_training", "read_teacher", "teach"]
+
+
+@step(cache_policy=code_of(__name__), output_materializers=HeadPredictionsMaterializer)
+def predict_training(
+    model: FaceModel, faces: FaceDataset, ensembles: list[Ensemble], tta: TestTimeAugmentation
+) -> Annotated[dict[Target, Predictions], "{member}_training"]:
+    """Predict Training with every head of a voter that has a weight in one of `ensembles`."""
+    return teacher.predict_training(model, faces, ensembles, tta)
 
 
 @step(cache_policy=code_of(__name__), output_materializers=PredictionsMaterializer)
 def teach(
-    models: list[FaceModel], ensemble: Ensemble, training_set: TrainingSet, tta: TestTimeAugmentation
+    predictions: list[dict[Target, Predictions]], names: list[str], ensemble: Ensemble, training_set: TrainingSet
 ) -> Annotated[Predictions, "{target}_teacher"]:
-    """Ask the members about the training pictures, once for all students of a target."""
-    return teacher.teach(models, ensemble, training_set, tta)
+    """Combine the predictions of the voters called `names`, once for all students of a target."""
+    of_target = {
+        name: each[ensemble.target] for name, each in zip(names, predictions, strict=True) if ensemble.target in each
+    }
+    return teacher.teach(of_target, ensemble, training_set)
 
 
 @step(cache_policy=code_of(__name__), output_materializers=PredictionsMaterializer)

@@ -29,7 +29,7 @@ def start(
     workspace: Workspace,
     placement: Placement,
     console: "RunConsole",
-    adoption: MemberImport | None = None,
+    imported: MemberImport | None = None,
     origin: str = "",
     no_cache: Sequence[str] = (),
     tags: Mapping[str, str] = MappingProxyType({}),
@@ -44,7 +44,7 @@ def start(
         How the active stack gives steps what they ask for.
     console
         Attached; it tells how far the run is.
-    adoption, origin
+    imported, origin
         Members to read in place of training them, and where they were trained.
     no_cache
         Steps that run whatever the cache holds, see `ferkit.cli.no_cache.uncached`.
@@ -70,9 +70,9 @@ def start(
 
     tracker = experiment_settings(config, files.data, workspace)
     tracker["tags"] |= tags
-    if adoption:
+    if imported:
         tracker["tags"]["ferkit.imported_from"] = origin
-    arguments = {"config": config, "files": files, "adoption": adoption}
+    arguments = {"config": config, "files": files, "imported": imported}
     name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
     configured = placed(
         train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}),

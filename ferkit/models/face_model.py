@@ -5,7 +5,7 @@ import json
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,10 +87,25 @@ class FaceModel:
     def predict_split(
         self, faces: FaceDataset, target: TargetSettings, split: Split, tta: TestTimeAugmentation = NO_TTA
     ) -> Predictions:
-        """What it says about the pictures of `split` that have a label for `target`."""
-        pictures, _ = labelled(faces.of_split(split), target)
-        classes = target.class_names(faces.classes)
-        return Predictions(target.name, split, pictures.row, self.predict(pictures.images, tta), classes)
+        """Predictions for the pictures of `split` that have a label for `target`."""
+        return self.predict_heads(faces, [target], split, tta)[target.name]
+
+    def predict_heads(
+        self, faces: FaceDataset, targets: Sequence[TargetSettings], split: Split, tta: TestTimeAugmentation = NO_TTA
+    ) -> dict[Target, Predictions]:
+        """Predictions of the head for each of `targets`, for the pictures of `split` that have a label for it.
+
+        Each picture is seen once, however many heads the network has.
+        """
+        pictures = faces.of_split(split)
+        found = predict_targets(self.network, pictures.images, [target.name for target in targets], tta)
+        predictions = {}
+        for target in targets:
+            known, _ = labelled(pictures, target)
+            kept = np.isin(pictures.row, known.row)
+            name, classes = target.name, target.class_names(faces.classes)
+            predictions[name] = Predictions(name, split, known.row, found[name][kept], classes)
+        return predictions
 
     def copy_to(self, folder: Path) -> None:
         """Write the network and its description into `folder`, where `read` finds them."""

@@ -1,4 +1,4 @@
-"""The networks of a run without ZenML: which are finished, training those that are not, asking them."""
+"""The networks of a run without ZenML: which are finished, training those that are not, predicting with them."""
 
 import hashlib
 import logging
@@ -6,23 +6,20 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ferkit.backbones.weights import content_of
 from ferkit.config.run_config import RunConfig, Training
+from ferkit.config.run_plan import RunPlan
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split, Target
-from ferkit.data.targets import TargetSettings, labelled
+from ferkit.data.targets import TargetSettings
 from ferkit.data.training_set import TrainingSet
 from ferkit.environment import Environment
 from ferkit.errors import TrainingError
 from ferkit.file_hashes import file_sha256
 from ferkit.models.ensemble import Ensemble
-from ferkit.models.face_model import FaceModel, TargetProbabilities, predict_targets
+from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
 from ferkit.preparation import balancing
 from ferkit.preparation.cleaning import drop_non_faces
@@ -35,7 +32,7 @@ from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.execution import precision_of
 from ferkit.training.member import train_member
-from ferkit.training.teacher import vote
+from ferkit.training.teacher import predict_training, teach
 from ferkit.training.teacher_file import read_teacher_file
 
 __all__ = ["OutOfTimeError", "RunData", "RunMembers", "read_data"]
@@ -101,7 +98,10 @@ class RunMembers:
     ensembles: dict[Target, Ensemble] = field(default_factory=dict)
     _balanced: dict[Target, TrainingSet] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    _predicted: dict[str, TargetProbabilities] = field(default_factory=dict)
+    _predicted: dict[str, dict[Target, Predictions]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.plan = RunPlan.of(self.config)
 
     def files(self, training: Training) -> MemberFolder:
         """Where the files of a training are."""
@@ -136,35 +136,29 @@ class RunMembers:
             _LOG.info("%s ...", training.name)
             self._fine_tune(training)
         elif record.prediction != self.config.prediction:
-            _LOG.info("%s is trained already, and is asked anew: other views of the pictures", training.name)
+            _LOG.info("%s is trained already, and predicts anew: other views of the pictures", training.name)
             files.discard()
-            self._ask(training, "PublicTest")
+            self._predict(training, "PublicTest")
             files.write_record(record.model_copy(update={"prediction": self.config.prediction}))
         else:
             _LOG.info("%s is trained already", training.name)
 
-    def voters(self, target: TargetSettings) -> dict[str, Training]:
-        """The trainings whose networks vote on a target, by label."""
-        trainings = (each for each in self.config.trained() if target in each.targets and not each.entry.is_student)
-        return {each.label: each for each in trainings}
-
     def predictions(self, training: Training, target: TargetSettings, split: Split) -> Predictions:
-        """What a finished network says about the pictures of `split`; asked once."""
+        """The predictions of a finished network for the pictures of `split`; made once, for all its targets."""
         files = self.files(training)
         if not files.has_predictions(target.name, split):
-            self._ask(training, split)
+            self._predict(training, split)
         return files.read_predictions(target.name, split)
 
-    def _ask(self, training: Training, split: Split) -> None:
-        """Write what every head of a finished network says about the pictures of `split`."""
-        files, pictures = self.files(training), self.data.faces.of_split(split)
-        model = FaceModel(training.label, training.names[0], files.network)
-        said = predict_targets(model.network, pictures.images, training.names, self.config.prediction)
-        for target in training.targets:
-            known, _ = labelled(pictures, target)
-            kept = np.isin(pictures.row, known.row)
-            classes = target.class_names(pictures.classes)
-            files.write_predictions(Predictions(target.name, split, known.row, said[target.name][kept], classes))
+    def _model(self, training: Training) -> FaceModel:
+        """A finished network."""
+        return FaceModel(training.label, training.names[0], self.files(training).network)
+
+    def _predict(self, training: Training, split: Split) -> None:
+        """Write the predictions of every head of a finished network for the pictures of `split`."""
+        found = self._model(training).predict_heads(self.data.faces, training.targets, split, self.config.prediction)
+        for predictions in found.values():
+            self.files(training).write_predictions(predictions)
 
     def _fine_tune(self, training: Training) -> None:
         import keras
@@ -186,7 +180,7 @@ class RunMembers:
         )
         files.write_history(member.history)
         member.models[training.names[0]].file.replace(files.network)
-        self._ask(training, "PublicTest")
+        self._predict(training, "PublicTest")
         precision = precision_of(settings.execution, training.entry.backbone.card)
         record = MemberRecord(
             label=training.label,
@@ -231,7 +225,7 @@ class RunMembers:
         return self._balanced[target.name]
 
     def training_set_of(self, training: Training, target: TargetSettings) -> TrainingSet:
-        """What a network learns from: the balanced labels, for a student with the opinion of its teacher."""
+        """What a network learns from: the balanced labels, with the predictions of its teacher if it has one."""
         training_set = self._training_set(target)
         if training.entry.teacher is None:
             return training_set
@@ -245,34 +239,31 @@ class RunMembers:
         return read_teacher_file(file).predict(self._training_set(target), target.name)
 
     def _teacher(self, target: TargetSettings) -> Predictions:
-        """What the ensemble says about the training pictures; asked once: a GPU's answers differ by rounding."""
-        key = self._teacher_key(target)
-        said = self.folder.read_teacher(target.name, key)
-        if said is None:
-            voters = {
-                label: partial(self._predict_training, each, target) for label, each in self.voters(target).items()
-            }
-            said = vote(voters, self.ensembles[target.name], self._training_set(target))
-            self.folder.write_teacher(said, key)
-        return said
+        """The vote of the ensemble on the training pictures; made once: predictions of a GPU differ by rounding."""
+        name, key = target.name, self._teacher_key(target)
+        stored = self.folder.read_teacher(name, key)
+        if stored is not None:
+            return stored
+        found = {voter.label: self._predict_training(voter) for voter in self.plan.about(name).voters}
+        predictions = {label: each[name] for label, each in found.items() if name in each}
+        teacher = teach(predictions, self.ensembles[name], self._training_set(target))
+        self.folder.write_teacher(teacher, key)
+        return teacher
 
-    def _predict_training(
-        self, training: Training, target: TargetSettings, rows: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """What a finished network says about the training pictures `rows`; asked once, whatever its targets."""
-        faces = self.data.faces.of_split("Training")
+    def _predict_training(self, training: Training) -> dict[Target, Predictions]:
+        """The predictions of a finished network for Training, of each target that it teaches; made once."""
         if training.name not in self._predicted:
-            _LOG.info("%s is asked about %d training pictures", training.name, len(faces))
-            model = FaceModel(training.label, target.name, self.files(training).network)
-            self._predicted[training.name] = predict_targets(
-                model.network, faces.images, training.names, self.config.prediction
+            taught = [each for each in self.plan.targets_of(training) if each.students and training in each.voters]
+            ensembles = [self.ensembles[each.target.name] for each in taught]
+            self._predicted[training.name] = predict_training(
+                self._model(training), self.data.faces, ensembles, self.config.prediction
             )
-        order = np.argsort(faces.row)
-        return self._predicted[training.name][target.name][order[np.searchsorted(faces.row, rows, sorter=order)]]
+        return self._predicted[training.name]
 
     def _teacher_key(self, target: TargetSettings) -> str:
-        """Hash of everything that decides what the ensemble says about the training pictures."""
-        voters, ensemble = self.voters(target), self.ensembles[target.name]
+        """Hash of everything that decides the vote of the ensemble on the training pictures."""
+        voters = {each.label: each for each in self.plan.about(target.name).voters}
+        ensemble = self.ensembles[target.name]
         return _hash(
             ensemble.to_json(),
             self.config.prediction.model_dump_json(),

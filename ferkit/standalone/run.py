@@ -1,7 +1,7 @@
 """A whole run in one process, with files for results: for a GPU machine that has neither ZenML nor MLflow.
 
-It does what the pipeline does, in the same order with the same functions, and can be killed at any time: what is
-finished is kept, and a training goes on after its last whole epoch.
+It does what the pipeline does, by the same plan (`ferkit.config.run_plan`) with the same functions. It can be
+killed at any time: what is finished is kept, and a training goes on after its last whole epoch.
 """
 
 import logging
@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from ferkit.config.run_config import RunConfig, Training
+from ferkit.config.run_plan import ENSEMBLE, TargetPlan
 from ferkit.data.labels import Split
-from ferkit.data.targets import TargetSettings
 from ferkit.environment import this_environment
 from ferkit.errors import ConfigError, DataError
 from ferkit.evaluation.evaluate import evaluate
@@ -65,8 +65,7 @@ def train_run(
         As the parts of a run do.
     """
     begin = time.monotonic()
-    trainings = config.trained()
-    known = list(dict.fromkeys(each.label for each in trainings))
+    known = [entry.label for entry in config.backbones]
     if unknown := set(only) - set(known):
         raise ConfigError(f"--only {' '.join(sorted(unknown))}: no such backbone, expected some of {' '.join(known)}.")
     run = RunMembers(config, data, RunFolder(out), this_environment(), deadline)
@@ -76,13 +75,13 @@ def train_run(
     run.folder.write_config(config.to_yaml())
     complete = False
     try:
-        if not _train(run, [each for each in trainings if not each.entry.is_student], only):
+        if not _train(run, run.plan.members, only):
             return pd.DataFrame()
-        run.ensembles = {target.name: _combine(run, target) for target in config.targets}
-        if not _train(run, [each for each in trainings if each.entry.is_student], only):
+        run.ensembles = {each.target.name: _combine(run, each) for each in run.plan.targets}
+        if not _train(run, run.plan.students, only):
             return pd.DataFrame()
         test = test and config.evaluation.private_test
-        tables = [_judge(run, target, test=test) for target in config.targets]
+        tables = [_judge(run, each, test=test) for each in run.plan.targets]
         complete = test
     finally:
         _write_record(run, time.monotonic() - begin, complete=complete)
@@ -90,33 +89,34 @@ def train_run(
 
 
 def _train(run: RunMembers, trainings: Sequence[Training], only: Sequence[str]) -> bool:
-    """Train those of `trainings` that are asked for; whether all of them are there."""
+    """Train those of `trainings` whose labels are in `only`, all if that is empty; whether all of them are there."""
     for each in trainings:
         if not only or each.label in only:
             run.train(each)
     return not run.missing(trainings)
 
 
-def _combine(run: RunMembers, target: TargetSettings) -> Ensemble:
+def _combine(run: RunMembers, plan: TargetPlan) -> Ensemble:
     """The ensemble of a target, found on PublicTest."""
-    said = {label: run.predictions(each, target, "PublicTest") for label, each in run.voters(target).items()}
-    ensemble = selection_ensemble(said, run.data.faces, target, run.config.selection, run.config.ensemble)
+    predictions = {each.label: run.predictions(each, plan.target, "PublicTest") for each in plan.voters}
+    config, faces = run.config, run.data.faces
+    ensemble = selection_ensemble(predictions, faces, plan.target, config.selection, config.ensemble)
     run.folder.write_ensemble(ensemble)
     return ensemble
 
 
-def _judge(run: RunMembers, target: TargetSettings, *, test: bool) -> pd.DataFrame:
-    """Scores of every network of a target and of the ensemble; PrivateTest is asked about here and nowhere else."""
-    trainings = [each for each in run.config.trained() if target in each.targets]
+def _judge(run: RunMembers, plan: TargetPlan, *, test: bool) -> pd.DataFrame:
+    """Scores of every network of a target and of the ensemble; PrivateTest is read here and nowhere else."""
+    target = plan.target
     splits: tuple[Split, ...] = ("PublicTest", "PrivateTest") if test else ("PublicTest",)
-    said: dict[Split, dict[str, Predictions]] = {}
+    predictions: dict[Split, dict[str, Predictions]] = {}
     for split in splits:
-        networks = {each.label: run.predictions(each, target, split) for each in trainings}
-        said[split] = {**networks, "ensemble": combine(networks, run.ensembles[target.name])}
+        networks = {each.label: run.predictions(each, target, split) for each in plan.trainings}
+        predictions[split] = {**networks, ENSEMBLE: combine(networks, run.ensembles[target.name])}
     seed, settings = run.config.seed, run.config.evaluation
     judged = [
-        evaluate(name, [said[split][name] for split in splits], run.data.ingested, target, settings, seed)
-        for name in said["PublicTest"]
+        evaluate(model, [predictions[split][model] for split in splits], run.data.ingested, target, settings, seed)
+        for model in plan.models
     ]
     table = pd.concat([each.to_table() for each in judged], ignore_index=True)
     run.folder.write_evaluations(target.name, table)

@@ -1,70 +1,81 @@
-"""The teacher of a run's students: what its ensemble says about the training pictures."""
+"""The teacher of a run's students: the vote of its ensemble on the training pictures."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import Target
+from ferkit.data.targets import TargetSettings
 from ferkit.data.training_set import TrainingSet
 from ferkit.models.ensemble import Ensemble, combine
-from ferkit.models.face_model import FaceModel
+from ferkit.models.face_model import FaceModel, predict_targets
 from ferkit.models.predictions import Predictions
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 
-__all__ = ["teach", "vote"]
+__all__ = ["predict_training", "teach"]
 
 _LOG = logging.getLogger(__name__)
 
-# Probabilities (K, classes) of the pictures in K rows of the data.
-TeacherPredict = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
-
-def teach(
-    models: Sequence[FaceModel],
-    ensemble: Ensemble,
-    training_set: TrainingSet,
+def predict_training(
+    model: FaceModel,
+    faces: FaceDataset,
+    targets: Sequence[TargetSettings],
+    ensembles: Sequence[Ensemble],
     tta: TestTimeAugmentation = NO_TTA,
-) -> Predictions:
-    """What `ensemble` says about each real picture of `training_set`; those that balancing made are left out.
+) -> dict[Target, Predictions]:
+    """Predictions of one voter for every picture of Training, by target; each picture is seen once.
 
     Parameters
     ----------
-    models
-        The networks by whose names the ensemble knows its members; further ones are not asked. A network with a head
-        for each of several targets answers for the ensemble's.
+    model
+        A network with a head for each of `targets`.
+    faces
+        The data after cleaning.
+    targets, ensembles
+        Targets that it teaches, and the ensemble of each, which knows it by the name of `model`. Where its weight is 0
+        it predicts nothing: that would take all of Training and change nothing.
+    tta
+        Views of each picture that the predictions are averaged over.
+    """
+    voting = zip(targets, ensembles, strict=True)
+    classes = {
+        target.name: target.class_names(faces.classes)
+        for target, ensemble in voting
+        if model.name in _without_idle(ensemble).members
+    }
+    if not classes:
+        return {}
+    pictures = faces.of_split("Training")
+    _LOG.info("%s predicts %d training pictures for %s", model.name, len(pictures), ", ".join(classes))
+    found = predict_targets(model.network, pictures.images, classes, tta)
+    return {
+        name: Predictions(name, "Training", pictures.row, found[name], names) for name, names in classes.items()
+    }
+
+
+def teach(predictions: Mapping[str, Predictions], ensemble: Ensemble, training_set: TrainingSet) -> Predictions:
+    """The vote of `ensemble` on each real picture of `training_set`; those that balancing made are left out.
+
+    Parameters
+    ----------
+    predictions
+        Those of the voters on Training, by the names by which the ensemble knows them; of who has no weight, none are
+        needed.
 
     Raises
     ------
     DataError
-        If a member of the ensemble is missing.
+        If a voter, or a picture in the predictions of one, is missing.
     """
-    images = training_set.images[np.flatnonzero(~training_set.made)]
-
-    def asked(model: FaceModel, row: NDArray[np.int64]) -> NDArray[np.float32]:
-        _LOG.info("%s teaches %s: %d pictures", model.name, ensemble.target, len(row))
-        # A copy, so that one network after the other is held in memory.
-        return replace(model, target=ensemble.target).predict(images, tta)
-
-    return vote({model.name: partial(asked, model) for model in models}, ensemble, training_set)
-
-
-def vote(voters: Mapping[str, TeacherPredict], ensemble: Ensemble, training_set: TrainingSet) -> Predictions:
-    """As `teach`, from the opinions of `voters` on the rows of those pictures; who has no weight is not asked."""
+    rows = training_set.row[~training_set.made]
     voting = _without_idle(ensemble)
-    row = training_set.row[~training_set.made]
-    said = {
-        name: Predictions(ensemble.target, "Training", row, voters[name](row), training_set.classes)
-        for name in voting.members
-        if name in voters
-    }
-    return combine(said, voting)
+    return combine({name: predictions[name].of_rows(rows) for name in voting.members if name in predictions}, voting)
 
 
 def _without_idle(ensemble: Ensemble) -> Ensemble:
-    """The same ensemble without members of weight 0: asking them about all of Training would change nothing."""
+    """The same ensemble without members of weight 0."""
     counting = [(name, weight) for name, weight in zip(ensemble.members, ensemble.weights, strict=True) if weight]
     members, weights = zip(*counting, strict=True)
     return replace(ensemble, members=members, weights=weights)

@@ -24,7 +24,7 @@ from pipelines.train import train  # noqa: E402
 stack, config = sys.argv[1:]
 _, placement = activate(Workspace.open(), stack)
 read = load_config(Path(config))
-arguments = {"config": read, "files": NamedFiles.of(read), "adoption": None}
+arguments = {"config": read, "files": NamedFiles.of(read), "imported": None}
 pipeline = placed(train, placement, arguments)
 pipeline.prepare(**arguments)
 snapshot = pipeline.create_snapshot("compiled")

@@ -77,9 +77,9 @@ def imported(folder, tmp_path_factory):
 
 def test_nothing_is_trained_and_everything_else_happens(imported):
     executed = re.findall(r"^\d\d:\d\d:\d\d  (\w+) \.\.\.$", imported.first.stderr, flags=re.MULTILINE)
-    assert {"ingest", "validate", "adopt_fer_ferplus_j", "adopt_fer_s", "ensemble_fer", "report"} <= set(executed)
-    assert {"evaluate_fer_j", "evaluate_ferplus_j", "evaluate_fer_s", "evaluate_ferplus_ensemble"} <= set(executed)
-    assert not [name for name in executed if name.startswith(("fine_tune", "teach", "distil"))]
+    assert {"ingest", "validate", "import_fer_ferplus_j", "import_fer_s", "ensemble_fer", "report"} <= set(executed)
+    assert {"evaluate_fer_ferplus_j", "evaluate_fer_s", "evaluate_ferplus_ensemble"} <= set(executed)
+    assert not [name for name in executed if name.startswith(("fine_tune", "predict_training", "teach", "distil"))]
     assert " epoch " not in imported.first.stderr
     report = re.search(r"report\s+(\S+report\.html)", imported.first.stdout)
     assert "PrivateTest" in Path(report[1]).read_text()
@@ -190,7 +190,7 @@ def test_a_flipped_bit_in_the_weights_is_found(folder, tmp_path):
 def test_predictions_of_other_pictures_are_refused(folder, tmp_path):
     from ferkit.config.loading import load_config
     from ferkit.sources import load
-    from ferkit.standalone.import_member import adopt
+    from ferkit.standalone.import_member import read_member
 
     config = load_config(folder.config)
     training = config.trained()[1]
@@ -198,7 +198,7 @@ def test_predictions_of_other_pictures_are_refused(folder, tmp_path):
     of_record = json.loads((folder.member("fer-s").path / "member.json").read_text())["training_sets"]
     assert list(of_record) == ["fer"]
     with pytest.raises(DataError, match=r"predicts 24 pictures of PublicTest for fer, this run has 23, or others"):
-        adopt(
+        read_member(
             folder.member("fer-s"), faces.take(faces.row != faces.of_split("PublicTest").row[0]), {},
             training.targets, training.entry.backbone, config.training_of(training.entry), config.seed_of(training),
             config.selection,

@@ -52,8 +52,8 @@ def import_run(
             f"{folder}: trained on data with the hash {record.fingerprint}, the data of this configuration has "
             f"{files.data}: name the same files with --set data.path=FOLDER."
         )
-    adoption, origin = _members(run_folder, settings)
-    results = run_and_tell(settings, files, adoption, origin)
+    imported, origin = _members(run_folder, settings)
+    results = run_and_tell(settings, files, imported, origin)
     Console(highlight=False).print(_compared(run_folder, settings, results), soft_wrap=True)
 
 

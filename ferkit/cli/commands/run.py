@@ -117,7 +117,7 @@ def _print_spread(name: str, tables: "Sequence[pd.DataFrame]") -> None:
 def run_and_tell(
     settings: RunConfig,
     files: NamedFiles,
-    adoption: MemberImport | None = None,
+    imported: MemberImport | None = None,
     origin: str = "",
     stack: str | None = None,
     no_cache: Sequence[str] = (),
@@ -130,10 +130,10 @@ def run_and_tell(
     workspace = Workspace.open()
     console = RunConsole(quiet_native_libraries(workspace.native_log))
     console.attach()
-    what = f"members trained on {origin}" if adoption else f"{len(settings.trained())} trainings"
+    what = f"members trained on {origin}" if imported else f"{len(settings.trained())} trainings"
     console.say(f"{settings.name}: {what}; state in {workspace.root}")
     workspace, placement = activate(workspace, stack)
-    finished = start(settings, files, workspace, placement, console, adoption, origin, no_cache)
+    finished = start(settings, files, workspace, placement, console, imported, origin, no_cache)
     folder, results = export(finished, workspace.root / "reports" / finished.name)
     page = Console(highlight=False)
     page.print(results_table(results, f"{settings.name}: results"))
@@ -161,7 +161,7 @@ def _show_plan(settings: RunConfig, files: NamedFiles, no_cache: Sequence[str], 
     # ZenML asks for the root of the sources, which is told with the stack.
     from pipelines.train import train
 
-    arguments = {"config": settings, "files": files, "adoption": None}
+    arguments = {"config": settings, "files": files, "imported": None}
     if settings.registry.register_:
         forget_lost_registrations()
     planned = plan(train, arguments, uncached(train, arguments, no_cache))
