@@ -5,7 +5,7 @@
 Trains one backbone of CONFIG as it stands, and once more for every variant below, with the same seed. PrivateTest is
 never read. A variant that lies finished in DIR is not trained again, so that the table can be made over several days.
 The interval is that of the difference: pictures of PublicTest drawn anew, the same for both (paired bootstrap).
-A student learns from the ensemble that ferkit ships, which is asked about Training once.
+A student learns from the ensemble that ferkit ships, which predicts Training once.
 """
 
 import argparse
@@ -39,7 +39,7 @@ TRAINING = "backbones.0.training."
 
 @dataclass(frozen=True)
 class Variant:
-    """A change of the recipe: settings, no other target, no teacher, or how the trained network is asked."""
+    """A change of the recipe: settings, no other target, no teacher, or how the trained network predicts."""
 
     name: str
     changes: tuple[str, ...] = ()
@@ -70,22 +70,22 @@ VARIANTS = (
     Variant("constant learning rate", (f"{TRAINING}network.schedule=constant",)),
     Variant("without warm-up", (f"{TRAINING}network.warmup_epochs=0",)),
     Variant("with residual blocks and squeeze-and-excitation", ("backbones.0.name=fernet_se",)),
-    Variant("asked once, without the mirror image", tta=NO_TTA),
-    Variant("asked ten times: five crops and their mirror images", tta=TestTimeAugmentation(flip=True, crops="five")),
+    Variant("one view, without the mirror image", tta=NO_TTA),
+    Variant("ten views: five crops and their mirror images", tta=TestTimeAugmentation(flip=True, crops="five")),
 )
 
 
 @dataclass
 class Members(RunMembers):
-    """The network of a variant; one that has opinions to learn from learns from them."""
+    """The network of a variant; one that has a teacher's predictions to learn from learns from them."""
 
-    opinions: dict[Target, Predictions] = field(default_factory=dict)
+    teacher: dict[Target, Predictions] = field(default_factory=dict)
 
     def training_set_of(self, training: Training, target: TargetSettings) -> TrainingSet:
-        """The balanced labels, with the teacher's opinion."""
+        """The balanced labels, with the teacher's predictions."""
         training_set = super().training_set_of(training, target)
-        said = self.opinions.get(target.name)
-        return training_set if said is None else distil(training_set, said, self.config.distillation)
+        predicted = self.teacher.get(target.name)
+        return training_set if predicted is None else distil(training_set, predicted, self.config.distillation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,21 +104,21 @@ class _Run:
             return None
         files = RunFolder(self.folder).member(training.name)
         if self.variant.tta is None:
-            said = files.read_predictions(target.name, "PublicTest")
+            predicted = files.read_predictions(target.name, "PublicTest")
         else:
             network = FaceModel(training.label, target.name, files.network)
-            said = network.predict_split(self.data.faces, target, "PublicTest", self.variant.tta)
-        chosen, labels = selection_predictions(said, self.data.faces, target, self.config.selection)
+            predicted = network.predict_split(self.data.faces, target, "PublicTest", self.variant.tta)
+        chosen, labels = selection_predictions(predicted, self.data.faces, target, self.config.selection)
         return np.asarray(chosen.label == labels.argmax(axis=1))
 
 
 def main() -> None:
-    asked = _asked()
-    base = load_config(asked.config, [*_alone(asked.config, asked.backbone), *asked.overrides])
-    (entry,) = (each for each in load_config(asked.config).backbones if each.label == asked.backbone)
+    arguments = _arguments()
+    base = load_config(arguments.config, [*_alone(arguments.config, arguments.backbone), *arguments.overrides])
+    (entry,) = (each for each in load_config(arguments.config).backbones if each.label == arguments.backbone)
     data = read_data(base)
-    opinions = _opinions(asked.out, base, data) if entry.teacher else {}
-    first, *others = _runs(asked, base, data, opinions)
+    teacher = _teacher_predictions(arguments.out, base, data) if entry.teacher else {}
+    first, *others = _runs(arguments, base, data, teacher)
     which = f"{base.backbones[0].label}, {base.selection.subset}"
     print(f"{which}; the difference to the recipe as it stands, and its 95 % interval\n")
     print("| | " + " | ".join(f"{each.name} | difference" for each in base.targets) + " |")
@@ -133,7 +133,7 @@ def main() -> None:
         print(f"| {run.variant.name} | {' | '.join(cells)} |")
 
 
-def _asked() -> argparse.Namespace:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--out", type=Path, required=True)
@@ -151,32 +151,32 @@ def _alone(path: Path, label: str) -> list[str]:
     raise ConfigError(f"{path}: no backbone {label}.")
 
 
-def _opinions(out: Path, base: RunConfig, data: RunData) -> dict[Target, Predictions]:
-    """What the shipped ensemble says about each picture of Training."""
+def _teacher_predictions(out: Path, base: RunConfig, data: RunData) -> dict[Target, Predictions]:
+    """The predictions of the shipped ensemble for each picture of Training."""
     bundle, folder = load_bundle(), RunFolder(out)
     pictures = data.faces.of_split("Training")
     missing = [target.name for target in base.targets if folder.read_teacher(target.name, SHIPPED) is None]
-    for name, said in bundle.predict_targets(pictures.images, missing).items() if missing else ():
-        folder.write_teacher(Predictions(name, "Training", pictures.row, said), SHIPPED)
+    for name, predicted in bundle.predict_targets(pictures.images, missing).items() if missing else ():
+        folder.write_teacher(Predictions(name, "Training", pictures.row, predicted), SHIPPED)
     found = {target.name: folder.read_teacher(target.name, SHIPPED) for target in base.targets}
-    return {name: said for name, said in found.items() if said is not None}
+    return {name: predicted for name, predicted in found.items() if predicted is not None}
 
 
 def _runs(
-    asked: argparse.Namespace, base: RunConfig, data: RunData, opinions: dict[Target, Predictions]
+    arguments: argparse.Namespace, base: RunConfig, data: RunData, teacher: dict[Target, Predictions]
 ) -> Iterator[_Run]:
     """Train what is not trained yet."""
-    known = (UNTAUGHT, *VARIANTS) if opinions else VARIANTS
-    wanted = [each for each in known if not asked.only or any(part in each.name for part in asked.only)]
+    known = (UNTAUGHT, *VARIANTS) if teacher else VARIANTS
+    wanted = [each for each in known if not arguments.only or any(part in each.name for part in arguments.only)]
     for variant in (Variant("as it stands"), *wanted):
-        changes = [*_alone(asked.config, asked.backbone), *asked.overrides, *variant.changes]
+        changes = [*_alone(arguments.config, arguments.backbone), *arguments.overrides, *variant.changes]
         if variant.single:
             changes += [f"targets=[{base.targets[0].model_dump_json()}]", "backbones.0.joint=false"]
         name = "as it stands" if variant.tta else variant.name
-        folder = asked.out / name.replace(" ", "_").replace(",", "")
-        config = load_config(asked.config, changes)
+        folder = arguments.out / name.replace(" ", "_").replace(",", "")
+        config = load_config(arguments.config, changes)
         members = Members(config, data, RunFolder(folder), this_environment())
-        members.opinions = opinions if variant.taught else {}
+        members.teacher = teacher if variant.taught else {}
         (training,) = config.trained()
         members.train(training)
         yield _Run(variant, config, folder, data)

@@ -113,7 +113,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
     from ferkit.data.targets import TargetSettings
     from ferkit.preparation.balancing import BalancingSettings, oversample
     from ferkit.sources import ShardSettings, load
-    from ferkit.training.examples import Examples, Validation, join
+    from ferkit.training.examples import Examples, SelectionExamples, join
     from ferkit.training.fine_tune import fine_tune
     from ferkit.training.settings import NetworkPhaseSettings, TrainingSettings
     from ferkit.training.streamed_batches import StreamedBatches
@@ -133,7 +133,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
         found |= {**rates("batches", len(some), begin), "read": peak()}
     examples = Examples(images, training.labels, some)
     public = faces.of_split("PublicTest")
-    judging = Validation.of(public.take(np.arange(min(200, len(public)))), [TargetSettings()])
+    judging = SelectionExamples.of(public.take(np.arange(min(200, len(public)))), [TargetSettings()])
     backbone = BackboneSettings(name="fernet", width=8, input_size=48)
     ends = []
     settings = TrainingSettings(network=NetworkPhaseSettings(epochs=2), batch_size=BATCH)

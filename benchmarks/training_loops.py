@@ -72,7 +72,7 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
     from ferkit.models.face_model import predict
     from ferkit.training.checkpoint import Progress
     from ferkit.training.epochs import Epochs
-    from ferkit.training.examples import Examples, Validation
+    from ferkit.training.examples import Examples, SelectionExamples
     from ferkit.training.execution import precision_of, use_precision
     from ferkit.training.settings import TrainingSettings
 
@@ -85,7 +85,7 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
     with use_precision(precision_of(settings.execution, loop.settings.card)):
         network = build_network(loop.settings, known.heads, seed=0)
         set_trainable(network, "all", batch_norm=settings.batch_norm)
-        epochs = Epochs(network, known, Validation(images[:1], {"fer": targets[:1]}), settings, 0, loop.backbone)
+        epochs = Epochs(network, known, SelectionExamples(images[:1], {"fer": targets[:1]}), settings, 0, loop.backbone)
         epochs.compile(settings.network)
     progress = Progress()
     # Made only when it is asked for, so that the memory of training is that of training.

@@ -250,6 +250,8 @@ def _member(targets: Sequence[str], label: str) -> str:
 
 
 def _with(step: Any, need: ResourceRequest, **names: str) -> Any:
-    """`step` with the resources it asks for, and with its artifacts named after target or member."""
-    asked = need.model_dump(exclude_none=True)
-    return step.with_options(settings={"resources": ResourceSettings(**asked)} if asked else None, substitutions=names)
+    """`step` with the resources that it needs, and with its artifacts named after target or member."""
+    request = need.model_dump(exclude_none=True)
+    return step.with_options(
+        settings={"resources": ResourceSettings(**request)} if request else None, substitutions=names
+    )

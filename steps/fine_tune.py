@@ -50,7 +50,7 @@ def fine_tune(
         )  # fmt: skip
         tracking.log_metrics(member.numbers)
         tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
-    # The file of a joint training has a head for each target; the steps that ask it choose one.
+    # The file of a joint training has a head for each target; the steps after this predict with all of them.
     model = member.models[targets[0].name]
     mark_finished(model.file.parent, get_step_context().pipeline_run.name)
     return model, member.history

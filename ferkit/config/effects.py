@@ -38,7 +38,7 @@ def _changed(settings: BaseModel, *names: str) -> list[str]:
     ]
 
 
-def _told(section: str, names: list[str], why: str) -> Iterator[str]:
+def _without_effect(section: str, names: list[str], why: str) -> Iterator[str]:
     for name in names:
         yield f"{section}.{name} has no effect: {why}"
 
@@ -46,12 +46,14 @@ def _told(section: str, names: list[str], why: str) -> Iterator[str]:
 def _of_data(config: Any) -> Iterator[str]:
     cleaning, balancing = config.cleaning, config.balancing
     if not cleaning.pixels:
-        yield from _told("cleaning", _changed(cleaning, "threshold"), "cleaning.pixels is false; leave it out.")
+        yield from _without_effect(
+            "cleaning", _changed(cleaning, "threshold"), "cleaning.pixels is false; leave it out."
+        )
     if not cleaning.ferplus_votes:
-        yield from _told("cleaning", _changed(cleaning, "nf_votes"), "it needs cleaning.ferplus_votes: true.")
+        yield from _without_effect("cleaning", _changed(cleaning, "nf_votes"), "it needs cleaning.ferplus_votes: true.")
     if cleaning.exclude is not None:
         why = "the manifest of cleaning.exclude says which pictures are dropped; leave one of the two out."
-        yield from _told("cleaning", _changed(cleaning, "splits"), why)
+        yield from _without_effect("cleaning", _changed(cleaning, "splits"), why)
     method = balancing.method
     read_by = {
         "ratio": ("random_over_sampler", "weighted_sampling", "smote", "adasyn"),
@@ -61,15 +63,15 @@ def _of_data(config: Any) -> Iterator[str]:
     for name, methods in read_by.items():
         if method not in methods:
             why = f"balancing.method {method} does not read it, {', '.join(methods)} would."
-            yield from _told("balancing", _changed(balancing, name), why)
+            yield from _without_effect("balancing", _changed(balancing, name), why)
     for target in config.targets:
         if target.name not in DECLARED_TARGETS or not DECLARED_TARGETS[target.name].from_votes:
             why = f"{target.name} has one label a picture; it is for the target ferplus."
-            yield from _told(f"targets.{target.name}", _changed(target, "train_on", "protocol"), why)
+            yield from _without_effect(f"targets.{target.name}", _changed(target, "train_on", "protocol"), why)
 
 
 def _of_training(config: Any) -> Iterator[str]:
-    # What all share may be for one of them; what a backbone says for itself has to be for itself.
+    # What all share may be for one of them; what a backbone sets for itself has to be for itself.
     useless = [dict(_useless(config, entry)) for entry in config.backbones]
     default = dict(_flat(type(config.training)().model_dump()))
     shared = dict(_flat(config.training.model_dump()))
@@ -77,9 +79,9 @@ def _of_training(config: Any) -> Iterator[str]:
         if all(name in each for each in useless) and shared[name] != default[name]:
             yield f"training.{name} has no effect: {why}"
     for entry, own in zip(config.backbones, useless, strict=True):
-        said = dict(_flat(entry.training))
+        chosen = dict(_flat(entry.training))
         for name, why in own.items():
-            if name in said and said[name] != shared[name]:
+            if name in chosen and chosen[name] != shared[name]:
                 yield f"backbones.{entry.label}.training.{name} has no effect: {why}"
         yield from _endless_warm_up(entry.label, config.training_of(entry), entry.starts_trained)
 
@@ -145,11 +147,11 @@ def _endless_warm_up(label: str, training: "TrainingSettings", starts_trained: b
 def _of_vote(config: Any) -> Iterator[str]:
     if config.ensemble.method == "mean":
         why = "ensemble.method mean weighs all members the same, weighted reads it."
-        yield from _told("ensemble", _changed(config.ensemble, "objective"), why)
+        yield from _without_effect("ensemble", _changed(config.ensemble, "objective"), why)
     if not any(entry.teacher for entry in config.backbones):
         why = "no backbone has a teacher; give one teacher: ensemble, or a file."
-        yield from _told("distillation", _changed(config.distillation), why)
-        yield from _told("resources", _changed(config.resources, "teach", "distil"), why)
+        yield from _without_effect("distillation", _changed(config.distillation), why)
+        yield from _without_effect("resources", _changed(config.resources, "teach", "distil"), why)
 
 
 def _of_registry(config: Any) -> Iterator[str]:
@@ -161,17 +163,17 @@ def _of_registry(config: Any) -> Iterator[str]:
         )
     if not registry.register_:
         why = "registry.register is false, so that no model gets there."
-        yield from _told("registry", _changed(registry, "singles", "promote", "gate"), why)
-        yield from _told("resources", _changed(config.resources, "register_"), why)
+        yield from _without_effect("registry", _changed(registry, "singles", "promote", "gate"), why)
+        yield from _without_effect("resources", _changed(config.resources, "register_"), why)
     if not registry.promote:
         why = "registry.promote is false, so that the run has no such step."
-        yield from _told("resources", _changed(config.resources, "promote"), why)
+        yield from _without_effect("resources", _changed(config.resources, "promote"), why)
     if change.require != "better":
         why = f"require is {change.require}, better reads it."
-        yield from _told("registry.gate.change", _changed(change, "least"), why)
+        yield from _without_effect("registry.gate.change", _changed(change, "least"), why)
     if change.require != "not_worse":
         why = f"require is {change.require}, not_worse reads it."
-        yield from _told("registry.gate.change", _changed(change, "margin"), why)
+        yield from _without_effect("registry.gate.change", _changed(change, "margin"), why)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -38,7 +38,7 @@ class ResourceRequest(Settings):
     Attributes
     ----------
     cpu_count, gpu_count
-        Cores and GPUs, none asked for if empty.
+        Cores and GPUs; none are requested if empty.
     memory
         Such as ``8GB`` or ``512MiB``.
     """
@@ -49,7 +49,7 @@ class ResourceRequest(Settings):
 
 
 class Resources(Settings):
-    """The request of each step; a step that is not named asks for nothing."""
+    """The request of each step; a step that is not named requests nothing."""
 
     # ZenML writes parameters down by field and not by alias.
     model_config = ConfigDict(populate_by_name=True)
@@ -87,7 +87,7 @@ class BackboneEntry(BackboneSettings):
         One training with a head for each of its targets, in place of one training a target. It follows the balancing
         of the first. FER+ labels are further annotation for FER: say so beside a number that they helped to reach.
     teacher
-        ``ensemble``: a student, trained after the ensemble on what that says about Training, see `distillation`. It has
+        ``ensemble``: a student, trained after the ensemble on its predictions for Training, see `distillation`. It has
         no vote. A file that ends in .npz: a member that is taught by the probabilities in it, such as those of an
         earlier vote (`ferkit.training.teacher_file`); it votes as every member does.
     """
@@ -208,7 +208,7 @@ class RunConfig(Settings):
         return self
 
     def _batch_norm_has_effect(self) -> None:
-        """Whether what is said about BatchNorm reaches a network that starts with statistics of its own."""
+        """Whether `batch_norm` reaches a network that starts with statistics of its own."""
         setting = self.training.batch_norm
         if setting != TrainingSettings().batch_norm and not any(entry.starts_trained for entry in self.backbones):
             raise ValueError(
@@ -307,7 +307,7 @@ class RunConfig(Settings):
         return int(np.random.SeedSequence([self.seed, *words]).generate_state(1)[0] >> 1)
 
     def unnamed(self) -> Self:
-        """The same run without what changes nothing that it makes: its name, its experiment, what steps ask for."""
+        """The same run without what changes nothing that it makes: its name, experiment and resources."""
         backbones = tuple(entry.model_copy(update={"resources": None}) for entry in self.backbones)
         experiment = type(self).model_fields["experiment"].default
         standard = {"name": "run", "experiment": experiment, "resources": Resources()}

@@ -29,30 +29,30 @@ _INTERRUPTED = 130
 def main(given: list[str]) -> int:
     """Run the command; the exit status: 0 done, 1 an expected error, 75 out of time, 130 interrupted."""
     begin = time.monotonic()
-    asked = _parser().parse_args(given)
+    arguments = _parser().parse_args(given)
     again = f"To go on: python -m ferkit.standalone {shlex.join(given)}"
-    deadline = None if asked.time_limit is None else begin + asked.time_limit
+    deadline = None if arguments.time_limit is None else begin + arguments.time_limit
     try:
         _choose_backend()
-        config = load_config(asked.config, asked.overrides)
-        runs = _runs(config, asked.out, asked.seeds)
+        config = load_config(arguments.config, arguments.overrides)
+        runs = _runs(config, arguments.out, arguments.seeds)
         _log_to(runs[0][1])
         data = read_data(config)
         tables = []
         for each, folder in runs:
             _log_to(folder)
-            table = train_run(each, data, folder, only=asked.only, deadline=deadline, test=not asked.no_test)
-            _say(_results(table, folder))
+            table = train_run(each, data, folder, only=arguments.only, deadline=deadline, test=not arguments.no_test)
+            _print(_results(table, folder))
             tables.append(table.assign(seed=each.seed))
         if len(runs) > 1:
-            _say(_over_seeds(tables, asked.out))
+            _print(_over_seeds(tables, arguments.out))
     except OutOfTimeError as stopped:
         return _end(f"{stopped}. {again}", _AGAIN)
     except FerkitError as error:
         return _end(str(error), 1)
     except OSError as error:
         # A full disk or a folder that cannot be written is for a person to mend, not for us.
-        return _end(f"{error.filename or asked.out}: {error.strerror or error}. {again}", 1)
+        return _end(f"{error.filename or arguments.out}: {error.strerror or error}. {again}", 1)
     except KeyboardInterrupt:
         return _end(f"interrupted. {again}", _INTERRUPTED)
     return 0
@@ -115,7 +115,7 @@ def _runs(config: RunConfig, out: Path, seeds: tuple[int, ...]) -> list[tuple[Ru
 
 
 def _log_to(folder: Path) -> None:
-    """Send what ferkit says to the terminal and to the run's log."""
+    """Send the log of ferkit to the terminal and to the run's log."""
     folder.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("ferkit")
     for handler in list(logger.handlers):
@@ -164,7 +164,7 @@ def _end(message: str, status: int) -> int:
     return status
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)  # noqa: T201
 
 

@@ -11,7 +11,7 @@
                            /validation-TARGET.npz, test-TARGET.npz
     checkpoints/                              trainings that are not finished
     ensembles/TARGET.json                     Ensemble
-             /teacher-TARGET-KEY.npz          what it says about the training pictures, for students
+             /teacher-TARGET-KEY.npz          its predictions for the training pictures, for students
     evaluations/TARGET.csv                    one line a model and set of pictures
 
 Each file is written beside its place and then moved there, so that a machine that is cut off leaves no half of one.
@@ -46,7 +46,7 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What the run said."""
+        """The log of the run."""
         return self.path / "training.log"
 
     @property
@@ -94,12 +94,12 @@ class RunFolder:
             raise missing_file(file) from None
 
     def read_teacher(self, target: Target, key: str) -> Predictions | None:
-        """What the ensemble of `key` says about the training pictures, None if it was not asked yet."""
+        """Predictions of the ensemble of `key` for the training pictures, None if there are none yet."""
         file = self._teacher(target, key)
         return read_predictions_file(file, target, "Training") if file.exists() else None
 
     def write_teacher(self, predictions: Predictions, key: str) -> None:
-        """Write what the ensemble of `key` says about the training pictures."""
+        """Write the predictions of the ensemble of `key` for the training pictures."""
         write_predictions_file(self._teacher(predictions.target, key), predictions)
 
     def _teacher(self, target: Target, key: str) -> Path:

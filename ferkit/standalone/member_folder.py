@@ -110,11 +110,11 @@ class MemberFolder:
         write_file(self.path / "history.csv", history.to_csv(index=False).encode())
 
     def read_predictions(self, target: Target, split: Split) -> Predictions:
-        """What the member says about the pictures of `split`."""
+        """The predictions of the member for the pictures of `split`."""
         return read_predictions_file(self.path / f"{_FILES[split]}-{target}.npz", target, split)
 
     def write_predictions(self, predictions: Predictions) -> None:
-        """Write what the member says about the pictures of a split."""
+        """Write the predictions of the member for the pictures of a split."""
         write_predictions_file(self.path / f"{_FILES[predictions.split]}-{predictions.target}.npz", predictions)
 
     def has_predictions(self, target: Target, split: Split) -> bool:

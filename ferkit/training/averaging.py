@@ -24,7 +24,7 @@ def averaging(kind: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.O
     Returns
     -------
     type
-        With the methods `adopt`, which gives the variables their averages, and those of `kind`.
+        With the methods `assign_averages`, which gives the variables their averages, and those of `kind`.
     """
     # Under PyTorch Keras makes an instance of a faster class than the one that is called.
     plain: Any = type(kind())
@@ -39,7 +39,7 @@ def averaging(kind: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.O
         def ema_momentum(self, limit: float) -> None:
             self._ema_limit = np.float32(limit)
 
-        def adopt(self) -> None:
+        def assign_averages(self) -> None:
             """Give each variable that learns the value of its average."""
             for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
                 variable.assign(ops.convert_to_numpy(average))

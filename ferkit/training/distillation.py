@@ -1,4 +1,4 @@
-"""Distillation: a student learns from what an ensemble says about the training pictures."""
+"""Distillation: a student learns from the probabilities that a teacher predicts for the training pictures."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ class DistillationSettings(Settings):
 
 
 def distil(training_set: TrainingSet, teacher: Predictions, settings: DistillationSettings) -> TrainingSet:
-    """The training set with the teacher's opinion in its labels.
+    """The training set with the teacher's predictions in its labels: soft targets.
 
     Cross-entropy is linear in the labels, so that this is the usual sum of two losses, at the student's temperature of
     one. Pictures that balancing made keep their labels: the teacher has not seen them.
@@ -39,7 +39,7 @@ def distil(training_set: TrainingSet, teacher: Predictions, settings: Distillati
     Raises
     ------
     DataError
-        If the teacher says nothing about a picture, or speaks of other classes.
+        If the teacher has no prediction for a picture, or one of other classes.
     """
     if teacher.probabilities.shape[1] != training_set.targets.shape[1]:
         raise DataError(
@@ -50,10 +50,11 @@ def distil(training_set: TrainingSet, teacher: Predictions, settings: Distillati
     known = np.flatnonzero(~training_set.made)
     if missing := [int(row) for row in training_set.row[known] if int(row) not in place]:
         raise DataError(
-            f"distillation: the teacher says nothing about {len(missing)} training pictures, such as row {missing[0]}."
+            f"distillation: the teacher has no prediction for {len(missing)} training pictures, such as row "
+            f"{missing[0]}."
         )
-    said = teacher.probabilities[[place[int(row)] for row in training_set.row[known]]]
-    soft = apply_temperature(said, settings.temperature)
+    predicted = teacher.probabilities[[place[int(row)] for row in training_set.row[known]]]
+    soft = apply_temperature(predicted, settings.temperature)
     targets = training_set.targets.astype(np.float64)
     targets[known] += settings.weight * (soft - targets[known])
     distilled = replace(training_set, targets=targets.astype(np.float32))

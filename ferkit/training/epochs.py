@@ -14,7 +14,7 @@ from ferkit.errors import TrainingError
 from ferkit.models.face_model import predict_targets
 from ferkit.models.keras_input import array_input, batch_input
 from ferkit.training.checkpoint import Progress
-from ferkit.training.examples import Examples, Validation
+from ferkit.training.examples import Examples, SelectionExamples
 from ferkit.training.execution import compile_arguments, copies_of, require_even_batches, sharing_devices
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 
@@ -41,7 +41,7 @@ class Epochs:
     ----------
     network
         With a head for each target of `examples`.
-    examples, validation
+    examples, selection
         What it learns from, and what judges it.
     settings
         How it learns.
@@ -55,7 +55,7 @@ class Epochs:
         self,
         network: "keras.Model",
         examples: Examples,
-        validation: Validation,
+        selection: SelectionExamples,
         settings: TrainingSettings,
         seed: int,
         label: str,
@@ -63,7 +63,7 @@ class Epochs:
         from ferkit.training.trainer import Trainer
 
         self.network, self.settings = network, settings
-        self._label, self._seed, self._validation = label, seed, validation
+        self._label, self._seed, self._selection = label, seed, selection
         self._examples = examples
         self._devices = sharing_devices(settings.execution)
         require_even_batches(settings.batch_size, self._devices)
@@ -186,7 +186,7 @@ class Epochs:
             return
         learned = self.network.get_weights()
         try:
-            self._optimizer.adopt()
+            self._optimizer.assign_averages()
             self._statistics.estimate(self._batches(order[:_STATISTICS_PICTURES]))
             yield
         finally:
@@ -200,12 +200,12 @@ class Epochs:
             yield (at, with_channels(np.asarray(images[at]))) if isinstance(images, StoredPictures) else at
 
     def _judge(self) -> dict[str, float]:
-        """Cross-entropy and accuracy on the validation pictures: of each head, and on average."""
+        """Cross-entropy and accuracy on the selection pictures: of each head, and on average."""
         losses, accuracies = {}, {}
-        said = predict_targets(self.network, self._validation.images, self._validation.labels)
-        for target, every in self._validation.labels.items():
+        predicted = predict_targets(self.network, self._selection.images, self._selection.labels)
+        for target, every in self._selection.labels.items():
             known = every.any(axis=1)
-            labels, probabilities = every[known], said[target][known]
+            labels, probabilities = every[known], predicted[target][known]
             losses[target] = float(-(labels * np.log(np.clip(probabilities, 1e-7, 1.0))).sum(axis=1).mean())
             accuracies[target] = float((probabilities.argmax(axis=1) == labels.argmax(axis=1)).mean())
         judged = {

@@ -15,7 +15,7 @@ from ferkit.data.targets import TargetSettings, labelled
 from ferkit.data.training_set import TrainingSet, equal_shares
 from ferkit.errors import ConfigError, DataError
 
-__all__ = ["Examples", "join"]
+__all__ = ["Examples", "SelectionExamples", "join"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +76,8 @@ class Examples:
 
 
 @dataclass(frozen=True, eq=False)
-class Validation:
-    """What judges a network after each epoch.
+class SelectionExamples:
+    """Pictures of PublicTest that judge a network after each epoch, and so choose the epoch that is kept.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ from ferkit.data.stored_pictures import Images, picture_shape
 from ferkit.errors import TrainingError
 from ferkit.training.checkpoint import Checkpoint, Progress
 from ferkit.training.epochs import EpochRecord, Epochs
-from ferkit.training.examples import Examples, Validation
+from ferkit.training.examples import Examples, SelectionExamples
 from ferkit.training.execution import execution, use_precision
 from ferkit.training.settings import BatchNorm, PhaseSettings, TrainingSettings
 
@@ -55,11 +55,11 @@ class Trained:
     best_epoch
         Line of `history` whose weights were kept.
     pictures_per_second
-        Training pictures a second over the whole training, validation not counted.
+        Training pictures a second over the whole training, judging not counted.
     trainable
         Parameters that learned, by phase.
     folder
-        With the state of this training; gone if nobody asked for a checkpoint.
+        With the state of this training; gone if no checkpoint was wanted.
     """
 
     network: "keras.Model"
@@ -72,7 +72,7 @@ class Trained:
 
 def fine_tune(
     examples: Examples,
-    validation: Validation,
+    selection: SelectionExamples,
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
@@ -86,7 +86,7 @@ def fine_tune(
     ----------
     examples
         What it learns from.
-    validation
+    selection
         Pictures of PublicTest and their labels: they choose the epoch, nothing else.
     backbone, settings
         The network, and how it learns.
@@ -114,7 +114,7 @@ def fine_tune(
     ):
         picture = picture_shape(examples.images)
         network = build_network(backbone, examples.heads, seed=seed, picture=picture)
-        key = _key(network, examples, validation, backbone, settings, seed)
+        key = _key(network, examples, selection, backbone, settings, seed)
         folder = Path(root) / key[:12]
         with Checkpoint(folder, key) as store:
             progress = store.load() or Progress()
@@ -124,7 +124,7 @@ def fine_tune(
                     on_epoch(record)
             elif backbone.starts_trained and backbone.card.folded_batch_norm:
                 restore_batch_norm_statistics(network, statistics_pictures(examples.images, seed))
-            epochs = Epochs(network, examples, validation, settings, seed, backbone.label)
+            epochs = Epochs(network, examples, selection, settings, seed, backbone.label)
             trainable = _run_phases(epochs, phases, progress, store, on_epoch)
             store.restore_best(network)
     rate = progress.pictures / progress.seconds
@@ -139,7 +139,7 @@ def _run_phases(
     store: Checkpoint,
     on_epoch: Callable[[EpochRecord], None],
 ) -> dict[str, int]:
-    """Train what `progress` says is left; the number of trainable parameters of each phase."""
+    """Train what `progress` leaves; the number of trainable parameters of each phase."""
     trainable = {}
     resumes = bool(progress.history)
     for index, (name, phase, unfreeze, batch_norm) in enumerate(phases):
@@ -186,7 +186,7 @@ def statistics_pictures(images: Images, seed: int) -> NDArray[np.uint8]:
 def _key(
     network: "keras.Model",
     examples: Examples,
-    validation: Validation,
+    selection: SelectionExamples,
     backbone: BackboneSettings,
     settings: TrainingSettings,
     seed: int,
@@ -195,7 +195,7 @@ def _key(
     digest = hashlib.sha256()
     parts = (
         examples.content_hash(),
-        validation.content_hash(),
+        selection.content_hash(),
         backbone.model_dump_json(),
         settings.identity(),
         str(seed),

@@ -14,7 +14,7 @@ from ferkit.data.training_set import TrainingSet
 from ferkit.models.face_model import FaceModel
 from ferkit.models.selection import NO_DUPLICATES, SelectionSettings, selection_pictures
 from ferkit.training.epochs import EpochRecord
-from ferkit.training.examples import Validation, join
+from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.fine_tune import fine_tune
 from ferkit.training.settings import TrainingSettings
 
@@ -76,7 +76,7 @@ def train_member(
             {name: training_sets[name] for name in names},
             frozenset(each.name for each in targets if each.multi_label),
         ),
-        Validation.of(selection_pictures(faces, selection), targets),
+        SelectionExamples.of(selection_pictures(faces, selection), targets),
         backbone,
         settings,
         seed,

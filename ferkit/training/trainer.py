@@ -114,8 +114,8 @@ class Trainer(keras.Model):  # type: ignore[misc]
         pictures = build_augmentation(settings.augmentation, seed)(pictures)
         if settings.mixing.on:
             pictures, labels = Mixing(settings.mixing, seed + 1)(pictures, labels)
-        said = network(pictures)
-        outputs = [said[target] for target in examples.labels] if isinstance(said, dict) else [said]
+        predicted = network(pictures)
+        outputs = [predicted[target] for target in examples.labels] if isinstance(predicted, dict) else [predicted]
         super().__init__(inputs, [outputs, labels])
         cross_entropy, multi_label = CrossEntropy(settings.label_smoothing), MultiLabelLoss()
         self._head_losses = [multi_label if each in examples.multi_label else cross_entropy for each in examples.labels]

@@ -31,7 +31,7 @@ from ferkit.promotion.gate import judge
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from ferkit.training.checkpoint import Progress
 from ferkit.training.epochs import Epochs
-from ferkit.training.examples import Validation, join
+from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 from tests.config.test_run_config import SMALLEST
 from tests.promotion.test_gate import answers_of, gate, trial
@@ -143,9 +143,9 @@ def of_views(**settings):
 
 def of_evaluation(**settings):
     generator = np.random.default_rng(0)
-    said = generator.dirichlet(np.ones(7), 60).astype(np.float32)
+    predicted = generator.dirichlet(np.ones(7), 60).astype(np.float32)
     right = np.eye(7, dtype=np.float32)[generator.integers(0, 7, 60)]
-    return score(said, right, EvaluationSettings(**{"bootstrap": 200, **settings}), seed=0).to_dict()
+    return score(predicted, right, EvaluationSettings(**{"bootstrap": 200, **settings}), seed=0).to_dict()
 
 
 def of_rate(**settings):
@@ -164,9 +164,9 @@ def of_optimizer(**settings):
 
     faces = marked_faces()
     examples = join({"fer": oversample(faces, TargetSettings(), BalancingSettings(), 0)})
-    validation = Validation.of(faces.of_split("PublicTest"), [TargetSettings()])
+    selection = SelectionExamples.of(faces.of_split("PublicTest"), [TargetSettings()])
     training = TrainingSettings(**settings)
-    epochs = Epochs(build_network(BACKBONE, {"fer": 7}, seed=0), examples, validation, training, 0, "toy")
+    epochs = Epochs(build_network(BACKBONE, {"fer": 7}, seed=0), examples, selection, training, 0, "toy")
     epochs.compile(training.network)
     optimizer = epochs._trainer.optimizer
     numbers = {name: getattr(optimizer, name, None) for name in ("weight_decay", "momentum", "ema_momentum")}
@@ -400,7 +400,7 @@ MULTI_LABEL = {"name": "ferplus", "train_on": "multi_target"}
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"training": {"momentum": 0.5}}, "training.momentum has no effect: optimizer adamw has none"),
         ({"training": {"unfreeze": 0.5}}, "training.unfreeze has no effect: a network with random weights"),
@@ -462,12 +462,12 @@ MULTI_LABEL = {"name": "ferplus", "train_on": "multi_target"}
         ),
     ],
 )
-def test_a_setting_without_effect_is_refused_in_a_line(tmp_path, change, said):
+def test_a_setting_without_effect_is_refused_in_a_line(tmp_path, change, message):
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump({**SMALLEST, **change}))
     with pytest.raises(ConfigError) as raised:
         load_config(file)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
 
 

@@ -135,12 +135,12 @@ def copy(folder, to):
 def test_other_data_is_refused_with_both_hashes(folder, tmp_path):
     done = ferkit(tmp_path, "import-run", folder.path, "--set", "data.count=200")
     assert done.returncode == 1
-    told = done.stderr.strip().splitlines()
-    assert len(told) == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
     assert re.search(
-        rf"trained on data with the hash {folder.read_record().fingerprint}, .* has [0-9a-f]{{64}}: ", told[0]
+        rf"trained on data with the hash {folder.read_record().fingerprint}, .* has [0-9a-f]{{64}}: ", lines[0]
     )
-    assert "--set data.path=FOLDER" in told[0]
+    assert "--set data.path=FOLDER" in lines[0]
     assert not (tmp_path / "mlflow.db").exists()
 
 
@@ -172,9 +172,9 @@ def test_a_damaged_folder_is_one_line(folder, tmp_path, file, size, message):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as raised:
         import_run(damaged.path, [])
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_flipped_bit_in_the_weights_is_found(folder, tmp_path):

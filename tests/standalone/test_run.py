@@ -93,10 +93,10 @@ class Run:
         running.send_signal(signal.SIGKILL)
         self.killed = running.wait()
         self.after_kill = (self.out / "training.log").read_text()
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said):
+        printed = io.StringIO()
+        with contextlib.redirect_stderr(printed):
             self.stopped = main([*self.arguments, "--time-limit", "0.01"])
-        self.stop_said = said.getvalue()
+        self.stop_output = printed.getvalue()
         self.after_stop = (self.out / "training.log").read_text()
         self.finished = subprocess.run(
             command(*self.arguments), env=environment(), capture_output=True, text=True, check=False
@@ -116,16 +116,16 @@ def test_a_run_that_was_killed_goes_on_after_its_last_epoch(run):
 
 
 def test_a_time_limit_stops_after_an_epoch_and_says_how_to_go_on(run):
-    assert run.stopped == 75, run.stop_said
-    last = run.stop_said.splitlines()[-1]
-    told = re.match(
+    assert run.stopped == 75, run.stop_output
+    last = run.stop_output.splitlines()[-1]
+    stopped = re.match(
         r"ferkit: the time limit has passed, fer\+ferplus-j stands after epoch (\d)\. To go on: python -m", last
     )
-    assert told, last
+    assert stopped, last
     assert last.endswith(f"ferkit.standalone {run.config} --out {run.out} --time-limit 0.01")
     assert run.after_stop.removeprefix(run.after_kill).count(": loss") == 1, "one epoch, and no more"
     assert run.finished.returncode == 0, run.finished.stderr
-    assert f"j goes on after epoch {told[1]}" in run.log.removeprefix(run.after_stop)
+    assert f"j goes on after epoch {stopped[1]}" in run.log.removeprefix(run.after_stop)
 
 
 def test_nothing_of_a_pipeline_is_needed(run):
@@ -182,9 +182,12 @@ def test_scores_are_those_of_the_predictions(run):
     ensemble = run.folder.read_ensemble("fer")
     assert ensemble.members == ("j",), "a student has no vote"
     for split in ("PublicTest", "PrivateTest"):
-        said = {"j": run.folder.member("fer+ferplus-j").read_predictions("fer", split)}
-        said |= {"s": run.folder.member("fer-s").read_predictions("fer", split), "ensemble": combine(said, ensemble)}
-        for name, each in said.items():
+        predicted = {"j": run.folder.member("fer+ferplus-j").read_predictions("fer", split)}
+        predicted |= {
+            "s": run.folder.member("fer-s").read_predictions("fer", split),
+            "ensemble": combine(predicted, ensemble),
+        }
+        for name, each in predicted.items():
             right = np.mean([label[row] == found for row, found in zip(each.row.tolist(), each.label, strict=True)])
             assert table.loc[(name, split), "accuracy"] == pytest.approx(right)
             assert f"{right:.4f}" in run.finished.stdout
@@ -223,9 +226,9 @@ def test_parts_of_a_run_come_together_and_private_test_is_read_when_asked_for(sm
     assert main([str(small), "--out", str(out), "--only", "b"]) == 0
     assert elsewhere.exists()
     assert not (out / "checkpoints" / "fer-b").exists()
-    said = capsys.readouterr()
-    assert "still to be trained before anything is combined and judged: fer-a" in said.err
-    assert str(out / "trainings") in said.out
+    printed = capsys.readouterr()
+    assert "still to be trained before anything is combined and judged: fer-a" in printed.err
+    assert str(out / "trainings") in printed.out
     assert sorted(path.name for path in (out / "trainings").iterdir()) == ["fer-b"]
     assert not (out / "evaluations").exists()
     assert not RunFolder(out).read_record().complete
@@ -240,17 +243,17 @@ def test_parts_of_a_run_come_together_and_private_test_is_read_when_asked_for(sm
     assert "PrivateTest" in capsys.readouterr().out
     assert RunFolder(out).read_record().complete
     files = RunFolder(out).member("fer-b")
-    asked = (files.path / "test-fer.npz").stat().st_mtime_ns
+    written = (files.path / "test-fer.npz").stat().st_mtime_ns
     assert main([str(small), "--out", str(out)]) == 0
-    assert (files.path / "test-fer.npz").stat().st_mtime_ns == asked, "PrivateTest is asked about once"
+    assert (files.path / "test-fer.npz").stat().st_mtime_ns == written, "PrivateTest is predicted once"
 
     files.network.write_bytes(files.network.read_bytes()[:1000])
     assert main([str(small), "--out", str(out), "--set", "prediction.flip=true"]) == 0
     err = capsys.readouterr().err
-    assert "fer-a is trained already, and is asked anew: other views" in err
+    assert "fer-a is trained already, and predicts anew: other views" in err
     assert "b network epoch 1/1: loss" in err, "a damaged network is trained again"
     assert "a network epoch" not in err
-    assert (files.path / "test-fer.npz").stat().st_mtime_ns > asked
+    assert (files.path / "test-fer.npz").stat().st_mtime_ns > written
     after = {path: path.stat().st_mtime_ns for path in (out / "trainings").rglob("network.keras")}
     assert [path.parent.name for path in before if after[path] != before[path]] == ["fer-b"]
 
@@ -304,9 +307,9 @@ def test_a_mistake_is_a_line_and_status_1(small, tmp_path, capsys, arguments, me
 def test_a_backend_that_is_not_there_is_named(small, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "mxnet")
     assert main([str(small), "--out", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("ferkit: KERAS_BACKEND=mxnet: not installed; there is ")
-    assert "expected one of tensorflow, jax, torch." in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("ferkit: KERAS_BACKEND=mxnet: not installed; there is ")
+    assert "expected one of tensorflow, jax, torch." in printed
 
 
 def test_a_folder_that_cannot_be_written_is_told(small, tmp_path, capsys):

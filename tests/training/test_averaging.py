@@ -7,7 +7,7 @@ from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.checkpoint import Progress
 from ferkit.training.epochs import Epochs
-from ferkit.training.examples import Validation, join
+from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.fine_tune import fine_tune
 from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
 
@@ -27,7 +27,7 @@ def weights_of_each_step(momentum, steps=30):
     for _ in range(steps):
         optimizer.apply([keras.ops.ones(())])
         weights.append(float(weight))
-        optimizer.adopt()
+        optimizer.assign_averages()
         averages.append(float(weight))
         weight.assign(weights[-1])
     return weights, averages
@@ -46,26 +46,26 @@ def test_the_average_is_that_of_tensorflow_s_moving_average_with_updates_counted
 
 
 @pytest.fixture(scope="module")
-def validation():
-    return Validation.of(marked_faces().of_split("PublicTest"), [TARGET])
+def selection():
+    return SelectionExamples.of(marked_faces().of_split("PublicTest"), [TARGET])
 
 
-def trained(validation, **change):
+def trained(selection, **change):
     faces = marked_faces()
     chosen = settings(**{"epochs": 6, "batch_size": 16, "augmentation": STILL, "patience": 1000, **change})
     return fine_tune(
-        join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}), validation, BACKBONE, chosen, seed=3
+        join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}), selection, BACKBONE, chosen, seed=3
     )
 
 
-def test_early_epochs_are_not_judged_by_the_weights_that_training_began_with(validation):
+def test_early_epochs_are_not_judged_by_the_weights_that_training_began_with(selection):
     # 42 steps, after which Keras' own average is still 96 % the network after the first.
-    history = trained(validation, average=0.999).history
+    history = trained(selection, average=0.999).history
     assert history["val_loss"].iloc[-1] < 0.8 * np.log(7)
     assert history["val_accuracy"].iloc[-1] > 0.5
 
 
-def test_averaged_weights_have_the_statistics_of_their_own_activations(validation):
+def test_averaged_weights_have_the_statistics_of_their_own_activations(selection):
     import keras
 
     faces = marked_faces()
@@ -75,7 +75,7 @@ def test_averaged_weights_have_the_statistics_of_their_own_activations(validatio
     network = build_network(BACKBONE, examples.heads, seed=3)
     # One batch, so that the statistics are those of the pictures together.
     chosen = settings(average=0.9, batch_size=98, augmentation=STILL)
-    epochs = Epochs(network, examples, validation, chosen, 3, "fernet")
+    epochs = Epochs(network, examples, selection, chosen, 3, "fernet")
     epochs.compile(chosen.network)
     before = [np.array(each) for each in network.get_weights()]
     _, best = epochs.run("network", chosen.network, Progress())

@@ -18,14 +18,14 @@ from ferkit.training.epochs import Epochs
 from ferkit.training.execution import ExecutionSettings, execution, precision_of, use_precision
 from ferkit.training.fine_tune import fine_tune
 from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
-from tests.training.test_recipe import examples, validation
+from tests.training.test_recipe import examples, selection
 
 
 def train(precision="float32", **chosen):
     faces = marked_faces()
     return fine_tune(
         examples(faces, TARGET),
-        validation(faces, TARGET),
+        selection(faces, TARGET),
         BACKBONE,
         settings(epochs=2, average=0.9, execution=ExecutionSettings(precision=precision, **chosen)),
         3,
@@ -89,7 +89,7 @@ def two_devices_draw_apart():
     faces, chosen = marked_faces(), settings()
     with execution(ExecutionSettings(devices="all"), BACKBONE.card):
         network = build_network(BACKBONE, {"fer": 7}, seed=3)
-        epochs = Epochs(network, examples(faces, TARGET), validation(faces, TARGET), chosen, 3, "fernet")
+        epochs = Epochs(network, examples(faces, TARGET), selection(faces, TARGET), chosen, 3, "fernet")
         epochs._reseed(Progress())
         strategy = tf.distribute.get_strategy()
         augmentation = next(each for each in epochs._trainer.layers if isinstance(each, Augmentation))

@@ -20,7 +20,7 @@ from ferkit.models.face_model import FaceModel
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.checkpoint import Checkpoint, Progress, clean_up, mark_finished
-from ferkit.training.examples import Validation, join
+from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tune import fine_tune, statistics_pictures
 from ferkit.training.member import train_member
@@ -69,7 +69,7 @@ def train(tmp_path=None, faces=None, backbone=BACKBONE, **change):
     faces = faces or marked_faces()
     return fine_tune(
         join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}),
-        Validation.of(faces.of_split("PublicTest"), [TARGET]),
+        SelectionExamples.of(faces.of_split("PublicTest"), [TARGET]),
         backbone,
         settings(**change),
         seed=3,
@@ -84,8 +84,8 @@ def test_it_learns_and_keeps_the_best_epoch():
     assert history["val_accuracy"].max() > 0.4
     assert trained.best_epoch == int(history["val_accuracy"].idxmax())
     public = marked_faces().of_split("PublicTest")
-    said = trained.network.predict(public.images[..., None], verbose=0).argmax(axis=1)
-    assert (said == public.label).mean() == pytest.approx(history["val_accuracy"].max())
+    predicted = trained.network.predict(public.images[..., None], verbose=0).argmax(axis=1)
+    assert (predicted == public.label).mean() == pytest.approx(history["val_accuracy"].max())
     assert trained.pictures_per_second > 0
 
 
@@ -303,15 +303,15 @@ def test_a_member_is_a_model_file_with_what_it_says_about_public_test(tmp_path):
     balanced = {"fer": oversample(faces, TARGET, BalancingSettings(), 0)}
     member = train_member(faces, balanced, [TARGET], BACKBONE, settings(), 3, workspace=tmp_path)
     model = member.models["fer"]
-    validation = model.predict_split(faces, TARGET, "PublicTest")
-    assert validation.split == "PublicTest"
-    assert validation.row.tolist() == faces.of_split("PublicTest").row.tolist()
+    public_predictions = model.predict_split(faces, TARGET, "PublicTest")
+    assert public_predictions.split == "PublicTest"
+    assert public_predictions.row.tolist() == faces.of_split("PublicTest").row.tolist()
     (tmp_path / "copy").mkdir()
     model.copy_to(tmp_path / "copy")
     again = FaceModel.read(tmp_path / "copy")
     assert again.content_hash() == model.content_hash()
     public = faces.of_split("PublicTest").images
-    np.testing.assert_allclose(again.predict(public), validation.probabilities, atol=1e-6)
+    np.testing.assert_allclose(again.predict(public), public_predictions.probabilities, atol=1e-6)
 
 
 def test_a_model_file_that_was_cut_short_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from ferkit.models.predictions import Predictions
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings, distil
-from ferkit.training.examples import Examples, Validation, join
+from ferkit.training.examples import Examples, SelectionExamples, join
 from ferkit.training.fine_tune import fine_tune
 from ferkit.training.member import train_member
 from ferkit.training.mixing import MixingSettings
@@ -34,13 +34,13 @@ def examples(faces, *targets):
     return join({each.name: oversample(faces, each, BalancingSettings(), 0) for each in targets})
 
 
-def validation(faces, *targets):
-    return Validation.of(faces.of_split("PublicTest"), targets)
+def selection(faces, *targets):
+    return SelectionExamples.of(faces.of_split("PublicTest"), targets)
 
 
 def train(faces, *targets, **change):
     chosen = settings(**change)
-    return fine_tune(examples(faces, *targets), validation(faces, *targets), BACKBONE, chosen, 3)
+    return fine_tune(examples(faces, *targets), selection(faces, *targets), BACKBONE, chosen, 3)
 
 
 def test_one_network_learns_both_targets_and_each_model_speaks_for_its_own(tmp_path):
@@ -56,8 +56,8 @@ def test_one_network_learns_both_targets_and_each_model_speaks_for_its_own(tmp_p
     public = faces.of_split("PublicTest")
     for target in (TARGET, FERPLUS):
         pictures, labels = labelled(public, target)
-        said = member.models[target.name].predict(pictures.images)
-        accuracy = (said.argmax(axis=1) == labels.argmax(axis=1)).mean()
+        predicted = member.models[target.name].predict(pictures.images)
+        accuracy = (predicted.argmax(axis=1) == labels.argmax(axis=1)).mean()
         assert accuracy == pytest.approx(best[f"val_accuracy/{target.name}"])
         assert accuracy > 0.35
 
@@ -70,13 +70,13 @@ def test_the_loss_is_keras_own_with_smoothing_and_weights():
     generator = np.random.default_rng(0)
     labels = np.eye(7, dtype=np.float32)[generator.integers(0, 7, 16)]
     weight = generator.uniform(0.5, 2, 16).astype(np.float32)
-    said = generator.dirichlet(np.ones(7), 16).astype(np.float32)
+    predicted = generator.dirichlet(np.ones(7), 16).astype(np.float32)
     some = Examples(np.zeros((16, 48, 48), np.uint8), {"fer": labels}, np.arange(16))
     picture = keras.Input((48, 48, 1), dtype="uint8")
     network = keras.Model(picture, keras.layers.Dense(7)(keras.layers.Flatten()(keras.ops.cast(picture, "float32"))))
     trainer = Trainer(network, some, settings(label_smoothing=0.2), 0)
-    ours = trainer.compute_loss(y_pred=[[said], [labels * weight[:, None]]])
-    theirs = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)(labels, said, sample_weight=weight)
+    ours = trainer.compute_loss(y_pred=[[predicted], [labels * weight[:, None]]])
+    theirs = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)(labels, predicted, sample_weight=weight)
     assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
 
 
@@ -85,9 +85,9 @@ def test_a_multi_label_loss_is_that_of_the_largest_probability_among_the_allowed
 
     # Two of three are right, with weight 1 and 1.5; there is no label; what is right has no probability.
     labels = np.array([[0, 0.6, 0.4], [0, 0.5, 1], [0, 0, 0], [1, 0, 0]], np.float32)
-    said = np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25], [0.2, 0.3, 0.5], [0, 1, 0]], np.float32)
+    predicted = np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25], [0.2, 0.3, 0.5], [0, 1, 0]], np.float32)
     expected = [-np.log(0.2), -1.5 * np.log(0.5), 0, -np.log(np.finfo(np.float32).tiny)]
-    np.testing.assert_allclose(MultiLabelLoss().call(labels, said), expected, rtol=1e-6)
+    np.testing.assert_allclose(MultiLabelLoss().call(labels, predicted), expected, rtol=1e-6)
 
 
 def test_each_head_has_the_loss_of_its_target():
@@ -95,11 +95,11 @@ def test_each_head_has_the_loss_of_its_target():
     from ferkit.training.trainer import Trainer
 
     labels = np.array([[0, 0.5, 0.5, 0, 0, 0, 0, 0]], np.float32)
-    said = np.array([[0.1, 0.2, 0.3, 0.4, 0, 0, 0, 0]], np.float32)
+    predicted = np.array([[0.1, 0.2, 0.3, 0.4, 0, 0, 0, 0]], np.float32)
     both = {"fer": labels[:, :7], "ferplus": labels}
     some = Examples(np.zeros((1, 48, 48), np.uint8), both, np.arange(1), multi_label=frozenset({"ferplus"}))
     trainer = Trainer(build_network(BACKBONE, some.heads, seed=0), some, settings(), 0)
-    loss = trainer.compute_loss(y_pred=[[said[:, :7], said], [labels[:, :7], labels]])
+    loss = trainer.compute_loss(y_pred=[[predicted[:, :7], predicted], [labels[:, :7], labels]])
     assert float(loss) == pytest.approx(-(np.log(0.2) + np.log(0.3)) / 2 - np.log(0.3), rel=1e-6)
 
 
@@ -116,8 +116,8 @@ def test_a_member_learns_emotions_of_which_two_are_right(tmp_path):
     chosen = settings(epochs=8, learning_rate=0.005, batch_size=8)
     member = train_member(faces, balanced, [target], BACKBONE, chosen, 3, workspace=tmp_path)
     public = faces.of_split("PublicTest")
-    said = member.models["ferplus"].predict(public.images)
-    assert (said.argmax(axis=1) // 2 == public.label // 2).mean() > 0.6
+    predicted = member.models["ferplus"].predict(public.images)
+    assert (predicted.argmax(axis=1) // 2 == public.label // 2).mean() > 0.6
     # As cross-entropy it could not be below the entropy of the votes.
     assert member.history["loss"].min() < -(0.6 * np.log(0.6) + 0.4 * np.log(0.4))
 
@@ -178,18 +178,18 @@ def test_the_average_is_what_is_kept():
     faces = marked_faces()
     trained = train(faces, TARGET, epochs=6, learning_rate=0.005, batch_size=8, average=0.8)
     public = faces.of_split("PublicTest")
-    said = trained.network.predict(public.images[..., None], verbose=0).argmax(axis=1)
-    assert (said == public.label).mean() == pytest.approx(trained.history["val_accuracy"].max())
+    predicted = trained.network.predict(public.images[..., None], verbose=0).argmax(axis=1)
+    assert (predicted == public.label).mean() == pytest.approx(trained.history["val_accuracy"].max())
 
 
-def test_a_student_learns_the_teachers_opinion():
+def test_a_student_learns_the_teachers_predictions():
     faces = marked_faces()
     balanced = oversample(faces, TARGET, BalancingSettings(), 0)
     rows = balanced.row[::-1].copy()
-    said = np.random.default_rng(0).dirichlet(np.ones(7), len(rows)).astype(np.float32)
-    teacher = Predictions("fer", "Training", rows, said)
+    predicted = np.random.default_rng(0).dirichlet(np.ones(7), len(rows)).astype(np.float32)
+    teacher = Predictions("fer", "Training", rows, predicted)
     soft = distil(balanced, teacher, DistillationSettings(weight=0.25, temperature=2))
-    expected = np.sqrt(said[::-1].astype(np.float64))
+    expected = np.sqrt(predicted[::-1].astype(np.float64))
     expected = 0.75 * balanced.targets + 0.25 * expected / expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(soft.targets, expected, atol=1e-6)
     np.testing.assert_array_equal(soft.images, balanced.images)
@@ -198,8 +198,8 @@ def test_a_student_learns_the_teachers_opinion():
 def test_a_student_s_class_weights_are_those_of_what_the_teacher_says():
     faces = marked_faces()
     balanced = oversample(faces, TARGET, BalancingSettings(class_weight=True), 0)
-    said = np.random.default_rng(0).dirichlet(np.arange(1, 8), len(balanced.row)).astype(np.float32)
-    soft = distil(balanced, Predictions("fer", "Training", balanced.row, said), DistillationSettings(weight=0.8))
+    predicted = np.random.default_rng(0).dirichlet(np.arange(1, 8), len(balanced.row)).astype(np.float32)
+    soft = distil(balanced, Predictions("fer", "Training", balanced.row, predicted), DistillationSettings(weight=0.8))
     labels = join({"fer": soft}).labels["fer"]
     np.testing.assert_allclose(labels.sum(axis=0), len(labels) / 7, rtol=1e-4)
 
@@ -219,7 +219,7 @@ def test_pictures_that_balancing_made_keep_their_labels():
 def test_a_teacher_that_says_too_little_is_refused():
     balanced = oversample(marked_faces(), TARGET, BalancingSettings(), 0)
     half = np.full((10, 7), 1 / 7, dtype=np.float32)
-    with pytest.raises(DataError, match="says nothing about 88 training pictures, such as row 10"):
+    with pytest.raises(DataError, match="has no prediction for 88 training pictures, such as row 10"):
         distil(balanced, Predictions("fer", "Training", balanced.row[:10], half), DistillationSettings())
     other = np.full((98, 8), 1 / 8, dtype=np.float32)
     with pytest.raises(DataError, match="8 classes"):

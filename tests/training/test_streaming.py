@@ -1,4 +1,4 @@
-"""Training, asking and cleaning on pictures that stay in files: the same as in memory, or a line that says why not."""
+"""Training, predicting, cleaning on pictures that stay in files: the same as in memory, or a line that says why not."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tune import fine_tune
 from ferkit.training.mixing import MixingSettings
 from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
-from tests.training.test_recipe import validation
+from tests.training.test_recipe import selection
 
 PARTS = ("train", "validation", "test")
 
@@ -52,7 +52,7 @@ def streamed(tmp_path_factory):
 def train(faces, balancing=BalancingSettings(), backbone=BACKBONE, checkpoint=None, on_epoch=lambda _: None, **change):  # noqa: B008
     return fine_tune(
         join({"fer": oversample(faces, TARGET, balancing, 0)}),
-        validation(faces, TARGET),
+        selection(faces, TARGET),
         backbone,
         settings(**{"epochs": 2, **change}),
         3,
@@ -110,8 +110,8 @@ def test_larger_pictures_and_colour_reach_the_network(tmp_path, backbone, colour
     channels = 3 if colour == "rgb" else 1
     assert trained.network.input_shape == (None, 64, 64, channels)
     model = FaceModel.save(trained.network, "it", "fer", tmp_path / "network.keras")
-    said = model.predict(faces.images, TestTimeAugmentation(flip=True, crops="five"))
-    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-4)
+    predicted = model.predict(faces.images, TestTimeAugmentation(flip=True, crops="five"))
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-4)
     np.testing.assert_allclose(model.predict(faces.images[:9]), model.predict(faces.images)[:9], atol=1e-5)
 
 
