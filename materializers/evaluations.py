@@ -50,6 +50,8 @@ class EnsembleMaterializer(StoreMaterializer):
 class EvaluationsMaterializer(StoreMaterializer):
     """Stores an `Evaluation` of each head of a model, by target: scores as JSON, predictions and labels as .npz."""
 
+    # Other dictionaries stay with ZenML.
+    SKIP_REGISTRATION: ClassVar[bool] = True
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (dict,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 

@@ -71,6 +71,8 @@ class PredictionsMaterializer(StoreMaterializer):
 class HeadPredictionsMaterializer(StoreMaterializer):
     """Stores the `Predictions` of each head of one network for one split, by target, as one .npz."""
 
+    # Other dictionaries stay with ZenML.
+    SKIP_REGISTRATION: ClassVar[bool] = True
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (dict,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
@@ -78,13 +80,20 @@ class HeadPredictionsMaterializer(StoreMaterializer):
         """Read probabilities and rows of each head."""
         about, arrays = self.read_json("about.json"), self.read_arrays("predictions.npz")
         return {
-            target: Predictions(target, split, arrays[f"{target}.row"], arrays[f"{target}.probabilities"])
-            for target, split in about.items()
+            target: Predictions(
+                target,
+                of_head["split"],
+                arrays[f"{target}.row"],
+                arrays[f"{target}.probabilities"],
+                tuple(of_head["classes"]),
+            )
+            for target, of_head in about.items()
         }
 
     def save(self, data: dict[Target, Predictions]) -> None:
         """Write probabilities and rows of each head."""
-        self.write_json("about.json", {target: each.split for target, each in data.items()})
+        about = {target: {"split": each.split, "classes": each.classes} for target, each in data.items()}
+        self.write_json("about.json", about)
         arrays: dict[str, Any] = {}
         for target, each in data.items():
             arrays |= {f"{target}.row": each.row, f"{target}.probabilities": each.probabilities}

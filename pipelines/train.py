@@ -202,6 +202,7 @@ def _taught_by_ensembles(
         predicted[training.name] = _with(predict_training, config.resources.teach, member=member)(
             model=networks[training.name],
             faces=faces,
+            targets=[each.target for each in taught],
             ensembles=[ensembles[each.target.name] for each in taught],
             tta=config.prediction,
             id=f"predict_training_{member}",

@@ -24,10 +24,14 @@ __all__ = ["distil", "predict_training", "read_teacher", "teach"]
 
 @step(cache_policy=code_of(__name__), output_materializers=HeadPredictionsMaterializer)
 def predict_training(
-    model: FaceModel, faces: FaceDataset, ensembles: list[Ensemble], tta: TestTimeAugmentation
+    model: FaceModel,
+    faces: FaceDataset,
+    targets: list[TargetSettings],
+    ensembles: list[Ensemble],
+    tta: TestTimeAugmentation,
 ) -> Annotated[dict[Target, Predictions], "{member}_training"]:
     """Predict Training with every head of a voter that has a weight in one of `ensembles`."""
-    return teacher.predict_training(model, faces, ensembles, tta)
+    return teacher.predict_training(model, faces, targets, ensembles, tta)
 
 
 @step(cache_policy=code_of(__name__), output_materializers=PredictionsMaterializer)

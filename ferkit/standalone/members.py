@@ -254,9 +254,12 @@ class RunMembers:
         """The predictions of a finished network for Training, of each target that it teaches; made once."""
         if training.name not in self._predicted:
             taught = [each for each in self.plan.targets_of(training) if each.students and training in each.voters]
-            ensembles = [self.ensembles[each.target.name] for each in taught]
             self._predicted[training.name] = predict_training(
-                self._model(training), self.data.faces, ensembles, self.config.prediction
+                self._model(training),
+                self.data.faces,
+                [each.target for each in taught],
+                [self.ensembles[each.target.name] for each in taught],
+                self.config.prediction,
             )
         return self._predicted[training.name]
 

@@ -9,16 +9,16 @@ from zenml.enums import VisualizationType
 from zenml.materializers.materializer_registry import materializer_registry
 
 from ferkit.data.targets import TargetSettings, labelled
-from ferkit.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate
+from ferkit.evaluation.evaluate import EvaluationSettings, evaluate
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.reporting.report import Report
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
-from materializers.evaluations import EnsembleMaterializer, EvaluationMaterializer
+from materializers.evaluations import EnsembleMaterializer, EvaluationsMaterializer
 from materializers.faces import FaceDatasetMaterializer, TrainingSetMaterializer
-from materializers.models import FaceModelMaterializer, PredictionsMaterializer
+from materializers.models import FaceModelMaterializer, HeadPredictionsMaterializer, PredictionsMaterializer
 from materializers.reports import ReportMaterializer
 from materializers.tables import TableMaterializer
 
@@ -92,16 +92,31 @@ def test_table(folder):
     ).compute_content_hash(table)
 
 
-def said(faces, split, seed=0):
-    pictures, _ = labelled(faces.of_split(split), TargetSettings())
-    probabilities = np.random.default_rng(seed).dirichlet(np.ones(7), len(pictures)).astype(np.float32)
-    return Predictions("fer", split, pictures.row, probabilities)
+def predicted(faces, split, target="fer"):
+    pictures, labels = labelled(faces.of_split(split), TargetSettings(name=target))
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(labels.shape[1]), len(pictures)).astype(np.float32)
+    return Predictions(target, split, pictures.row, probabilities)
 
 
 def test_predictions(faces, folder):
-    again, _ = through(PredictionsMaterializer, said(faces, "PublicTest"), folder)
+    again, _ = through(PredictionsMaterializer, predicted(faces, "PublicTest"), folder)
     assert again.split == "PublicTest"
     np.testing.assert_array_equal(again.row, faces.of_split("PublicTest").row)
+
+
+def test_predictions_of_several_heads(faces, folder):
+    data = {target: predicted(faces, "PublicTest", target) for target in ("fer", "ferplus")}
+    again, _ = through(HeadPredictionsMaterializer, data, folder)
+    assert {target: each.content_hash() for target, each in again.items()} == {
+        target: each.content_hash() for target, each in data.items()
+    }
+    of_one = {"fer": data["fer"]}
+    hashes = [HeadPredictionsMaterializer(folder).compute_content_hash(each) for each in (data, of_one, {})]
+    assert len(set(hashes)) == 3
+
+
+def test_predictions_of_no_head(folder):
+    assert through(HeadPredictionsMaterializer, {}, folder)[0] == {}
 
 
 def test_ensemble(folder):
@@ -112,12 +127,18 @@ def test_ensemble(folder):
 
 
 def test_evaluation(faces, folder):
-    predictions = [said(faces, "PublicTest"), said(faces, "PrivateTest")]
-    data = evaluate("a", predictions, faces, TargetSettings(), EvaluationSettings(bootstrap=100), 0)
-    again, shown = through(EvaluationMaterializer, data, folder)
-    pd.testing.assert_frame_equal(again.to_table(), data.to_table())
-    assert list(again.scores) == list(data.scores)
-    assert len(shown) == 2
+    data = {}
+    for target in ("fer", "ferplus"):
+        predictions = [predicted(faces, split, target) for split in ("PublicTest", "PrivateTest")]
+        settings = TargetSettings(name=target), EvaluationSettings(bootstrap=100)
+        data[target] = evaluate("a", predictions, faces, *settings, 0)
+    again, shown = through(EvaluationsMaterializer, data, folder)
+    assert list(again) == ["fer", "ferplus"]
+    for target, evaluation in again.items():
+        pd.testing.assert_frame_equal(evaluation.to_table(), data[target].to_table())
+        assert list(evaluation.scores) == list(data[target].scores)
+        assert evaluation.content_hash() == data[target].content_hash()
+    assert len(shown) == 4
 
 
 def test_report(folder):
@@ -148,9 +169,12 @@ def test_model(folder, tmp_path):
         (FaceModel, FaceModelMaterializer),
         (Predictions, PredictionsMaterializer),
         (Ensemble, EnsembleMaterializer),
-        (Evaluation, EvaluationMaterializer),
         (Report, ReportMaterializer),
     ],
 )
 def test_zenml_chooses_ours(kind, materializer):
     assert materializer_registry[kind] is materializer
+
+
+def test_dictionaries_of_others_stay_with_zenml():
+    assert materializer_registry[dict].__module__.startswith("zenml.")

@@ -84,7 +84,7 @@ def linger(_error: BaseException) -> None:
     import ray
 
     supervisor = ray.get_actor(os.environ["FERKIT_RAY_RUN_ID"], namespace="ferkit")
-    _wait_for(lambda: any("halted" in event.says for event in ray.get(supervisor.events.remote(0))))
+    _wait_for(lambda: any("halted" in event.line for event in ray.get(supervisor.events.remote(0))))
 
 
 @step(enable_cache=False, on_failure=linger)

@@ -5,6 +5,7 @@ import pytest
 
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.targets import TargetSettings
 from ferkit.data.training_set import TrainingSet
 from ferkit.errors import DataError
 from ferkit.models import face_model
@@ -14,6 +15,7 @@ from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.training.distillation import DistillationSettings, distil
 from ferkit.training.teacher import predict_training, teach
 
+FER = TargetSettings()
 FLIP = TestTimeAugmentation(flip=True)
 
 
@@ -47,7 +49,7 @@ def faces(training_set):
 
 
 def taught(models, ensemble, faces, training_set, tta=NO_TTA):
-    predicted = {each.name: predict_training(each, faces, [ensemble], tta) for each in models}
+    predicted = {each.name: predict_training(each, faces, [FER], [ensemble], tta) for each in models}
     return teach({name: each["fer"] for name, each in predicted.items() if each}, ensemble, training_set)
 
 
@@ -70,14 +72,14 @@ def test_a_network_with_two_heads_sees_each_picture_once_for_both(models, faces,
     votes = [Ensemble(target, "mean", ("a", "j"), (0.5, 0.5)) for target in ("fer", "ferplus")]
     seen = []
     monkeypatch.setattr(face_model, "forward", lambda *given: seen.append(len(given[1])) or forward(*given))
-    found = predict_training(models[1], faces, votes)
+    found = predict_training(models[1], faces, [FER, TargetSettings(name="ferplus")], votes)
     assert seen == [6]
     assert {target: each.probabilities.shape for target, each in found.items()} == {"fer": (6, 7), "ferplus": (6, 8)}
 
 
 def test_a_voter_without_weight_predicts_nothing(models, faces, training_set):
     idle = Ensemble("fer", "weighted", ("a", "j"), (1.0, 0.0))
-    assert predict_training(models[1], faces, [idle]) == {}
+    assert predict_training(models[1], faces, [FER], [idle]) == {}
     alone = taught(models[:1], Ensemble("fer", "mean", ("a",), (1.0,)), faces, training_set)
     np.testing.assert_array_equal(alone.probabilities, taught(models, idle, faces, training_set).probabilities)
 

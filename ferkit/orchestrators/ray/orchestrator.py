@@ -80,10 +80,10 @@ class RayOrchestrator(BaseOrchestrator):
     def _plan(self, snapshot: Any, environments: dict[str, dict[str, str]], run_id: str) -> dict[str, PlannedStep]:
         config: Any = self.config
         steps = snapshot.step_configurations
-        asked = {name: request(step.config.resource_settings, config.default_cpus) for name, step in steps.items()}
+        requests = {name: request(step.config.resource_settings, config.default_cpus) for name, step in steps.items()}
         alive = [node for node in ray.nodes() if node["Alive"]]
         nodes = {f"{node['NodeName']}-{node['NodeID'][:4]}": node["Resources"] for node in alive}
-        if not config.elastic and (problem := unmet(asked, nodes)):
+        if not config.elastic and (problem := unmet(requests, nodes)):
             raise PipelineSubmissionError(problem)
         forwarded = {key: value for key, value in os.environ.items() if key.startswith(tuple(config.forwarded))}
         plan = {}
@@ -95,20 +95,20 @@ class RayOrchestrator(BaseOrchestrator):
                 "retry_exceptions": [PassingError] if retry else False,
             }
             environment = {**forwarded, **environments[name], RUN_ID: run_id}
-            plan[name] = PlannedStep(options(asked[name]) | retries, environment, tuple(step.spec.upstream_steps))
+            plan[name] = PlannedStep(options(requests[name]) | retries, environment, tuple(step.spec.upstream_steps))
         return plan
 
 
 def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:
-    """Tell what becomes of the steps until all are done; an interruption stops them."""
-    told, done = 0, False
+    """Log what becomes of the steps until all are done; an interruption stops them."""
+    shown, done = 0, False
     try:
         while not done:
             done = bool(ray.wait([work], timeout=0.5)[0])
-            for event in ray.get(supervisor.events.remote(told)):
-                told += 1
+            for event in ray.get(supervisor.events.remote(shown)):
+                shown += 1
                 log = logging.getLogger(event.logger) if event.logger else _LOG
-                log.log(event.level, "%s", event.says, exc_info=event.error)
+                log.log(event.level, "%s", event.line, exc_info=event.error)
         failed = ray.get(work)
     except KeyboardInterrupt:
         ray.get(supervisor.stop.remote())

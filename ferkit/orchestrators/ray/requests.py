@@ -1,4 +1,4 @@
-"""What a step asks of a node, and whether the cluster has it; both in Ray's words: CPU, GPU, memory in bytes."""
+"""What a step requests of a node, and whether the cluster has it; both in Ray's words: CPU, GPU, memory in bytes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,22 +11,22 @@ Resources = Mapping[str, float]
 
 
 def request(settings: Any, default_cpus: float) -> dict[str, float]:
-    """What ZenML's `ResourceSettings` of a step ask for."""
+    """The resources that ZenML's `ResourceSettings` of a step request, in Ray's words."""
     memory = int(settings.get_memory(ByteUnit.B)) if settings.memory else 0
     return {"CPU": settings.cpu_count or default_cpus, "GPU": settings.gpu_count or 0, "memory": memory}
 
 
-def options(asked: Resources) -> dict[str, float | None]:
-    """The same as options of a Ray task."""
-    return {"num_cpus": asked["CPU"], "num_gpus": asked["GPU"], "memory": asked["memory"] or None}
+def options(requested: Resources) -> dict[str, float | None]:
+    """Requested resources as options of a Ray task."""
+    return {"num_cpus": requested["CPU"], "num_gpus": requested["GPU"], "memory": requested["memory"] or None}
 
 
 def unmet(requests: Mapping[str, Resources], nodes: Mapping[str, Resources]) -> str | None:
     """One line that names the first step which no node can run, and what the nodes have; None if there is none."""
-    for step, asked in requests.items():
-        if not any(all(asked[kind] <= node.get(kind, 0) for kind in asked) for node in nodes.values()):
+    for step, requested in requests.items():
+        if not any(all(requested[kind] <= node.get(kind, 0) for kind in requested) for node in nodes.values()):
             have = "; ".join(f"{name} has {_words(node)}" for name, node in nodes.items()) or "there are none"
-            return f"step {step} asks for {_words(asked)}, which no node of the Ray cluster has: {have}."
+            return f"step {step} asks for {_words(requested)}, which no node of the Ray cluster has: {have}."
     return None
 
 

@@ -46,7 +46,7 @@ class Event:
     ----------
     level
         Of `logging`.
-    says
+    line
         The line.
     error
         Why the step failed.
@@ -55,7 +55,7 @@ class Event:
     """
 
     level: int
-    says: str
+    line: str
     error: BaseException | None = None
     logger: str | None = None
 
@@ -112,9 +112,9 @@ class Supervisor:
         self._begun[step] = time.monotonic()
         self._events.append(Event(logging.INFO, f"Step `{step}` has started on {node}."))
 
-    def tell(self, level: int, logger: str, says: str) -> None:
+    def report(self, level: int, logger: str, line: str) -> None:
         """Called by a step with a line that it logs."""
-        self._events.append(Event(level, says, logger=logger))
+        self._events.append(Event(level, line, logger=logger))
 
     def events(self, since: int) -> list[Event]:
         """What became of the steps, from the event number `since` on."""

@@ -67,18 +67,18 @@ def run_step(
     from zenml.steps.heartbeat import StepHeartBeatTerminationException
 
     try:
-        with _told(loggers, supervisor):
+        with _forwarded(loggers, supervisor):
             _entrypoint()(["--snapshot_id", snapshot_id, "--step_name", step]).run()
     except (IllegalOperationError, RunStoppedException, StepHeartBeatTerminationException) as error:
-        # Told in one line, where ZenML has a long traceback.
+        # In one line, where ZenML has a long traceback.
         raise HaltedError(f"halted: {error}") from None
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told and goes on
-        told = _portable(error)
-        raise (told if getattr(error, "permanent", False) else PassingError(told)) from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is handed on
+        portable = _portable(error)
+        raise (portable if getattr(error, "permanent", False) else PassingError(portable)) from None
 
 
 def _portable(error: Exception) -> Exception:
-    """`error` if another process can read it, else one that says the same in words."""
+    """`error` if another process can read it, else one with the same words."""
     try:
         cloudpickle.loads(cloudpickle.dumps(error))
     except Exception:  # noqa: BLE001 - whatever its class does as it is read
@@ -86,7 +86,7 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-class _Teller(logging.Handler):
+class _Forwarder(logging.Handler):
     """Hands records on to the supervisor, and so to the terminal of whoever submitted the run."""
 
     def __init__(self, supervisor: Any) -> None:
@@ -94,21 +94,21 @@ class _Teller(logging.Handler):
         self._supervisor = supervisor
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._supervisor.tell.remote(record.levelno, record.name, record.getMessage())
+        self._supervisor.report.remote(record.levelno, record.name, record.getMessage())
 
 
 @contextmanager
-def _told(loggers: Sequence[str], supervisor: Any) -> Iterator[None]:
+def _forwarded(loggers: Sequence[str], supervisor: Any) -> Iterator[None]:
     """Whoever submitted the run sees what is logged to `loggers` within."""
-    teller, before = _Teller(supervisor), {name: logging.getLogger(name).level for name in loggers}
+    forwarder, before = _Forwarder(supervisor), {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:
-        logging.getLogger(name).addHandler(teller)
+        logging.getLogger(name).addHandler(forwarder)
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         yield
     finally:
         for name, level in before.items():
-            logging.getLogger(name).removeHandler(teller)
+            logging.getLogger(name).removeHandler(forwarder)
             logging.getLogger(name).setLevel(level)
 
 
