@@ -50,9 +50,7 @@ def predict_training(
     pictures = faces.of_split("Training")
     _LOG.info("%s predicts %d training pictures for %s", model.name, len(pictures), ", ".join(classes))
     found = predict_targets(model.network, pictures.images, classes, tta)
-    return {
-        name: Predictions(name, "Training", pictures.row, found[name], names) for name, names in classes.items()
-    }
+    return {name: Predictions(name, "Training", pictures.row, found[name], names) for name, names in classes.items()}
 
 
 def teach(predictions: Mapping[str, Predictions], ensemble: Ensemble, training_set: TrainingSet) -> Predictions:
