@@ -86,12 +86,12 @@ class EvaluationsMaterializer(StoreMaterializer):
             self.write_arrays(f"{target}-predictions.npz", arrays)
 
     def save_visualizations(self, data: dict[Target, Evaluation]) -> dict[str, VisualizationType]:
-        """The confusion matrix on PrivateTest, and every score, of each head."""
+        """The confusion matrix on the last split that was judged, and every score, of each head."""
         shown = {}
         for target, each in data.items():
-            title = f"{target}/{each.model}: PrivateTest"
+            last = list(each.predictions)[-1]
             shown[f"{target}-confusion.png"] = plots.confusion_matrix(
-                each.scores["PrivateTest"].confusion, each.classes, title
+                each.scores[last].confusion, each.classes, f"{target}/{each.model}: {last}"
             )
             shown[f"{target}-scores.csv"] = each.to_table().to_csv(index=False).encode()
         return self.show(shown)

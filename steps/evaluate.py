@@ -33,10 +33,10 @@ def evaluate(
     seed: int,
 ) -> Annotated[dict[Target, Evaluation], "{member}_evaluation"]:
     """Predict PrivateTest, the one time in a run, and judge every head; `ingested` knows every duplicate."""
-    private = model.predict_heads(faces, targets, "PrivateTest", tta)
+    private = model.predict_heads(faces, targets, "PrivateTest", tta) if settings.private_test else {}
     evaluations: dict[Target, Evaluation] = {}
     for target in targets:
-        predictions = [public[target.name], private[target.name]]
+        predictions = [split[target.name] for split in (public, private) if split]
         evaluation = judge(model.name, predictions, ingested, target, settings, seed)
         _log(evaluation, ingested, settings, seed)
         evaluations[target.name] = evaluation
@@ -55,8 +55,7 @@ def evaluate_ensemble(
     """Combine the predictions of the members, with the weights that PublicTest chose, and judge them."""
     single = [each[target.name] for each in members]
     predictions = [
-        combine({each.model: each.predictions[split] for each in single}, ensemble)
-        for split in ("PublicTest", "PrivateTest")
+        combine({each.model: each.predictions[split] for each in single}, ensemble) for split in single[0].predictions
     ]
     evaluation = judge("ensemble", predictions, ingested, target, settings, seed)
     _log(evaluation, ingested, settings, seed)

@@ -152,7 +152,7 @@ def _result(finished: Any, planned: PlannedRun, seconds: float) -> RunResult:
     for name, step in finished.steps.items():
         for output, artifacts in step.outputs.items():
             if output.endswith("_evaluation"):
-                evaluations.append(artifacts[0].load())
+                evaluations += artifacts[0].load().values()
             elif output.endswith("_history"):
                 histories[output.removesuffix("_history")] = artifacts[0].load()
         if name.startswith("fine_tune_"):

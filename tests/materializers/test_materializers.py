@@ -141,6 +141,14 @@ def test_evaluation(faces, folder):
     assert len(shown) == 4
 
 
+def test_an_evaluation_of_public_test_alone(faces, folder):
+    settings = EvaluationSettings(bootstrap=100)
+    data = {"fer": evaluate("a", [predicted(faces, "PublicTest")], faces, TargetSettings(), settings, 0)}
+    again, shown = through(EvaluationsMaterializer, data, folder)
+    assert list(again["fer"].predictions) == ["PublicTest"]
+    assert len(shown) == 2
+
+
 def test_report(folder):
     data = Report("# a\n", "<p>a</p>", {"x.png": b"\x89PNG", "y.png": b"\x89PNG2"})
     again, shown = through(ReportMaterializer, data, folder)
