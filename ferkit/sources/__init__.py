@@ -1,4 +1,4 @@
-"""Where faces come from: FER-2013 with FER+, image folders, tables, tar shards, or the built-in synthetic faces."""
+"""Where faces come from: FER-2013 with FER+, folders, tables, published data sets, tar shards, or synthetic faces."""
 
 import hashlib
 from typing import Annotated
@@ -12,6 +12,7 @@ from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
 from ferkit.sources.picture_settings import PictureSettings
+from ferkit.sources.published import PublishedSettings, published_fingerprint, read_published
 from ferkit.sources.shards import ShardSettings, read_shards, shard_fingerprint
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from ferkit.sources.table import ColumnSettings, TableSettings, read_table, table_fingerprint
@@ -20,6 +21,7 @@ __all__ = [
     "ColumnSettings",
     "Fer2013Settings",
     "FolderSettings",
+    "PublishedSettings",
     "ShardSettings",
     "SourceSettings",
     "SyntheticSettings",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 SourceSettings = Annotated[
-    Fer2013Settings | FolderSettings | TableSettings | ShardSettings | SyntheticSettings,
+    Fer2013Settings | FolderSettings | TableSettings | PublishedSettings | ShardSettings | SyntheticSettings,
     Field(discriminator="source"),
 ]
 
@@ -60,6 +62,8 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
         return read_folder(settings)
     if isinstance(settings, TableSettings):
         return read_table(settings)
+    if isinstance(settings, PublishedSettings):
+        return read_published(settings)
     if isinstance(settings, ShardSettings):
         return read_shards(settings)
     faces = load_fer2013(settings) if isinstance(settings, Fer2013Settings) else generate(settings).faces
@@ -90,6 +94,8 @@ def fingerprint(settings: SourceSettings, sha256: Sha256 = file_sha256) -> str:
         return folder_fingerprint(settings, sha256)
     if isinstance(settings, TableSettings):
         return table_fingerprint(settings, sha256)
+    if isinstance(settings, PublishedSettings):
+        return published_fingerprint(settings, sha256)
     if isinstance(settings, ShardSettings):
         return shard_fingerprint(settings, sha256)
     digest = hashlib.sha256()

@@ -21,7 +21,7 @@ from ferkit.models.predictions import Predictions
 from ferkit.models.selection import SelectionSettings, selection_pictures
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.promotion.gate import judge
-from ferkit.sources import Fer2013Settings, FolderSettings, ShardSettings, TableSettings, load
+from ferkit.sources import Fer2013Settings, FolderSettings, PublishedSettings, ShardSettings, TableSettings, load
 from ferkit.sources.shard_writer import plan_shards, write_shards
 from ferkit.training.augmentation import AugmentationSettings, build_augmentation
 from ferkit.training.distillation import DistillationSettings, distil
@@ -29,6 +29,7 @@ from ferkit.training.execution import ExecutionSettings, check_execution, compil
 from ferkit.training.mixing import MixingSettings
 from steps.figures import evaluation_figures
 from tests.promotion.test_gate import answers_of, gate, trial
+from tests.toys.layouts import write_jaffe, write_kdef
 from tests.training.test_fine_tune import marked_faces
 
 FER = TargetSettings()
@@ -73,6 +74,10 @@ def files() -> Path:
     table = "\n".join(["file,label,other,part,who,counts,across,down,wide,high", *lines])
     (root / "whole" / "faces.csv").write_text(table)
     (root / "whole" / "damaged.csv").write_text(table.replace(".png", ".bmp", 1))
+    for name in ("jaffe", "broken"):
+        write_jaffe(root / name)
+    write_kdef(root / "kdef")
+    (root / "broken" / "KA.AN1.0.tiff").write_bytes(b"no picture")
     write_shards(plan_shards(FolderSettings(path=root / "whole"), 8, 0), root / "shards")
     write_shards(plan_shards(FolderSettings(path=root / "whole"), 8, 1), root / "other")
     write_shards(plan_shards(FolderSettings(path=root / "whole"), 8, 0), root / "damaged-shards")
@@ -108,6 +113,10 @@ def of_folder(path="whole", **settings):
 
 def of_table(path="faces.csv", **settings):
     return outcome(_hash, TableSettings(path=files() / "whole" / path, **settings))
+
+
+def of_published(path="jaffe", layout="jaffe", **settings):
+    return outcome(_hash, PublishedSettings(path=files() / path, layout=layout, **settings))
 
 
 def of_columns(**columns):
