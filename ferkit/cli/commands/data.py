@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -13,8 +13,11 @@ from ferkit.config.loading import load_config
 from ferkit.data.dataset import FaceDataset, as_faces
 from ferkit.data.folder_search import reasons
 from ferkit.data.labels import SPLITS
+from ferkit.errors import ConfigError
 from ferkit.reporting.contact_sheet import contact_sheet, to_png
-from ferkit.sources import load
+
+if TYPE_CHECKING:
+    from ferkit.sources.description import Description
 
 __all__ = ["register"]
 
@@ -105,55 +108,68 @@ def shard(
 
 @commands.command()
 def describe(
-    config: Annotated[Path, typer.Argument(help="A run configuration; only its data section is read.")],
+    source: Annotated[
+        Path, typer.Argument(help="A folder, a table (.csv, .tsv, .parquet), or a run configuration (.yaml).")
+    ],
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of a configuration.")
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, some faces of each class, as PNG.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Count the pictures of each split and class.
+    """Say what was understood of a source: classes and splits, sizes, people, and what a training would stop at.
 
-    Two examples:
+    Three examples:
 
+    * `ferkit data describe faces.csv`
     * `ferkit data describe configs/fer2013.yaml --set data.path=data --sheet faces.png`
     * `ferkit data describe configs/quickstart.yaml --json`
     """
-    faces = load(load_config(config, overrides or []).data)
-    if as_json:
-        typer.echo(json.dumps(_counted(faces), indent=2))
+    from ferkit.data.targets import TargetSettings
+    from ferkit.sources.description import describe as described
+    from ferkit.sources.recognise import recognise
+
+    if source.suffix.lower() in (".yaml", ".yml"):
+        config = load_config(source, overrides or [])
+        settings, targets = config.data, config.targets
+    elif overrides:
+        raise ConfigError("--set changes a configuration; give one in place of the data, such as configs/fer2013.yaml.")
     else:
-        Console().print(_counts_table(faces))
+        settings, targets = recognise(source), (TargetSettings(),)
+    description, faces = described(settings, targets)
+    if as_json:
+        typer.echo(json.dumps(description.to_dict(), indent=2))
+    else:
+        _print(description, faces)
     if sheet:
         sheet.write_bytes(to_png(_sheet(faces)))
         if not as_json:
             Console().print(f"{sheet}")
 
 
-def _counted(faces: FaceDataset) -> dict[str, Any]:
-    return {
-        "pictures": len(faces),
-        "votes": faces.votes is not None,
-        "splits": {
-            split: {
-                name: int((faces.label[faces.in_split(split)] == index).sum())
-                for index, name in enumerate(faces.classes)
-            }
-            for split in SPLITS
-        },
-    }
-
-
-def _counts_table(faces: FaceDataset) -> Table:
-    table = Table(title=f"{len(faces):,} pictures, FER+ votes: {'yes' if faces.votes is not None else 'no'}")
+def _print(description: "Description", faces: FaceDataset) -> None:
+    console = Console()
+    votes = "yes" if description.votes else "no"
+    table = Table(title=f"{description.pictures:,} pictures, FER+ votes: {votes}")
     table.add_column("class")
     for split in SPLITS:
         table.add_column(split, justify="right")
-    for index, name in enumerate(faces.classes):
-        table.add_row(name, *(f"{int((faces.label[faces.in_split(split)] == index).sum()):,}" for split in SPLITS))
-    table.add_row("all", *(f"{int(faces.in_split(split).sum()):,}" for split in SPLITS), style="bold")
-    return table
+    for name in faces.classes:
+        table.add_row(name, *(f"{description.splits[split][name]:,}" for split in SPLITS))
+    table.add_row("all", *(f"{sum(description.splits[split].values()):,}" for split in SPLITS), style="bold")
+    console.print(table)
+    if description.sizes:
+        smallest, largest = ("x".join(map(str, size)) for size in description.sizes)
+        size = smallest if smallest == largest else f"{smallest} to {largest}"
+        console.print(f"files: {size} pixels, {description.colour:.0%} in colour", highlight=False)
+    people = "nobody is told apart" if description.subjects is None else f"{description.subjects:,}"
+    console.print(f"subjects: {people}; boxes of faces: {'yes' if description.boxes else 'no'}; ", end="")
+    console.print(f"weights: {'yes' if description.weights else 'no'}", highlight=False)
+    for problem in description.problems:
+        console.print(f"note    {problem}", soft_wrap=True, highlight=False, markup=False)
+    written = json.dumps(description.source).replace('"', "")
+    console.print(f"data: {written}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _sheet(faces: FaceDataset, each: int = 16) -> "np.ndarray":
