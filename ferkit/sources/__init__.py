@@ -1,7 +1,8 @@
 """Where faces come from: FER-2013 with FER+, folders, tables, published data sets, tar shards, or synthetic faces."""
 
 import hashlib
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field
@@ -11,6 +12,7 @@ from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
+from ferkit.sources.huggingface import HuggingFaceSettings, huggingface_fingerprint, read_huggingface
 from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.published import PublishedSettings, published_fingerprint, read_published
 from ferkit.sources.shards import ShardSettings, read_shards, shard_fingerprint
@@ -21,6 +23,7 @@ __all__ = [
     "ColumnSettings",
     "Fer2013Settings",
     "FolderSettings",
+    "HuggingFaceSettings",
     "PublishedSettings",
     "ShardSettings",
     "SourceSettings",
@@ -33,9 +36,31 @@ __all__ = [
 ]
 
 SourceSettings = Annotated[
-    Fer2013Settings | FolderSettings | TableSettings | PublishedSettings | ShardSettings | SyntheticSettings,
+    Fer2013Settings
+    | FolderSettings
+    | TableSettings
+    | HuggingFaceSettings
+    | PublishedSettings
+    | ShardSettings
+    | SyntheticSettings,
     Field(discriminator="source"),
 ]
+
+# Of the sources whose pictures are files.
+_READERS: dict[type[Any], Callable[[Any], tuple[FaceDataset, pd.DataFrame]]] = {
+    FolderSettings: read_folder,
+    TableSettings: read_table,
+    HuggingFaceSettings: read_huggingface,
+    PublishedSettings: read_published,
+    ShardSettings: read_shards,
+}
+_FINGERPRINTS: dict[type[Any], Callable[[Any, Sha256], str]] = {
+    FolderSettings: folder_fingerprint,
+    TableSettings: table_fingerprint,
+    HuggingFaceSettings: huggingface_fingerprint,
+    PublishedSettings: published_fingerprint,
+    ShardSettings: shard_fingerprint,
+}
 
 
 def load(settings: SourceSettings) -> FaceDataset:
@@ -58,16 +83,10 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     DataError
         If they cannot be read.
     """
-    if isinstance(settings, FolderSettings):
-        return read_folder(settings)
-    if isinstance(settings, TableSettings):
-        return read_table(settings)
-    if isinstance(settings, PublishedSettings):
-        return read_published(settings)
-    if isinstance(settings, ShardSettings):
-        return read_shards(settings)
-    faces = load_fer2013(settings) if isinstance(settings, Fer2013Settings) else generate(settings).faces
-    return faces, Damage().table({})
+    if isinstance(settings, Fer2013Settings | SyntheticSettings):
+        faces = load_fer2013(settings) if isinstance(settings, Fer2013Settings) else generate(settings).faces
+        return faces, Damage().table({})
+    return _READERS[type(settings)](settings)
 
 
 def streamed(settings: SourceSettings) -> PictureSettings | ShardSettings | None:
@@ -90,14 +109,8 @@ def fingerprint(settings: SourceSettings, sha256: Sha256 = file_sha256) -> str:
     DataError
         If a file is missing.
     """
-    if isinstance(settings, FolderSettings):
-        return folder_fingerprint(settings, sha256)
-    if isinstance(settings, TableSettings):
-        return table_fingerprint(settings, sha256)
-    if isinstance(settings, PublishedSettings):
-        return published_fingerprint(settings, sha256)
-    if isinstance(settings, ShardSettings):
-        return shard_fingerprint(settings, sha256)
+    if reading := _FINGERPRINTS.get(type(settings)):
+        return reading(settings, sha256)
     digest = hashlib.sha256()
     if isinstance(settings, SyntheticSettings):
         digest.update(settings.model_dump_json().encode())

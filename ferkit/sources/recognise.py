@@ -8,12 +8,14 @@ from ferkit.errors import DataError
 from ferkit.sources import (
     Fer2013Settings,
     FolderSettings,
+    HuggingFaceSettings,
     PublishedSettings,
     ShardSettings,
     SourceSettings,
     TableSettings,
 )
 from ferkit.sources.folder_tree import class_folders
+from ferkit.sources.huggingface import holds_pictures
 from ferkit.sources.published.file_names import jaffe, kdef
 from ferkit.sources.split_names import split_index
 
@@ -33,7 +35,7 @@ def recognise(path: Path) -> SourceSettings:
         If it is nothing that ferkit reads.
     """
     if path.is_file() and path.suffix.lower() in _TABLES:
-        return Fer2013Settings(path=path) if _has_pixels(path) else TableSettings(path=path)
+        return _of_table(path)
     if not path.is_dir():
         what = "no table" if path.exists() else "no such file or folder"
         raise DataError(
@@ -43,8 +45,16 @@ def recognise(path: Path) -> SourceSettings:
         return Fer2013Settings(path=path)
     if any(path.glob("*.tar")):
         return ShardSettings(path=path)
+    if (file := next(path.rglob("*.parquet"), None)) and holds_pictures(file):
+        return HuggingFaceSettings(path=path)
     layout = _layout(path)
     return _of_folders(path) if layout is None else PublishedSettings.model_validate({"layout": layout, "path": path})
+
+
+def _of_table(path: Path) -> SourceSettings:
+    if path.suffix.lower() == ".parquet" and holds_pictures(path):
+        return HuggingFaceSettings(path=path)
+    return Fer2013Settings(path=path) if _has_pixels(path) else TableSettings(path=path)
 
 
 def _of_folders(path: Path) -> SourceSettings:
@@ -56,7 +66,7 @@ def _of_folders(path: Path) -> SourceSettings:
     except DataError as error:
         tables = sorted(each for each in path.iterdir() if each.suffix.lower() in _TABLES)
         if len(tables) == 1:
-            return TableSettings(path=tables[0])
+            return _of_table(tables[0])
         raise DataError(f"{error} Nor is there a table, shards or a data set of a known layout.") from error
     return FolderSettings(path=path)
 

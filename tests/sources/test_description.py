@@ -75,9 +75,7 @@ def test_tables_are_known(tmp_path):
     (tmp_path / "fer.csv").unlink()
     assert recognise(tmp_path).path == tmp_path / "t.csv"
     (tmp_path / "t.csv").unlink()
-    with pytest.raises(
-        DataError, match=r"found nothing\. Nor is there a table, shards or a data set of a known"
-    ):
+    with pytest.raises(DataError, match=r"found nothing\. Nor is there a table, shards or a data set of a known"):
         recognise(tmp_path)
     with pytest.raises(DataError, match=r"no such file or folder, expected a configuration \(\.yaml\), a table"):
         recognise(tmp_path / "no")

@@ -1,9 +1,13 @@
 """Small copies of data sets in the layouts that they are published in, with noise for faces."""
 
+import io
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 __all__ = [
@@ -15,6 +19,7 @@ __all__ = [
     "write_jaffe",
     "write_kdef",
     "write_numbered",
+    "write_parquet",
     "write_rafdb",
 ]
 
@@ -122,3 +127,28 @@ def write_ferplus(root: Path) -> None:
             lines.append(f'fer{number:07d}.png,"(0, 0, 48, 48)",{",".join(map(str, votes))}')
             number += 1
         (root / part / "label.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_parquet(
+    path: Path, count: int, *, damaged: int = 0, names: tuple[str, ...] = ("calm", "tense", "sad")
+) -> None:
+    """A file as `datasets` writes it: pictures of three classes in turn, a second column of each, the last ones damaged."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures, mirrored = [], []
+    for at in range(count):
+        pixels = np.random.default_rng(next(_COUNTER)).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+        for column, values in ((pictures, pixels), (mirrored, pixels[:, ::-1])):
+            buffer = io.BytesIO()
+            Image.fromarray(values).save(buffer, format="PNG")
+            content = buffer.getvalue() if at < count - damaged else b"no picture"
+            column.append({"bytes": content, "path": f"{at}.png"})
+    image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    label = pa.array([at % len(names) for at in range(count)], pa.int64())
+    other = pa.array([(at // 2) % len(names) for at in range(count)], pa.int64())
+    features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
+    schema = pa.schema(
+        [("image", image), ("mirrored", image), ("label", pa.int64()), ("other", pa.int64())],
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )
+    table = pa.table([pa.array(pictures, image), pa.array(mirrored, image), label, other], schema=schema)
+    pq.write_table(table, path, row_group_size=8)

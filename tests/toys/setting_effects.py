@@ -21,7 +21,15 @@ from ferkit.models.predictions import Predictions
 from ferkit.models.selection import SelectionSettings, selection_pictures
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.promotion.gate import judge
-from ferkit.sources import Fer2013Settings, FolderSettings, PublishedSettings, ShardSettings, TableSettings, load
+from ferkit.sources import (
+    Fer2013Settings,
+    FolderSettings,
+    HuggingFaceSettings,
+    PublishedSettings,
+    ShardSettings,
+    TableSettings,
+    load,
+)
 from ferkit.sources.shard_writer import plan_shards, write_shards
 from ferkit.training.augmentation import AugmentationSettings, build_augmentation
 from ferkit.training.distillation import DistillationSettings, distil
@@ -29,7 +37,7 @@ from ferkit.training.execution import ExecutionSettings, check_execution, compil
 from ferkit.training.mixing import MixingSettings
 from steps.figures import evaluation_figures
 from tests.promotion.test_gate import answers_of, gate, trial
-from tests.toys.layouts import write_jaffe, write_kdef
+from tests.toys.layouts import write_jaffe, write_kdef, write_parquet
 from tests.training.test_fine_tune import marked_faces
 
 FER = TargetSettings()
@@ -74,6 +82,8 @@ def files() -> Path:
     table = "\n".join(["file,label,other,part,who,counts,across,down,wide,high", *lines])
     (root / "whole" / "faces.csv").write_text(table)
     (root / "whole" / "damaged.csv").write_text(table.replace(".png", ".bmp", 1))
+    write_parquet(root / "parquet" / "data.parquet", 30)
+    write_parquet(root / "others" / "data.parquet", 30, damaged=1)
     for name in ("jaffe", "broken"):
         write_jaffe(root / name)
     write_kdef(root / "kdef")
@@ -113,6 +123,11 @@ def of_folder(path="whole", **settings):
 
 def of_table(path="faces.csv", **settings):
     return outcome(_hash, TableSettings(path=files() / "whole" / path, **settings))
+
+
+def of_huggingface(path="parquet", image="image", **settings):
+    settings = HuggingFaceSettings(path=files() / path, image=image, **settings)
+    return outcome(_hash, settings)
 
 
 def of_published(path="jaffe", layout="jaffe", **settings):
