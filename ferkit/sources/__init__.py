@@ -109,8 +109,8 @@ def fingerprint(settings: SourceSettings, sha256: Sha256 = file_sha256) -> str:
     DataError
         If a file is missing.
     """
-    if reading := _FINGERPRINTS.get(type(settings)):
-        return reading(settings, sha256)
+    if not isinstance(settings, Fer2013Settings | SyntheticSettings):
+        return _FINGERPRINTS[type(settings)](settings, sha256)
     digest = hashlib.sha256()
     if isinstance(settings, SyntheticSettings):
         digest.update(settings.model_dump_json().encode())

@@ -12,7 +12,7 @@ __all__ = ["hold_out", "kept_together"]
 _TRAINING, _PUBLIC = SPLITS.index("Training"), SPLITS.index("PublicTest")
 
 
-def kept_together(copies: NDArray[np.int64], subjects: Sequence[str | None]) -> NDArray[np.int64]:
+def kept_together(copies: NDArray[np.int64], subjects: Sequence[object]) -> NDArray[np.int64]:
     """Join groups that have a picture in common.
 
     Parameters

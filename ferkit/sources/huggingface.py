@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ferkit.data.dataset import SIZE, FaceDataset
-from ferkit.data.duplicates import duplicate_groups
 from ferkit.data.labels import SPLITS
 from ferkit.data.picture_blocks import examined
 from ferkit.data.stored_pictures import Images, PictureFiles, StoredPictures, face_pixels
@@ -26,7 +25,7 @@ from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.files import written_whole
 from ferkit.sources.damage import Damage
 from ferkit.sources.picture_list import PictureList
-from ferkit.sources.picture_reading import complete_splits
+from ferkit.sources.picture_reading import complete_splits, copies_of
 from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.split_names import split_index
 from ferkit.sources.table_columns import find_column
@@ -89,12 +88,8 @@ def read_huggingface(settings: HuggingFaceSettings) -> tuple[FaceDataset, pd.Dat
     names = [name for file in files for name in _labels(file, columns)]
     counts = [_opened(file).metadata.num_rows for file in files]
     splits = np.repeat([_split(file) for file in files], counts)
-    listed = PictureList.of(
-        [file for file, count in zip(files, counts, strict=True) for _ in range(count)],
-        names,
-        splits.tolist(),
-        settings.labels,
-    )
+    of_picture = [file for file, count in zip(files, counts, strict=True) for _ in range(count)]
+    listed = PictureList.of(of_picture, names, splits.tolist(), settings.labels)
     damage = Damage()
     images = _stored(files, columns, settings, damage) if settings.stream else _in_memory(files, columns, damage)
     faces = FaceDataset(images[listed.row], listed.label, listed.split, listed.row, classes=listed.classes)
@@ -104,7 +99,7 @@ def read_huggingface(settings: HuggingFaceSettings) -> tuple[FaceDataset, pd.Dat
         whole = damage.whole(len(names), settings.maximum_damaged, settings.path)
         kept = np.flatnonzero(np.isin(listed.row, whole))
         faces, listed = faces.take(kept), listed.take(kept)
-    split = complete_splits(listed, lambda: duplicate_groups(faces), settings, settings.path)
+    split = complete_splits(listed, lambda: copies_of(faces), settings, settings.path)
     return replace(faces, split=split), table
 
 

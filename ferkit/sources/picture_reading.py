@@ -16,6 +16,7 @@ from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.duplicates import duplicate_groups
 from ferkit.data.folder_search import reasons
 from ferkit.data.labels import SPLITS
+from ferkit.data.near_copies import near_copy_groups
 from ferkit.data.picture_blocks import examined
 from ferkit.data.stored_pictures import Images, PictureFiles, StoredPictures, face_pixels
 from ferkit.errors import DamagedPictureError, DataError
@@ -26,7 +27,7 @@ from ferkit.sources.hold_out import hold_out, kept_together
 from ferkit.sources.picture_list import PictureList
 from ferkit.sources.picture_settings import CHOICE_SETTINGS, PictureSettings
 
-__all__ = ["complete_splits", "equal_files", "files_fingerprint", "read_listed"]
+__all__ = ["complete_splits", "copies_of", "equal_files", "files_fingerprint", "read_listed"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def read_listed(listed: PictureList, settings: PictureSettings, root: Path) -> t
     if len(table):
         whole = damage.whole(len(listed), settings.maximum_damaged, root)
         faces, listed = faces.take(whole), listed.take(whole)
-    split = complete_splits(listed, lambda: duplicate_groups(faces), settings, root)
+    split = complete_splits(listed, lambda: copies_of(faces), settings, root)
     return (faces if split is listed.split else replace(faces, split=split)), table
 
 
@@ -144,11 +145,18 @@ def complete_splits(
         fraction = getattr(settings, setting)
         split = hold_out(listed.label, split, together, fraction, settings.seed, SPLITS.index(name))
         _LOG.info(
-            "%s: no picture for %s; %s of Training take its place (%g of each class, seed %d), copies%s on one side",
+            "%s: no picture for %s; %s of Training take its place (%g of each class, seed %d), copies and near "
+            "copies%s on one side",
             root, name, f"{int((split == SPLITS.index(name)).sum()):,}", fraction, settings.seed,
-            "" if listed.subject is None else " and all pictures of a person",
+            "" if listed.subject is None else ", and all pictures of a person,",
         )  # fmt: skip
     return split
+
+
+def copies_of(faces: FaceDataset) -> NDArray[np.int64]:
+    """(N,) int64: the same number for pictures that are equal or nearly so."""
+    # Flat pictures are near copies of none, but may be equal.
+    return kept_together(duplicate_groups(faces), near_copy_groups(faces.images).tolist())
 
 
 def equal_files(files: Sequence[Path]) -> NDArray[np.int64]:

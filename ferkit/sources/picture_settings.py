@@ -27,8 +27,8 @@ class PictureSettings(Settings):
         The part of each class's Training pictures, at least one of two or more, that becomes PublicTest or PrivateTest
         where there is none.
     seed
-        Of that choice. Copies of a picture lie on one side of it, and so do all pictures of a person, where that is
-        known.
+        Of that choice. Copies and near copies of a picture lie on one side of it, and so do all pictures of a person,
+        where that is known.
     maximum_damaged
         Largest share of pictures that may be damaged; they are put aside with their reasons. One may always be, unless
         this is 0.

@@ -129,10 +129,9 @@ def write_ferplus(root: Path) -> None:
         (root / part / "label.csv").write_text("\n".join(lines) + "\n")
 
 
-def write_parquet(
-    path: Path, count: int, *, damaged: int = 0, names: tuple[str, ...] = ("calm", "tense", "sad")
-) -> None:
-    """A file as `datasets` writes it: pictures of three classes in turn, a second column of each, the last ones damaged."""
+def write_parquet(path: Path, count: int, *, damaged: int = 0) -> None:
+    """A file as `datasets` writes it: pictures of three classes in turn, twice each, the last ones damaged."""
+    names = ("calm", "tense", "sad")
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures, mirrored = [], []
     for at in range(count):
