@@ -105,7 +105,7 @@ def test_jaffe(tmp_path):
     layouts.write_jaffe(tmp_path)
     faces = read("jaffe", tmp_path)
     assert faces.classes == FER_EMOTIONS
-    assert counts(faces) == {"Training": [2] * 7, "PublicTest": [2] * 7, "PrivateTest": [2] * 7}
+    assert counts(faces) == {"Training": [6] * 7, "PublicTest": [2] * 7, "PrivateTest": [2] * 7}
     listed = list_published(PublishedSettings(layout="jaffe", path=tmp_path))
     assert listed.passed_over == {"not called as KA.AN1.39.tiff": 1}
     assert [FER_EMOTIONS[at] for at in listed.label[:4]] == ["angry", "angry", "disgust", "disgust"]

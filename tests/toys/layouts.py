@@ -23,7 +23,7 @@ __all__ = [
     "write_rafdb",
 ]
 
-_PEOPLE = ("KA", "KL", "NM")
+_PEOPLE = ("KA", "KL", "KM", "NA", "NM")
 _EMOTIONS = ("AN", "DI", "FE", "HA", "NE", "SA", "SU")
 _COUNTER = itertools.count()
 
@@ -101,7 +101,7 @@ def write_ckplus48(root: Path) -> None:
 
 
 def write_jaffe(root: Path) -> None:
-    """Three people with two pictures of each expression, and a file that is called otherwise."""
+    """Five people with two pictures of each expression, and a file that is called otherwise."""
     for number, (person, emotion, take) in enumerate(itertools.product(_PEOPLE, _EMOTIONS, (1, 2))):
         _write(root / f"{person}.{emotion}{take}.{number}.tiff")
     _write(root / "cover.png")
