@@ -26,7 +26,7 @@ from tests.toys.ray import ToyCluster, toy_cluster
 class Measured:
     """One run, in seconds."""
 
-    whole: float
+    total: float
     start_up: float
     span: float
     slowest: float
@@ -36,15 +36,15 @@ class Measured:
 def measure(cluster: ToyCluster, count: int, seconds: float) -> Measured:
     """Run `count` steps that sleep and do not depend on each other."""
     begin, used = time.time(), processor()
-    status, said = cluster.run("many", count=count, seconds=seconds)
-    whole, driver = time.time() - begin, processor() - used
+    status, output = cluster.run("many", count=count, seconds=seconds)
+    total, driver = time.time() - begin, processor() - used
     if status:
-        raise SystemExit(said)
+        raise SystemExit(output)
     labels = [f"many_{number}" for number in range(count)]
     begun = [cluster.noted(label)[0]["time"] for label in labels]
     ended = [cluster.noted(label, "end")[0]["time"] for label in labels]
     slowest = max(end - start for start, end in zip(begun, ended, strict=True))
-    return Measured(whole, min(begun) - begin, max(ended) - min(begun), slowest, driver)
+    return Measured(total, min(begun) - begin, max(ended) - min(begun), slowest, driver)
 
 
 def processor() -> float:
@@ -78,9 +78,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, toy_cluster(Path(folder), nodes=2) as cluster:
         for count in (7, arguments.steps):
             runs = [measure(cluster, count, 0) for _ in range(arguments.rounds)]
-            whole = statistics.median(run.whole for run in runs)
+            total = statistics.median(run.total for run in runs)
             driver = statistics.median(run.driver for run in runs)
-            print(f"| {count} | {whole:.1f} | {whole / count:.2f} | {driver:.1f} |", flush=True)
+            print(f"| {count} | {total:.1f} | {total / count:.2f} | {driver:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

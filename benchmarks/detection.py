@@ -149,7 +149,7 @@ class Counts:
         return f"{100 * share:.1f} ± {100 * (share * (1 - share) / len(self.found)) ** 0.5:.1f} %"
 
 
-def look(detector: Detector, scenes: Sequence[Scene]) -> Counts:
+def count_detections(detector: Detector, scenes: Sequence[Scene]) -> Counts:
     found, elsewhere, milliseconds = [], 0, []
     for scene in scenes:
         start = time.perf_counter()
@@ -189,8 +189,8 @@ def print_framing(detector: Detector, faces: Picture, emotions: NDArray[np.int8]
     bundle = load_bundle()
 
     def right(images: Picture) -> str:
-        said = bundle.predict(images, "fer", single=bundle.has_student).argmax(axis=1)
-        return f"{100 * (said == emotions[kept]).mean():.1f} %"
+        predicted = bundle.predict(images, "fer", single=bundle.has_student).argmax(axis=1)
+        return f"{100 * (predicted == emotions[kept]).mean():.1f} %"
 
     print(f"right of {len(kept)} faces as they were: {right(faces[kept])}")
     for factor in SCALES:
@@ -202,7 +202,7 @@ def print_framing(detector: Detector, faces: Picture, emotions: NDArray[np.int8]
 def print_scenes(title: str, detectors: Mapping[str, Detector], scenes: Sequence[Scene]) -> None:
     print(f"\n{len(scenes)} {title}\n{'':12}{'found':>16}{'boxes elsewhere':>18}{'median ms':>12}{'95 % ms':>12}")
     for name, detector in detectors.items():
-        seen = look(detector, scenes)
+        seen = count_detections(detector, scenes)
         median, slow = np.percentile(seen.milliseconds, (50, 95))
         print(f"{name:12}{seen.recall:>16}{seen.elsewhere:>18}{median:>12.1f}{slow:>12.1f}", flush=True)
 
@@ -210,7 +210,10 @@ def print_scenes(title: str, detectors: Mapping[str, Detector], scenes: Sequence
 def print_recall(title: str, detectors: Mapping[str, Detector], scenes: Mapping[str, Sequence[Scene]]) -> None:
     print(f"\n{title}\n{'':12}" + "".join(f"{column:>14}" for column in scenes))
     for name, detector in detectors.items():
-        print(f"{name:12}" + "".join(f"{look(detector, each).recall:>14}" for each in scenes.values()), flush=True)
+        print(
+            f"{name:12}" + "".join(f"{count_detections(detector, each).recall:>14}" for each in scenes.values()),
+            flush=True,
+        )
 
 
 def print_without_a_face(detectors: Mapping[str, Detector], pictures: Sequence[Picture]) -> None:

@@ -128,7 +128,7 @@ def encoded(pixels: NDArray[np.uint8], kind: str) -> bytes:
     return content.getvalue()
 
 
-def ask(connection: http.client.HTTPConnection, load: Load, content: bytes) -> tuple[int, bytes]:
+def send(connection: http.client.HTTPConnection, load: Load, content: bytes) -> tuple[int, bytes]:
     headers = {"Content-Type": "image/png" if load.picture == "crop" else "image/jpeg"}
     connection.request("POST", load.path, content, headers)
     response = connection.getresponse()
@@ -146,7 +146,7 @@ def clients(address: str, load: Load, content: bytes, seconds: float) -> Seen:
         mine, errors = [], 0
         while (began := time.perf_counter()) < end:
             try:
-                status, _ = ask(connection, load, content)
+                status, _ = send(connection, load, content)
             except OSError:
                 connection.close()
                 status = 0
@@ -171,11 +171,11 @@ def clients(address: str, load: Load, content: bytes, seconds: float) -> Seen:
 def checked(address: str, load: Load, content: bytes) -> None:
     """Fail unless the answer names one face: an empty one would be quick."""
     connection = http.client.HTTPConnection(address, timeout=120)
-    status, body = ask(connection, load, content)
+    status, body = send(connection, load, content)
     if status != 200:
         raise PeerError(f"{load.path}: {status} {body[:300].decode(errors='replace')}")
-    said = json.loads(body)
-    faces = said["pictures"][0]["faces"] if "pictures" in said else said["faces"]
+    response = json.loads(body)
+    faces = response["pictures"][0]["faces"] if "pictures" in response else response["faces"]
     if len(faces) != 1:
         raise PeerError(f"{load.path}: {len(faces)} faces, expected one")
 
@@ -206,12 +206,12 @@ def measured(
             line = [sys.executable, __file__, "--clients", address, str(loads.index(load)), str(seconds)]
             line += ["--theirs"] if loads is THEIRS else []
             before = processor_seconds(server) if server else 0.0
-            told = json.loads(subprocess.run(line, capture_output=True, text=True, check=True, env=own()).stdout)
-            sum_of.seconds += told["seconds"]
-            sum_of.errors += told["errors"]
-            sum_of.elapsed += told["elapsed"]
+            load_result = json.loads(subprocess.run(line, capture_output=True, text=True, check=True, env=own()).stdout)
+            sum_of.seconds += load_result["seconds"]
+            sum_of.errors += load_result["errors"]
+            sum_of.elapsed += load_result["elapsed"]
             # The answers that are not counted cost as much as the others.
-            share = told["elapsed"] / (told["elapsed"] + WARM)
+            share = load_result["elapsed"] / (load_result["elapsed"] + WARM)
             sum_of.processor += share * (processor_seconds(server) - before) if server else 0.0
     return total
 
@@ -237,8 +237,8 @@ def started(line: list[str], address: str, path: str, environment: dict[str, str
             while True:
                 if process.poll() is not None or time.perf_counter() - begin > 300:
                     log.seek(0)
-                    said = [each for each in log.read().splitlines() if each.strip()] or ["it said nothing"]
-                    raise PeerError(f"does not start: {said[-1].strip()}")
+                    lines = [each for each in log.read().splitlines() if each.strip()] or ["it said nothing"]
+                    raise PeerError(f"does not start: {lines[-1].strip()}")
                 connection = http.client.HTTPConnection(address, timeout=5)
                 try:
                     connection.request("GET", path)

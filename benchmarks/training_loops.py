@@ -81,11 +81,13 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
     settings = TrainingSettings.model_validate(
         {"network": {"epochs": 1_000_000}, "batch_size": loop.batch_size, "execution": {"precision": loop.precision}}
     )
-    known = Examples(images, {"fer": targets}, np.arange(len(images)))
+    training_examples = Examples(images, {"fer": targets}, np.arange(len(images)))
     with use_precision(precision_of(settings.execution, loop.settings.card)):
-        network = build_network(loop.settings, known.heads, seed=0)
+        network = build_network(loop.settings, training_examples.heads, seed=0)
         set_trainable(network, "all", batch_norm=settings.batch_norm)
-        epochs = Epochs(network, known, SelectionExamples(images[:1], {"fer": targets[:1]}), settings, 0, loop.backbone)
+        epochs = Epochs(
+            network, training_examples, SelectionExamples(images[:1], {"fer": targets[:1]}), settings, 0, loop.backbone
+        )
         epochs.compile(settings.network)
     progress = Progress()
     # Made only when it is asked for, so that the memory of training is that of training.
@@ -98,7 +100,7 @@ def ours(loop: Loop, _folder: Path) -> tuple[Callable[[], float], Callable[[], f
     def infer() -> float:
         if not plain:
             with use_precision("float32"):
-                plain.append(build_network(loop.settings, known.heads, seed=0))
+                plain.append(build_network(loop.settings, training_examples.heads, seed=0))
             predict(plain[0], images, "fer")
         start = time.perf_counter()
         predict(plain[0], images, "fer")
@@ -134,11 +136,11 @@ def yardstick(loop: Loop, folder: Path) -> tuple[Callable[[], float], Callable[[
     images, label = examples(loop)
     card, size = loop.settings.card, loop.settings.size
     channels = card.preprocessing.channels
-    whole = build_network(loop.settings, {"fer": CLASSES}, seed=0)
+    full_network = build_network(loop.settings, {"fer": CLASSES}, seed=0)
     # What comes before the backbone is what the host does here.
     picture = x = keras.Input((size, size, channels))
-    names = [layer.name for layer in whole.layers]
-    for layer in whole.layers[names.index(BACKBONE) :]:
+    names = [layer.name for layer in full_network.layers]
+    for layer in full_network.layers[names.index(BACKBONE) :]:
         x = layer(x)
     network = keras.Model(picture, x)
     network.compile(keras.optimizers.AdamW(1e-4), loss="categorical_crossentropy", metrics=["accuracy"])
@@ -216,11 +218,11 @@ def memory() -> tuple[float, str]:
 
 def main() -> None:
     # What libraries print must not come between the answers.
-    answers = os.fdopen(os.dup(1), "w")
+    channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    def answer(**content: Any) -> None:
-        print(json.dumps(content), file=answers, flush=True)
+    def respond(**content: Any) -> None:
+        print(json.dumps(content), file=channel, flush=True)
 
     from floating_point import forward_operations, matrix_peak
 
@@ -228,20 +230,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         train, infer, network = {"ours": ours, "yardstick": yardstick}[loop.kind](loop, Path(folder))
         train()
-        answer(
+        respond(
             operations=forward_operations(network), precision=network.get_layer(BACKBONE).dtype_policy.name, **device()
         )
         for line in sys.stdin:
-            asked = line.strip()
-            if asked == "memory":
+            command = line.strip()
+            if command == "memory":
                 held, of = memory()
-                answer(gigabytes=held, of=of)
-            elif asked == "peak":
-                answer(**{dtype: matrix_peak(dtype, MATRIX[accelerated()]) for dtype in ("float32", "bfloat16")})
+                respond(gigabytes=held, of=of)
+            elif command == "peak":
+                respond(**{dtype: matrix_peak(dtype, MATRIX[accelerated()]) for dtype in ("float32", "bfloat16")})
             else:
                 before = time.process_time()
-                seconds = {"train": train, "predict": infer}[asked]()
-                answer(seconds=seconds, processor=time.process_time() - before)
+                seconds = {"train": train, "predict": infer}[command]()
+                respond(seconds=seconds, processor=time.process_time() - before)
 
 
 if __name__ == "__main__":

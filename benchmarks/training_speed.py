@@ -70,7 +70,7 @@ class Process:
         self.running.stdout.close()
         self.running.wait()
 
-    def ask(self, what: str) -> dict[str, Any]:
+    def request(self, what: str) -> dict[str, Any]:
         """The answer to a word that training_loops.py knows."""
         self.running.stdin.write(what + "\n")
         self.running.stdin.flush()
@@ -78,14 +78,14 @@ class Process:
 
     def rate(self, what: str) -> tuple[float, float]:
         """Pictures a second, and pictures a second of processor time."""
-        said = self.ask(what)
-        return self.loop.pictures / said["seconds"], self.loop.pictures / said["processor"]
+        response = self.request(what)
+        return self.loop.pictures / response["seconds"], self.loop.pictures / response["processor"]
 
     def _read(self) -> dict[str, Any]:
-        said = self.running.stdout.readline()
-        if not said:
+        response = self.running.stdout.readline()
+        if not response:
             sys.exit(f"{self.loop.kind}, {self.loop.backbone}: the process ended with {self.running.wait()}.")
-        return dict(json.loads(said))
+        return dict(json.loads(response))
 
 
 def measure(loop: Loop, rounds: int, *, with_yardstick: bool) -> dict[str, Any]:
@@ -97,10 +97,10 @@ def measure(loop: Loop, rounds: int, *, with_yardstick: bool) -> dict[str, Any]:
                 trained.append(ours.rate("train"))
                 if other:
                     plain.append(other.rate("train"))
-                peaks.append(ours.ask("peak"))
+                peaks.append(ours.request("peak"))
             if other:
-                held = other.ask("memory")["gigabytes"]
-        memory = ours.ask("memory")
+                held = other.request("memory")["gigabytes"]
+        memory = ours.request("memory")
         predicted = [ours.rate("predict") for _ in range(rounds)]
     pairs = list(zip(trained, plain, strict=True)) if plain else []
     return {

@@ -28,7 +28,7 @@ ANSWERS = Path(__file__).with_name("vote_answers.npz")
 SPLITS = ("Training", "PublicTest")
 
 
-def answers(bundle: Bundle, faces: FaceDataset, limit: int | None) -> dict[str, NDArray[np.generic]]:
+def predict_splits(bundle: Bundle, faces: FaceDataset, limit: int | None) -> dict[str, NDArray[np.generic]]:
     """The arrays of the file."""
     found: dict[str, NDArray[np.generic]] = {}
     for split in SPLITS:
@@ -73,7 +73,7 @@ def main() -> None:
         write_teacher(load_bundle(), faces, arguments.to, arguments.teacher)
         return
     with written_whole(arguments.to) as part:
-        np.savez_compressed(part, **answers(load_bundle(), faces, arguments.limit))
+        np.savez_compressed(part, **predict_splits(load_bundle(), faces, arguments.limit))
 
 
 if __name__ == "__main__":

@@ -32,14 +32,14 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     arguments = parser.parse_args()
     try:
-        answer = predict(arguments.url, arguments.picture.read_bytes(), os.environ.get("TOKEN"))
+        response = predict(arguments.url, arguments.picture.read_bytes(), os.environ.get("TOKEN"))
     except urllib.error.HTTPError as error:
         # 429 and 503 say in Retry-After when to come again.
         sys.exit(json.load(error)["error"]["message"])
     except urllib.error.URLError as error:
         sys.exit(f"{arguments.url}: {error.reason}; is the service running? Start it: ferkit serve")
-    print(f"{answer['model']['name']}, {answer['target']}")
-    for face in answer["pictures"][0]["faces"]:
+    print(f"{response['model']['name']}, {response['target']}")
+    for face in response["pictures"][0]["faces"]:
         print(face["box"], face["emotion"], max(face["probabilities"].values()))
 
 

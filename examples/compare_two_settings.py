@@ -40,11 +40,12 @@ def main() -> None:
             )
             named[flip] = member.models["fer"].predict_split(faces, TARGET, "PublicTest").label
     _, labels = labelled(faces.of_split("PublicTest"), TARGET)
-    answer = compare_paired(
+    comparison = compare_paired(
         named[0], named[0.5], labels.argmax(axis=1).astype("int8"), 7, draws=1000, confidence=0.95, seed=0
     )
-    print(f"with the mirror image, accuracy changes by {answer.accuracy:+.4f} on {answer.pictures} pictures,")
-    print(f"95 % interval {answer.accuracy_low:+.4f} to {answer.accuracy_high:+.4f}; McNemar's p {answer.p_value:.3f}")
+    print(f"with the mirror image, accuracy changes by {comparison.accuracy:+.4f} on {comparison.pictures} pictures,")
+    interval = f"{comparison.accuracy_low:+.4f} to {comparison.accuracy_high:+.4f}"
+    print(f"95 % interval {interval}; McNemar's p {comparison.p_value:.3f}")
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def main() -> None:
             film(video, arguments.frames)
         for frame in frames_of_video(video, every=10):
             faces = predictor.predict(frame.picture)
-            told = ", ".join(f"{face.emotion} {face.probabilities.max():.2f} at {face.box[:2]}" for face in faces)
-            print(f"{frame.seconds:6.1f} s  {told or 'no face'}")
+            shown = ", ".join(f"{face.emotion} {face.probabilities.max():.2f} at {face.box[:2]}" for face in faces)
+            print(f"{frame.seconds:6.1f} s  {shown or 'no face'}")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def train(config: RunConfig, files: NamedFiles, imported: MemberImport | None = 
     evaluations = _evaluations(config, plan, networks, public, ensembles, faces, ingested)
     if config.registry.register_:
         singles = RegistrySettings(singles=config.registry.singles)
-        registered = _with(register.with_options(extra=as_extra(config)), need.register_)(
+        versions = _with(register.with_options(extra=as_extra(config)), need.register_)(
             config=config.unnamed().model_copy(update={"registry": singles}),
             models=list(networks.values()),
             ensembles=list(ensembles.values()),
@@ -80,7 +80,7 @@ def train(config: RunConfig, files: NamedFiles, imported: MemberImport | None = 
         )
         if config.registry.promote:
             _with(promote, need.promote)(
-                registered=registered,
+                versions=versions,
                 ingested=ingested,
                 gate=config.registry.gate,
                 evaluation=config.evaluation,

@@ -49,7 +49,7 @@ def register(
 
 @step(experiment_tracker=True, enable_cache=False, output_materializers=TableMaterializer)
 def promote(
-    registered: pd.DataFrame,
+    versions: pd.DataFrame,
     ingested: FaceDataset,
     gate: GateSettings,
     evaluation: EvaluationSettings,
@@ -57,4 +57,4 @@ def promote(
     seed: int,
 ) -> Annotated[pd.DataFrame, "verdict"]:
     """Put the ensemble before the gate; never from the cache, because the champion may be another one by now."""
-    return promote_run(registered, Pictures(ingested, evaluation, seed, selection), gate)
+    return promote_run(versions, Pictures(ingested, evaluation, seed, selection), gate)

@@ -154,9 +154,9 @@ def call(line: list[str], folder: Path) -> None:
     except FileNotFoundError as error:
         raise PeerError(f"{line[0]} is not installed") from error
     if done.returncode:
-        said = [text for text in done.stderr.splitlines() if text.strip()] or ["it said nothing"]
-        errors = [text for text in said if "error" in text.lower() and not text.startswith("    at")]
-        raise PeerError(f"{Path(line[0]).name} {Path(line[1]).name}: {(errors or said)[-1].strip()}")
+        lines = [text for text in done.stderr.splitlines() if text.strip()] or ["it said nothing"]
+        errors = [text for text in lines if "error" in text.lower() and not text.startswith("    at")]
+        raise PeerError(f"{Path(line[0]).name} {Path(line[1]).name}: {(errors or lines)[-1].strip()}")
 
 
 def run(peer: Peer, cache: Path, pictures: Path) -> dict[str, Any]:
@@ -192,10 +192,10 @@ def line(name: str, reports: list[dict[str, Any]], faces: FaceDataset, limit: in
     private = faces.of_split("PrivateTest")
     alone = ~cross_split_duplicates(faces, "PrivateTest")[:limit]
     labels = np.eye(len(FER_EMOTIONS), dtype=np.float32)[private.label[:limit]]
-    said = to_fer(reports[0]["probabilities"], reports[0]["classes"])
-    if len(said) != len(labels):
-        raise PeerError(f"{len(said)} answers to {len(labels)} pictures")
-    whole, clean = judge(said, labels), judge(said[alone], labels[alone])
+    predicted = to_fer(reports[0]["probabilities"], reports[0]["classes"])
+    if len(predicted) != len(labels):
+        raise PeerError(f"{len(predicted)} answers to {len(labels)} pictures")
+    every, clean = judge(predicted, labels), judge(predicted[alone], labels[alone])
 
     def speed(kind: str) -> str:
         seconds = [call for report in reports for call in report[kind]]
@@ -203,8 +203,8 @@ def line(name: str, reports: list[dict[str, Any]], faces: FaceDataset, limit: in
 
     cells = (
         name,
-        f"{whole.accuracy:.4f} ({whole.accuracy_low:.4f}-{whole.accuracy_high:.4f})",
-        f"{whole.macro_f1:.4f} ({whole.macro_f1_low:.4f}-{whole.macro_f1_high:.4f})",
+        f"{every.accuracy:.4f} ({every.accuracy_low:.4f}-{every.accuracy_high:.4f})",
+        f"{every.macro_f1:.4f} ({every.macro_f1_low:.4f}-{every.macro_f1_high:.4f})",
         f"{clean.accuracy:.4f}",
         speed("single"),
         speed("batched"),

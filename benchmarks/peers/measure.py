@@ -30,13 +30,13 @@ def measure(classes: Sequence[str], weights: Sequence[Path], predict: Predict, *
 
     def run(count: int, size: int) -> tuple[list[Any], list[float]]:
         """What it says, and seconds a face of each call."""
-        said, seconds = [], []
+        probabilities, seconds = [], []
         for at in range(0, count, size):
             some = pictures[at : min(at + size, count)]
             start = time.perf_counter()
-            said.append(np.asarray(predict(some)))
+            probabilities.append(np.asarray(predict(some)))
             seconds.append((time.perf_counter() - start) / len(some))
-        return said, seconds
+        return probabilities, seconds
 
     size = BATCH if batches else 1
     # What compiles does it here: for whole batches, the last and smaller one, and one face.
@@ -44,11 +44,11 @@ def measure(classes: Sequence[str], weights: Sequence[Path], predict: Predict, *
     run(min(len(pictures), 2 * size), size)
     run(2, 1)
     before = time.process_time()
-    said, seconds = run(len(pictures), size)
+    probabilities, seconds = run(len(pictures), size)
     processor = (time.process_time() - before) / len(pictures)
     report = {
         "classes": list(classes),
-        "probabilities": np.concatenate(said).astype(float).tolist(),
+        "probabilities": np.concatenate(probabilities).astype(float).tolist(),
         "single": run(min(len(pictures), SINGLE), 1)[1] if batches else seconds,
         "batched": seconds if batches else [],
         "processor": processor,

@@ -11,10 +11,10 @@ from serve_peer import serve
 
 
 def analyze(pixels: Any, detector: str) -> list[dict[str, Any]]:
-    said = DeepFace.analyze(
+    faces = DeepFace.analyze(
         pixels, actions=["emotion"], detector_backend=detector, silent=True, enforce_detection=False
     )
-    return [face["emotion"] for face in said]
+    return [face["emotion"] for face in faces]
 
 
 analyze(np.zeros((48, 48, 3), np.uint8), "skip")

@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 
 # A picture (H, W, 3) uint8, blue first, to what its faces show, one dictionary a face.
-Answer = Callable[[Any], list[dict[str, Any]]]
+Predict = Callable[[Any], list[dict[str, Any]]]
 
 
-def serve(crop: Answer, picture: Answer) -> None:
+def serve(crop: Predict, picture: Predict) -> None:
     """Answer until the process is ended; one picture at a time, as these packages are not made for threads."""
     lock = threading.Lock()
-    answers = {"/crop": crop, "/picture": picture}
+    functions = {"/crop": crop, "/picture": picture}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -32,16 +32,16 @@ def serve(crop: Answer, picture: Answer) -> None:
         wbufsize = -1
 
         def do_GET(self) -> None:
-            self._say({"status": "ok"})
+            self._send({"status": "ok"})
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
             with lock:
-                faces = answers[self.path](pixels)
-            self._say({"faces": faces})
+                faces = functions[self.path](pixels)
+            self._send({"faces": faces})
 
-        def _say(self, value: dict[str, Any]) -> None:
+        def _send(self, value: dict[str, Any]) -> None:
             body = json.dumps(value, default=float).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

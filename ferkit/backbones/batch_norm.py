@@ -15,7 +15,7 @@ __all__ = ["restore_batch_norm_statistics"]
 
 
 def restore_batch_norm_statistics(network: "keras.Model", images: NDArray[np.uint8], *, batch_size: int = 16) -> int:
-    """Give each BatchNorm of the backbone the statistics of its own input; what the network says stays the same.
+    """Give each BatchNorm of the backbone the statistics of its own input; its outputs stay the same.
 
     Without this, the first training step in which BatchNorm normalises by the batch changes every activation, and
     the pretrained features are gone. A layer that computes ``s * x + t`` in inference gets the mean m and the variance

@@ -110,7 +110,7 @@ def fill(network: "keras.Model", file: Path) -> None:
         Its Conv2D and BatchNormalization layers, in order, are those of the file. An affine layer becomes a BatchNorm
         of mean 0 and variance 1 - epsilon.
     file
-        As for `read_layers`.
+        dlib's file of weights.
 
     Raises
     ------

@@ -1,16 +1,16 @@
-"""keras-vggface 0.6 on Keras 3, which has lost four names that it imports and refuses the names of its layers.
+"""keras-vggface 0.6 on Keras 3, which has lost names that it imports and refuses the names of its layers.
 
-The names are put in place while it is imported and taken away again, and so is the imported package: what others see of
-Keras and of keras-vggface is what they would see without us. Our copy of its module builds layers through stand-ins
-that rewrite ``conv1/7x7_s2`` to ``conv1_7x7_s2``.
+The package's files are run as modules of our own, which `sys.modules` never holds, and whose import statements find
+those names in stand-ins: nobody else sees another Keras, or another keras-vggface, than without us. Layers are built
+through functions that rewrite ``conv1/7x7_s2`` to ``conv1_7x7_s2``.
 """
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import builtins
+import importlib.util
+from collections.abc import Callable, Mapping
 from functools import cache
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from ferkit.backbones.weight_files import plain_name
@@ -26,24 +26,49 @@ _NAMED_LAYERS = ("Activation", "BatchNormalization", "Conv2D", "Dense")
 def vggface_models() -> ModuleType:
     """The module `keras_vggface.models` with its ``VGG16``, ``RESNET50`` and ``SENET50``, ready for Keras 3.
 
-    Its own weight loading must not be used: pass ``weights=None``.
+    Its own weight loading must not be used: pass ``weights=None``. `sys.modules`, Keras and keras-vggface are left as
+    they are.
 
     Raises
     ------
     FerkitError
-        If keras-vggface cannot be imported.
+        If keras-vggface is not installed, or is another version that needs more of Keras 2.
     """
     import keras
 
+    # Of Keras 2: a check that a shape is right, which `BackboneSettings` makes, and a module that is not used.
+    lost = {
+        "keras_applications.imagenet_utils": SimpleNamespace(_obtain_input_shape=lambda shape, **_limits: shape),
+        "keras.engine.topology": SimpleNamespace(get_source_inputs=keras.utils.get_source_inputs),
+        "keras.utils": SimpleNamespace(layer_utils=None),
+        "keras.utils.data_utils": SimpleNamespace(get_file=keras.utils.get_file),
+    }
     try:
-        with _names_of_keras2():
-            models = importlib.import_module("keras_vggface.models")
-    except ImportError as error:
+        utils = _run("utils", lost)
+        models = _run("models", {**lost, "keras_vggface": SimpleNamespace(utils=utils)})
+    except (ImportError, OSError, ValueError) as error:
         raise FerkitError(f"keras-vggface 0.6 cannot be imported: {error}.") from error
     for name in _NAMED_LAYERS:
         setattr(models, name, _plainly_named(getattr(keras.layers, name)))
     models.AveragePooling2D = _fitting_average_pool  # type: ignore[attr-defined]
     return models
+
+
+def _run(name: str, replaced: Mapping[str, Any]) -> ModuleType:
+    """Run the file `name` of keras-vggface as a new module, whose imports find the modules of `replaced` first."""
+    spec = importlib.util.find_spec("keras_vggface")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("No module named 'keras_vggface'")
+    file = Path(spec.submodule_search_locations[0]) / f"{name}.py"
+
+    def find(module: str, *details: Any, **further: Any) -> Any:
+        return replaced[module] if module in replaced else builtins.__import__(module, *details, **further)
+
+    made = ModuleType(f"keras_vggface.{name}")
+    # Import statements call the `__import__` of the module that they stand in.
+    vars(made)["__builtins__"] = {**vars(builtins), "__import__": find}
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), vars(made))  # noqa: S102 - an installed package.
+    return made
 
 
 def _plainly_named(layer: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,42 +88,3 @@ def _fitting_average_pool(pool_size: tuple[int, int], name: str | None = None) -
         return keras.layers.AveragePooling2D(size, name=name)(feature_map)
 
     return pool
-
-
-@contextmanager
-def _names_of_keras2() -> Iterator[None]:
-    import keras
-
-    def input_shape(shape: tuple[int, ...], **_limits: Any) -> tuple[int, ...]:
-        """What `_obtain_input_shape` gives for a shape that is right; ours is checked by `BackboneSettings`."""
-        return shape
-
-    stand_ins: dict[str, dict[str, Any]] = {
-        "keras_applications": {},
-        "keras_applications.imagenet_utils": {"_obtain_input_shape": input_shape},
-        "keras.engine": {},
-        "keras.engine.topology": {"get_source_inputs": keras.utils.get_source_inputs},
-        "keras.utils.data_utils": {"get_file": keras.utils.get_file},
-        "keras.utils.layer_utils": {},
-    }
-    packages = ("keras_vggface", *stand_ins)
-    before = {name: sys.modules.pop(name) for name in list(sys.modules) if _belongs(name, packages)}
-    had_layer_utils = hasattr(keras.utils, "layer_utils")
-    for name, content in stand_ins.items():
-        module = ModuleType(name)
-        module.__dict__.update(content)
-        sys.modules[name] = module
-    if not had_layer_utils:
-        keras.utils.layer_utils = sys.modules["keras.utils.layer_utils"]
-    try:
-        yield
-    finally:
-        if not had_layer_utils:
-            del keras.utils.layer_utils
-        for name in [name for name in sys.modules if _belongs(name, packages)]:
-            del sys.modules[name]
-        sys.modules.update(before)
-
-
-def _belongs(module: str, packages: tuple[str, ...]) -> bool:
-    return module in packages or module.startswith("keras_vggface.")

@@ -30,7 +30,7 @@ class GreyToChannels(keras.layers.Layer):  # type: ignore[misc]
         return (*input_shape[:-1], len(self.mean))
 
     def get_config(self) -> dict[str, Any]:
-        """What `__init__` takes."""
+        """Arguments of the constructor, for Keras' serialisation."""
         return {**super().get_config(), "mean": list(self.mean), "scale": self.scale}
 
 
@@ -57,7 +57,7 @@ class ReversedChannels(keras.layers.Layer):  # type: ignore[misc]
     """(B, H, W, channels) RGB of any number type to BGR."""
 
     def call(self, pictures: Any) -> Any:
-        """The same values in the other order."""
+        """The values with their channels reversed."""
         return ops.flip(pictures, axis=-1)
 
     def compute_output_spec(self, pictures: Any) -> Any:

@@ -34,7 +34,7 @@ def build_network(
     heads
         Number of classes of each target.
     seed
-        Of random weights and dropout. Sets the global seeds of Python, NumPy and the Keras backend, because
+        Seed of random weights and dropout. Sets the global seeds of Python, NumPy and the Keras backend, because
         keras-vggface and keras.applications draw their weights from those.
     picture
         Height, width and channels of a picture: 1 for grey, 3 for RGB.

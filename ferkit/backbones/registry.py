@@ -36,7 +36,7 @@ class PackagedWeights:
     Attributes
     ----------
     package
-        What one would import.
+        Name of the package, as one would import it.
     file
         Path within the package.
     sha256
@@ -61,7 +61,7 @@ class Weights:
     Attributes
     ----------
     file
-        Its name, in ``FERKIT_WEIGHTS`` and in the cache.
+        Name of the file in ``FERKIT_WEIGHTS`` and in the cache.
     url
         Where it is published; None if no such file can be downloaded as it is.
     sha256, md5
@@ -90,7 +90,7 @@ class Preprocessing:
     Attributes
     ----------
     name
-        How people call it.
+        What people call this normalisation.
     mean : one value a channel, grey levels
         A grey picture is the same in RGB and BGR: only the order of the means remembers which it was.
     scale
@@ -130,7 +130,7 @@ class Backbone:
     Attributes
     ----------
     name
-        What a config calls it.
+        Its name in a configuration.
     summary
         One line for people.
     input_size
@@ -181,7 +181,7 @@ _REGISTRY: dict[str, Backbone] = {}
 
 
 def register(name: str, **card: Any) -> Callable[[Build], Build]:
-    """Enter the decorated build function under `name`; `card` holds the other fields of `Backbone`."""
+    """Decorator that adds a build function to the registry as `name`; `card` holds the other fields of `Backbone`."""
 
     def enter(build: Build) -> Build:
         if name in _REGISTRY:
@@ -193,17 +193,17 @@ def register(name: str, **card: Any) -> Callable[[Build], Build]:
 
 
 def names() -> list[str]:
-    """Names of all backbones, in the order of their registration."""
+    """Names of all backbones, in the order in which they were added."""
     return list(_REGISTRY)
 
 
 def get(name: str) -> Backbone:
-    """The card of `name`.
+    """The card of the backbone called `name`.
 
     Raises
     ------
     ConfigError
-        If there is none; the message lists those there are.
+        If there is no such backbone; the message lists those that there are.
     """
     if name not in _REGISTRY:
         raise ConfigError(f"no backbone {name!r}{closest(name, names())}; known: {', '.join(names())}.")
@@ -211,6 +211,6 @@ def get(name: str) -> Backbone:
 
 
 def closest(word: str, known: list[str]) -> str:
-    """`` (did you mean 'x'?)`` for the most similar of `known`, empty if none is similar."""
+    """`` (did you mean 'x'?)`` for the name in `known` that is most similar to `word`, empty if none is."""
     match = get_close_matches(word, known, n=1)
     return f" (did you mean {match[0]!r}?)" if match else ""

@@ -1,4 +1,4 @@
-"""What a run configuration says about a backbone."""
+"""Settings of a backbone in a run configuration."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -107,12 +107,12 @@ class BackboneSettings(Settings):
 
     @property
     def card(self) -> Backbone:
-        """The registry's card."""
+        """The card of this backbone in the registry."""
         return get(self.name)
 
     @property
     def label(self) -> str:
-        """What the run calls this network: `alias`, or else `name`."""
+        """Name of this network in the run: `alias`, or else `name`."""
         return self.alias or self.name
 
     @property

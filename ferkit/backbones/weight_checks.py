@@ -9,7 +9,7 @@ __all__ = ["check_weights"]
 
 
 def check_weights(settings: BackboneSettings, unfreeze: float | str) -> None:
-    """Find what the training of a network would stop at as it is built.
+    """Raise before a run begins what would stop its training as the network is built.
 
     The network is built only where that is the one way to know: for a weight file of somebody else's, and for the name
     of a layer.
@@ -17,7 +17,7 @@ def check_weights(settings: BackboneSettings, unfreeze: float | str) -> None:
     Parameters
     ----------
     unfreeze
-        As in `ferkit.backbones.set_trainable`.
+        Which part of the backbone is trained: a share from 0 to 1, ``all``, ``none`` or the name of a layer.
 
     Raises
     ------

@@ -25,7 +25,7 @@ TIMEOUT_S = 30.0
 
 
 def cache_folder() -> Path:
-    """Where downloads go: ``FERKIT_CACHE``, or ``.ferkit/weights`` below the current folder."""
+    """The folder of downloads: ``FERKIT_CACHE``, or ``.ferkit/weights`` below the current folder."""
     return Path(os.environ.get("FERKIT_CACHE") or ".ferkit/weights")
 
 
@@ -67,12 +67,12 @@ def find_or_download(weights: Weights, *, timeout: float = TIMEOUT_S) -> Path:
 
 
 def require(weights: Weights, *, timeout: float = 10.0) -> None:
-    """Look whether `find_or_download` will have the file: it is here and whole, or where it comes from is there.
+    """Check that `find_or_download` will succeed: the file is here and whole, or its source answers.
 
     Raises
     ------
     WeightsError
-        As `find_or_download` does; nothing is downloaded or converted.
+        One line: what is wrong, and which file to put where. Nothing is downloaded or converted.
     """
     if _found(weights):
         return
@@ -145,7 +145,7 @@ def _converted(weights: Weights, packaged: PackagedWeights) -> Path:
 
 
 def content_of(settings: BackboneSettings, sha256: Sha256 = file_sha256) -> str:
-    """What a network's weights file holds, as a key for cached results: another content, another key.
+    """A key of the content of a network's weights file, for cached results: another content, another key.
 
     Parameters
     ----------

@@ -129,7 +129,7 @@ class Bundle:
             from ferkit.models.litert import LiteRTNetwork
 
             self._quick[name] = LiteRTNetwork(self.folder / card.litert.file)
-        seen = [self._quick[name](view) for view in tta.of(images)]
+        seen = [self._quick[name](view) for view in tta.augment(images)]
         return {target: np.mean([said[target] for said in seen], axis=0) for target in card.heads}
 
     def vote(

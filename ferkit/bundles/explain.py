@@ -50,8 +50,8 @@ def grad_cam(
     indices = _checked(images, target, class_index)
     if not len(images):
         return np.zeros((0, SIZE, SIZE), dtype=np.float32)
-    features, slopes = OpenedNetwork.of(network).features_and_slopes(images, target, indices)
-    weights = slopes.mean(axis=(1, 2), keepdims=True)
+    features, gradients = OpenedNetwork.of(network).features_and_gradients(images, target, indices)
+    weights = gradients.mean(axis=(1, 2), keepdims=True)
     return _scaled(_enlarged(np.maximum((weights * features).sum(axis=-1), 0)))
 
 

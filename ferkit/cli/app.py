@@ -18,7 +18,7 @@ __all__ = ["app", "main"]
 
 
 class Commands(LazyGroup):
-    """Every command, in the order of the help."""
+    """The group of all commands of ``ferkit``, in the order of the help."""
 
     sources: ClassVar[Mapping[str, CommandSource]] = {
         "run": CommandSource(
@@ -104,8 +104,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(*, asked: bool) -> None:
-    if asked:
+def _show_version(*, requested: bool) -> None:
+    if requested:
         print(f"ferkit {version('ferkit')}")  # noqa: T201
         raise typer.Exit
 
@@ -131,10 +131,10 @@ def main() -> None:
             Workspace.named().set_environment()
             app()
     except Exception as error:
-        told = expected_error(error)
-        if told is None:
+        expected = expected_error(error)
+        if expected is None:
             raise
-        _end(str(told), 1)
+        _end(str(expected), 1)
 
 
 def _end(message: str, status: int) -> None:

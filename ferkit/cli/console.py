@@ -34,7 +34,7 @@ class RunConsole(logging.Handler):
     Attributes
     ----------
     failure
-        What the first step that failed had to say.
+        The error of the first step that failed; None as long as none did.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -43,7 +43,7 @@ class RunConsole(logging.Handler):
         self.failure: FerkitError | None = None
 
     def attach(self) -> None:
-        """Take the place of ZenML's console handler."""
+        """Replace ZenML's console handler by this one."""
         hush_zenml()
         root = logging.getLogger()
         for handler in list(root.handlers):
@@ -56,13 +56,13 @@ class RunConsole(logging.Handler):
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show what a person wants to know of `record`."""
+        """Write the event that a log record is; most records are none and are left out."""
         text = self._text(record)
         if text:
-            self.say(text)
+            self.write_event(text)
 
-    def say(self, text: str) -> None:
-        """Write one event."""
+    def write_event(self, text: str) -> None:
+        """Write an event as a line, behind the time of day."""
         self._stream.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
         self._stream.flush()
 
@@ -84,19 +84,19 @@ class RunConsole(logging.Handler):
         if not failed or not record.exc_info or record.exc_info[1] is None:
             return ""
         error = record.exc_info[1]
-        known = expected_error(error)
-        if known:
-            self.failure = self.failure or known
-            return f"{failed[1]} failed: {known}"
-        told = "".join(traceback.format_exception(error)).rstrip()
+        expected = expected_error(error)
+        if expected:
+            self.failure = self.failure or expected
+            return f"{failed[1]} failed: {expected}"
+        text = "".join(traceback.format_exception(error)).rstrip()
         self.failure = self.failure or FerkitError(
             f"step {failed[1]} failed with an error that ferkit does not know: {error!r}."
         )
-        return f"{failed[1]} failed\n{told}"
+        return f"{failed[1]} failed\n{text}"
 
 
 def hush_zenml() -> None:
-    """Take away the handler with which ZenML tells every change of its store."""
+    """Remove the handler with which ZenML prints every change of its store."""
     # The handlers are made when the package is imported.
     import zenml  # noqa: F401
 
@@ -107,7 +107,7 @@ def hush_zenml() -> None:
 
 
 def quiet_native_libraries(log: Path) -> TextIO:
-    """Send what is written to file descriptor 2 to `log`, and return a stream to where it led before.
+    """Redirect file descriptor 2 to the file `log`, and return a stream to where it led before, the terminal.
 
     Python's own standard error goes on to the terminal.
     """

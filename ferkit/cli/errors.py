@@ -1,4 +1,4 @@
-"""Which errors a person can do something about, and what."""
+"""Errors that a person can do something about, as one line that says what."""
 
 import errno
 import sys
@@ -11,8 +11,8 @@ __all__ = ["expected_error"]
 _FULL = "the disk is full{where}: free some space and run the same command again, what is finished is kept."
 
 _STORE = "a database of ZenML or MLflow {}."
-# What SQLite and Alembic, under ZenML's and MLflow's stores, say without an error of its own; and what it means.
-_OF_DATABASES = {
+# Messages of SQLite and Alembic, under ZenML's and MLflow's stores, that have no error class; and what they mean.
+_DATABASE_ERRORS = {
     "database or disk is full": _FULL.format(where=" (a database)"),
     "database disk image is malformed": _STORE.format("is damaged: bring back a copy, or move it away"),
     "file is not a database": _STORE.format("is none: bring back a copy, or move it away"),
@@ -27,11 +27,11 @@ _OF_DATABASES = {
 }
 
 # Exceptions of ZenML, which is not imported for their sake.
-_OF_WHO_ASKS = ("AuthorizationException", "CredentialsNotValid")
+_AUTHORIZATION_ERRORS = ("AuthorizationException", "CredentialsNotValid")
 
 
 def expected_error(error: BaseException) -> FerkitError | None:
-    """`error` as one that is told in a line; None for one that is a bug and needs its traceback."""
+    """The one-line error that stands for `error`; None if `error` is a bug, which needs its traceback."""
     if isinstance(error, FerkitError):
         return error
     seen: BaseException | None = error
@@ -48,9 +48,9 @@ def expected_error(error: BaseException) -> FerkitError | None:
 
 def _store_trouble(error: BaseException) -> str | None:
     """The line about a store of ZenML or MLflow that broke after the command had begun; None if `error` is not that."""
-    if meant := next((line for text, line in _OF_DATABASES.items() if text in str(error)), None):
+    if meant := next((line for text, line in _DATABASE_ERRORS.items() if text in str(error)), None):
         return meant
-    if type(error).__module__ == "zenml.exceptions" and type(error).__name__ in _OF_WHO_ASKS:
+    if type(error).__module__ == "zenml.exceptions" and type(error).__name__ in _AUTHORIZATION_ERRORS:
         return f"ZenML's server: {' '.join(str(error).split())[:300]} (see ZENML_STORE_API_KEY)"
     requests = sys.modules.get("requests")
     if requests is None or not isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout):

@@ -130,7 +130,7 @@ def run_missing(
         result = each.result
         if result is None:
             done += 1
-            console.say(f"{each.cell.name}, seed {each.seed}: run {done} of {missing}")
+            console.write_event(f"{each.cell.name}, seed {each.seed}: run {done} of {missing}")
             begin = time.monotonic()
             tags = {
                 "mlflow.parentRunId": tracking.parent,

@@ -45,7 +45,7 @@ class Interruptions:
         Raises
         ------
         KeyboardInterrupt
-            If it was.
+            If Ctrl-C was pressed.
         """
         if self._came:
             raise KeyboardInterrupt

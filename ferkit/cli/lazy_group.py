@@ -14,7 +14,7 @@ __all__ = ["CommandSource", "LazyGroup"]
 
 
 class CommandSource(NamedTuple):
-    """Where a command is, and what a list says of it.
+    """Module of a command, and its line in the list of commands.
 
     Attributes
     ----------

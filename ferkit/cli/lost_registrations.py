@@ -20,7 +20,7 @@ def forget_lost_registrations() -> None:
     from zenml.utils.time_utils import utc_now
 
     from ferkit.registry.client import registry_key
-    from ferkit.registry.models import is_registered
+    from ferkit.registry.models import version_exists
 
     client = Client()
     here = registry_key()
@@ -31,5 +31,5 @@ def forget_lost_registrations() -> None:
         if step.config.parameters.get("registry") != here:
             continue
         made = step.regular_outputs["registered"].load()
-        if not all(is_registered(name, version) for name, version in zip(made["name"], made["version"], strict=True)):
+        if not all(version_exists(name, version) for name, version in zip(made["name"], made["version"], strict=True)):
             client.update_step_run(step.id, cache_expires_at=utc_now())

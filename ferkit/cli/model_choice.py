@@ -18,16 +18,16 @@ _HDF5 = (".h5", ".hdf5")
 
 @dataclass(frozen=True, eq=False)
 class ModelChoice:
-    """A model that is ready to be asked; what it needs is loaded then.
+    """A model chosen by ``--model``; its networks are loaded at the first prediction.
 
     Attributes
     ----------
     classify
         (N, 48, 48) uint8 to (N, classes) probabilities.
     classes
-        Names of the columns.
+        Names of the columns of the probabilities.
     sha256
-        Of what decides about its answers, in hexadecimal.
+        Checksum of everything that decides about its predictions, in hexadecimal.
     """
 
     classify: Classify
@@ -36,7 +36,7 @@ class ModelChoice:
 
 
 def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoice:
-    """The model that `name` is.
+    """The model that the value of ``--model`` names.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoi
         None for the models that ferkit ships; a file that ends with .keras; a folder with a
         ``reference.json``; or a model of the registry, ``models:/ferkit@champion`` or ``models:/ferkit-fernet/3``.
     single
-        Ask the one network that learnt from the ensemble.
+        Predict with the one network that learned from the ensemble.
 
     Raises
     ------
     FerkitError
-        If there is no such model, or it does not answer for the target.
+        If there is no such model, or it does not predict the target.
     """
     if name and name.endswith(".keras"):
         if single:
@@ -69,7 +69,7 @@ def _of_file(file: Path, target: Target) -> ModelChoice:
 
     model = FaceModel(file.stem, target, file)
 
-    # Once, when it is first asked: reading a network takes seconds.
+    # Once, at the first prediction: reading a network takes seconds.
     @cache
     def checked() -> FaceModel:
         require_classifier(model.network, file, target)

@@ -1,4 +1,4 @@
-"""What a person may want to do after a run: only what fits the run that ended."""
+"""Commands that are of use after a run: only those that fit the run that ended."""
 
 from collections.abc import Iterator
 
@@ -8,10 +8,12 @@ __all__ = ["next_steps"]
 
 
 def next_steps(config: RunConfig, tracking_uri: str) -> list[str]:
-    """Lines, each a command or an address and what it is for.
+    """Commands and addresses that are of use after a run, one a line with what it is for.
 
     Parameters
     ----------
+    config
+        The configuration of the run that ended.
     tracking_uri
         Where MLflow has the run: a server has a page already, a file needs `ferkit ui`.
     """

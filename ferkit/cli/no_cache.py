@@ -21,13 +21,13 @@ class NoCacheCommand(TyperCommand):
     """A command whose ``--no-cache`` means all steps where the name of none follows it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Write out what a bare ``--no-cache`` means."""
+        """Parse the arguments, a bare ``--no-cache`` taken as ``--no-cache=all``."""
         following = [*args, ""][1:]
-        told = [
+        expanded = [
             f"{_OPTION}={ALL}" if word == _OPTION and not _STEP.fullmatch(after) else word
             for word, after in zip(args, following, strict=True)
         ]
-        return super().parse_args(ctx, told)
+        return super().parse_args(ctx, expanded)
 
 
 def uncached(pipeline: Any, arguments: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -47,9 +47,9 @@ def uncached(pipeline: Any, arguments: Mapping[str, Any], names: Sequence[str]) 
     """
     if not names:
         return []
-    trial = pipeline.copy()
-    trial.prepare(**arguments)
-    functions = {name: invocation.step.name for name, invocation in trial.invocations.items()}
+    draft = pipeline.copy()
+    draft.prepare(**arguments)
+    functions = {name: invocation.step.name for name, invocation in draft.invocations.items()}
     for name in names:
         if name not in (ALL, *functions, *functions.values()):
             known = [*dict.fromkeys([*functions.values(), *functions])]

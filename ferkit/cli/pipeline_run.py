@@ -41,9 +41,9 @@ def start(
     files
         What the files hold that `config` names: an input of the pipeline, too.
     placement
-        How the active stack gives steps what they ask for.
+        How the active stack gives steps their resources.
     console
-        Attached; it tells how far the run is.
+        Attached; it shows how far the run is.
     imported, origin
         Members to read in place of training them, and where they were trained.
     no_cache
@@ -58,7 +58,7 @@ def start(
     Raises
     ------
     FerkitError
-        What the first step that failed had to say.
+        The error of the first step that failed.
     """
     from zenml.client import Client
     from zenml.exceptions import StackValidationError

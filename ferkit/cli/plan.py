@@ -14,12 +14,12 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """What would become of a step.
+    """What a run would do with a step.
 
     Attributes
     ----------
     name
-        Of the step in the run.
+        Name of the step in the run.
     action
         ``cached``; ``runs``; or ``follows``: it runs unless the steps before it make what they made before.
     why
@@ -32,7 +32,7 @@ class PlannedStep:
 
 
 def plan(pipeline: Any, arguments: Mapping[str, Any], uncached: Collection[str]) -> list[PlannedStep]:
-    """What calling `pipeline` with `arguments` on the active stack would do, in the order of its steps.
+    """The steps that `pipeline` with `arguments` would run or take from the cache on the active stack, in order.
 
     Parameters
     ----------
@@ -47,11 +47,11 @@ def plan(pipeline: Any, arguments: Mapping[str, Any], uncached: Collection[str])
     from zenml.orchestrators.cache_utils import generate_cache_key, get_cached_step_run
     from zenml.orchestrators.input_utils import resolve_step_inputs
 
-    trial = pipeline.copy()
-    trial.prepare(**arguments)
+    draft = pipeline.copy()
+    draft.prepare(**arguments)
     client = Client()
     stack = client.active_stack
-    compiled = Compiler().compile(trial, stack, PipelineRunConfiguration())
+    compiled = Compiler().compile(draft, stack, PipelineRunConfiguration())
     planned: list[PlannedStep] = []
     # The run of each step whose result would be used again.
     kept: dict[str, Any] = {}
@@ -79,7 +79,7 @@ def plan(pipeline: Any, arguments: Mapping[str, Any], uncached: Collection[str])
 
 
 def plan_table(planned: Collection[PlannedStep]) -> Table:
-    """One line a step."""
+    """A plan as a table for the terminal, one line a step."""
     table = Table(box=None, pad_edge=False)
     table.add_column("step", no_wrap=True)
     table.add_column("plan", no_wrap=True)
@@ -94,9 +94,9 @@ def _why(name: str, step: Any, inputs: Mapping[str, Any], key: str) -> str:
     from zenml.client import Client
     from zenml.enums import ExecutionStatus
 
-    def last(**asked: Any) -> Any:
+    def last(**filters: Any) -> Any:
         found = Client().list_run_steps(
-            status=ExecutionStatus.COMPLETED, sort_by="desc:created", size=1, hydrate=True, **asked
+            status=ExecutionStatus.COMPLETED, sort_by="desc:created", size=1, hydrate=True, **filters
         )
         return next(iter(found.items), None)
 

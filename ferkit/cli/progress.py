@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ferkit.inference.inputs import Source
-from ferkit.inference.resumable_table import Batch
+from ferkit.inference.resumable_table import ResumableTable
 from ferkit.inference.stream import PictureResult, count_pictures
 
 __all__ = ["PictureProgress", "network_progress"]
@@ -18,7 +18,7 @@ __all__ = ["PictureProgress", "network_progress"]
 
 @contextmanager
 def network_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A function of a network's name, the pictures that it has answered, and how many it will.
+    """Yield a function that shows progress: of a network's name, the pictures that it predicted, and their number.
 
     On a terminal it moves a bar for each network; elsewhere, such as in a log, it prints a line when one is done.
     """
@@ -52,10 +52,10 @@ class PictureProgress:
     batch
         The table in the making, if there is one.
     sources, every
-        What is looked at in all.
+        All pictures and videos, and which frames of videos are read.
     """
 
-    def __init__(self, batch: Batch | None, sources: Sequence[Source], every: int) -> None:
+    def __init__(self, batch: ResumableTable | None, sources: Sequence[Source], every: int) -> None:
         self._bar: Progress | None = None
         console = Console(stderr=True, highlight=False)
         if batch is None or not console.is_terminal:
@@ -67,7 +67,7 @@ class PictureProgress:
         self._start, self._done = 0.0, 0
 
     def add(self, group: Sequence[PictureResult]) -> None:
-        """Show that these are done."""
+        """Move the bar by the pictures of `group`."""
         if not self._bar:
             return
         self._bar.update(self._task, advance=len(group))

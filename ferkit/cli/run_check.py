@@ -20,7 +20,7 @@ __all__ = ["check_run"]
 
 
 def check_run(config: RunConfig, stack: str | None) -> None:
-    """Look at the stack, the stores, the weights, the devices and the data, each as the run will.
+    """Check the stack, the stores, the weights, the devices and the data, each as the run will use them.
 
     Weights and devices are those of this machine: of a stack that runs steps elsewhere they are not looked at.
 
@@ -48,7 +48,7 @@ def check_run(config: RunConfig, stack: str | None) -> None:
 
 
 def _trainings(config: RunConfig) -> Iterator[Callable[[], object]]:
-    """What each network of the run asks of this machine."""
+    """Checks of the weights and devices that each network of the run needs."""
     for training in config.trained():
         settings = config.training_of(training.entry)
         yield partial(check_weights, training.entry.backbone, settings.unfreeze)

@@ -1,4 +1,4 @@
-"""Which stack `ferkit run --stack` means, made ready to be run on."""
+"""Finds the stack that `ferkit run --stack` names, and makes it ready to be run on."""
 
 import os
 from dataclasses import replace
@@ -35,14 +35,14 @@ def stack_file(name: str) -> Path | None:
 
 
 def activate(workspace: Workspace, name: str | None) -> tuple[Workspace, Placement]:
-    """Make a stack the active one, brought up to date if it has a file; without a name that of `workspace`.
+    """Make the stack `name` the active one, updated from its file if it has one; without a name, the workspace's.
 
     Returns
     -------
     Workspace
         With MLflow's store as the stack has it, which the environment names from now on.
     Placement
-        How its steps get what they ask for.
+        How its steps get their resources.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _with_tracker(workspace: Workspace, stack: Any) -> Workspace:
 
 
 def _placement(stack: Any) -> Placement:
-    """As the stack's file said; of a stack that was registered otherwise, as well as its orchestrator tells."""
+    """The placement that the stack's file gave it; without a file, one made of its orchestrator's settings."""
     kept = (stack.labels or {}).get(PLACEMENT_LABEL)
     if kept:
         return Placement.model_validate_json(kept)

@@ -1,4 +1,4 @@
-"""How what was found in pictures is told: lines for people, JSON for programs, one picture after another."""
+"""Writes the results of pictures: lines for people, JSON for programs, one picture after another."""
 
 import json
 import sys
@@ -19,10 +19,10 @@ _CROP_SIDE, _CROP_RATIO = 256, 4 / 3
 
 
 class Writer(Protocol):
-    """Takes what was found as it comes; as a context manager it finishes what it wrote."""
+    """Takes findings one by one; as a context manager it finishes what it wrote."""
 
     def write(self, finding: Finding) -> None:
-        """Tell one picture."""
+        """Write the finding of one picture."""
 
     def __enter__(self) -> Self: ...
 
@@ -66,7 +66,7 @@ class LineWriter(_StreamWriter):
         self._headed = False
 
     def write(self, finding: Finding) -> None:
-        """Write the lines of one picture."""
+        """Write a line for each face of one picture, or that it has none."""
         if not self._headed:
             names = (f"{name:>{width}}" for name, width in zip(self._classes, self._columns, strict=True))
             self._line("picture", f"{'box':<20}  {'emotion':<{self._emotion}}  {'  '.join(names)}")
@@ -98,7 +98,7 @@ class JsonWriter(_StreamWriter):
         return self
 
     def write(self, finding: Finding) -> None:
-        """Write one picture."""
+        """Write the object of one picture."""
         # Of what a terminal cannot show, JSON has a form of its own.
         shows_all = (self._stream.encoding or "utf-8").lower().replace("-", "") == "utf8"
         self._stream.write(self._separator + json.dumps(self._object(finding), ensure_ascii=not shows_all))
@@ -112,12 +112,12 @@ class JsonWriter(_StreamWriter):
         super().__exit__(kind, error, trace)
 
     def _object(self, finding: Finding) -> dict[str, Any]:
-        told: dict[str, Any] = {"file": finding.file}
+        record: dict[str, Any] = {"file": finding.file}
         if finding.frame is not None:
-            told |= {"frame": finding.frame, "seconds": finding.seconds}
+            record |= {"frame": finding.frame, "seconds": finding.seconds}
         if finding.size:
-            told |= dict(zip(("width", "height"), finding.size, strict=True))
-        return told | {"faces": [self._face(face) for face in finding.faces]}
+            record |= dict(zip(("width", "height"), finding.size, strict=True))
+        return record | {"faces": [self._face(face) for face in finding.faces]}
 
     def _face(self, face: FacePrediction) -> dict[str, Any]:
         values = (round(float(p), _DECIMALS) for p in face.probabilities)
@@ -130,12 +130,12 @@ class JsonWriter(_StreamWriter):
 
 
 class PredictionReport:
-    """Tells what was found to writers, and what could not be read on standard error; and counts.
+    """Hands findings to writers, prints what could not be read on standard error, and counts both.
 
     Attributes
     ----------
     writers
-        Of what could be read.
+        Receivers of the pictures that could be read.
     pictures, faces, problems
         How many there were.
     perhaps_crops
@@ -147,9 +147,9 @@ class PredictionReport:
         self.pictures = self.faces = self.problems = self.perhaps_crops = 0
 
     def add(self, group: Sequence[PictureResult]) -> None:
-        """Tell some pictures."""
-        for look in group:
-            finding = look.finding
+        """Hand the findings of some pictures to the writers, and count them."""
+        for result in group:
+            finding = result.finding
             if finding.problem:
                 self.problems += 1
                 print(f"ferkit: {finding.problem}", file=sys.stderr)  # noqa: T201

@@ -1,4 +1,4 @@
-"""What a detector is, and what it says of a picture."""
+"""The interface of face detectors, and the faces that they return."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -36,14 +36,14 @@ class Face:
 
 @dataclass(frozen=True)
 class Framing:
-    """How FER-2013's crop of a face lies about a detector's box of it.
+    """Size and place of FER-2013's crop of a face, relative to a detector's box of it.
 
     Attributes
     ----------
     scale
         Side of the crop, in sides of the box.
     up
-        How far the centre of the crop lies above that of the box, in sides of the box.
+        How far the centre of the crop lies above the centre of the box, in sides of the box.
     """
 
     scale: float = 1.0

@@ -33,7 +33,7 @@ _SMALL_SIDE = 192
 # Step between the places that the network speaks of, in pixels, and how many faces it may name at each
 # (mediapipe/modules/face_detection/face_detection_back_desktop_live.pbtxt).
 _LAYERS = ((16, 2), (32, 6))
-# Of what it says of a face: the box, then points, of which the first two are the eyes.
+# Of a face's outputs: the box, then points, of which the first two are the eyes.
 _EYES = slice(4, 8)
 # Boxes that share this much of their union are one face (MediaPipe's min_suppression_threshold); so are two of which
 # the smaller lies in the other by _INSIDE.
@@ -47,7 +47,7 @@ _BORDER = 0.01
 
 
 class BlazeFace:
-    """Sees the whole picture at 256x256 pixels, and parts of a large one again, so that small faces are found too.
+    """Face detector that sees the whole picture at 256x256 pixels, and parts of a large one again for small faces.
 
     A picture in which no face is sure is looked at again on its sides and upside down, as a whole and not in parts.
 
@@ -83,11 +83,11 @@ class BlazeFace:
         """Faces of a picture (H, W, 3) uint8 RGB, largest first."""
         require_rgb(picture)
         height, width = picture.shape[:2]
-        whole = self._look(picture)
+        whole = self._detect_in_view(picture)
         closer = [np.zeros((0, 6))]
         for x, y, side in _parts(width, height, self._part):
             part = picture[y : y + side, x : x + side]
-            closer.append(_not_cut(self._look(part), x, y, part.shape[:2], picture.shape[:2]))
+            closer.append(_not_cut(self._detect_in_view(part), x, y, part.shape[:2], picture.shape[:2]))
         confirmed = [self._confirmed(face, picture) for face in _each_once(np.concatenate(closer))]
         found = _each_once(np.concatenate([whole, *confirmed]))
         # Of a head that hangs, it sees nothing, or is unsure and takes the mouth for the eyes.
@@ -99,14 +99,14 @@ class BlazeFace:
         """A face that a part shows, as seen in its own surroundings; no row if it is not seen there."""
         middle, side = face[:2] + face[2:4] / 2, _SURROUNDINGS * face[2:4].max()
         x, y = (max(0, int(value - side / 2)) for value in middle)
-        seen = self._look(picture[y : int(middle[1] + side / 2) + 1, x : int(middle[0] + side / 2) + 1])
+        seen = self._detect_in_view(picture[y : int(middle[1] + side / 2) + 1, x : int(middle[0] + side / 2) + 1])
         moved: _Found = seen + np.array([x, y, 0, 0, 0, 0])
         sure = (_shared(face, moved)[0] > _OVERLAP) & (moved[:, 4] >= self._confirming_score)
         return moved[sure][:1]
 
     def _turned(self, picture: NDArray[np.uint8], turns: int) -> _Found:
         """Faces that are about upright once the picture is turned, where they are in the picture as it is."""
-        found = self._look(picture, turns)
+        found = self._detect_in_view(picture, turns)
         upright = np.abs(_half_circle(found[:, 5] - 90 * turns)) <= _LEAST_UPRIGHT
         return found[upright & (found[:, 4] >= self._confirming_score)]
 
@@ -118,7 +118,7 @@ class BlazeFace:
 
     @cached_property
     def _places(self) -> _Found:
-        """(896, 2): x and y, 0..1, of the place that each of the network's answers is relative to."""
+        """(896, 2): x and y, 0..1, of the place that each output of the network is relative to."""
         layers = []
         for step, faces in _LAYERS:
             count = _SIDE // step
@@ -126,7 +126,7 @@ class BlazeFace:
             layers.append(np.stack([x, y], axis=-1).reshape(-1, 2).repeat(faces, axis=0) / count + 0.5 / count)
         return np.concatenate(layers)
 
-    def _look(self, view: NDArray[np.uint8], turns: int = 0) -> _Found:
+    def _detect_in_view(self, view: NDArray[np.uint8], turns: int = 0) -> _Found:
         """Faces in one view, each once, in its pixels; the network sees it after quarter turns to the left."""
         import cv2
 
@@ -139,18 +139,18 @@ class BlazeFace:
         # The mean over areas leaves blocks where it enlarges, in which no face is seen.
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         padded[top : top + inner[1], left : left + inner[0]] = cv2.resize(view, inner, interpolation=method)
-        found = _turned_back(self._ask(np.rot90(padded, turns)), turns)
+        found = _turned_back(self._run_network(np.rot90(padded, turns)), turns)
         found[:, :4] = (found[:, :4] - [left, top, 0, 0]) / scale
         return _merged(found)
 
-    def _ask(self, square: NDArray[np.uint8]) -> _Found:
-        """What the network says of (256, 256, 3), in pixels of it; a face may be named several times."""
+    def _run_network(self, square: NDArray[np.uint8]) -> _Found:
+        """Detections of the network in (256, 256, 3) uint8, in its pixels; a face may occur several times."""
         import cv2
 
         with self._lock:
             self._network.setInput(cv2.dnn.blobFromImage(square, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
-            said = self._network.forward(self._network.getUnconnectedOutLayersNames())
-        regressors, logits = sorted((each[0] for each in said), key=lambda each: -each.shape[-1])
+            outputs = self._network.forward(self._network.getUnconnectedOutLayersNames())
+        regressors, logits = sorted((each[0] for each in outputs), key=lambda each: -each.shape[-1])
         # Beyond 80 the exponential would overflow.
         scores = 1 / (1 + np.exp(-np.clip(logits[:, 0].astype(np.float64), -80, 80)))
         sure = scores >= self._least_score

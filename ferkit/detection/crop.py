@@ -81,7 +81,7 @@ def crop_face(picture: NDArray[np.uint8], face: Face, framing: Framing) -> NDArr
 
 
 def square_of(face: Face, framing: Framing) -> Square:
-    """What `crop_face` cuts; `framing` is that of the detector that found the face."""
+    """The square of a picture that FER-2013 would show of a face; `framing` is its detector's."""
     x, y, width, height = face.box
     roll = face.roll if abs(face.roll) >= _LEAST_ROLL else 0.0
     # Up is where the forehead is.

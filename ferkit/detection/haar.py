@@ -21,7 +21,7 @@ __all__ = ["HaarCascade"]
 
 
 class HaarCascade:
-    """Frontal, upright faces.
+    """OpenCV's Haar cascade: finds frontal, upright faces.
 
     Parameters
     ----------

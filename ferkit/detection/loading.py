@@ -1,4 +1,4 @@
-"""Where the faces of a picture are: what every detector answers, and the detectors that there are."""
+"""The face detectors by name."""
 
 from typing import Literal, get_args
 

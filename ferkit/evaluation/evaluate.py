@@ -1,4 +1,4 @@
-"""Judging a model on the official splits, without the pictures that it may know, by FER's labels and by FER+'s."""
+"""Evaluation on the official splits, with and without duplicates, by the labels of FER-2013 and of FER+."""
 
 import hashlib
 import json
@@ -26,14 +26,14 @@ _FERPLUS_FOR_FER: Protocol = "majority_7"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that is known about how good one model is.
+    """Scores of one model on each subset of the official splits, with the predictions and labels behind them.
 
     Attributes
     ----------
     model
         Name of the backbone, or ``ensemble``.
     target
-        What it predicts.
+        The labels that it predicts: ``fer`` or ``ferplus``.
     protocol
         How FER+ votes became labels; ``FER-2013`` where the labels are its emotions, ``own`` of any other target.
     scores
@@ -41,7 +41,7 @@ class Evaluation:
         that also occur in another split); for a ``fer`` model where there are FER+ votes, also ``PrivateTest, FER+
         majority_7`` and the same without duplicates.
     predictions
-        What was judged, by split.
+        The predictions that were judged, by split.
     labels
         (K,) int8 a split: the right class of each prediction.
     """
@@ -100,7 +100,7 @@ def evaluate(
     settings: EvaluationSettings,
     seed: int,
 ) -> Evaluation:
-    """Judge what a model says.
+    """Score the predictions of a model on every subset that its splits have.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def evaluate(
         The dataset as it was read: duplicates are looked for among all its pictures, also those that were cleaned
         away from training later.
     seed
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Raises
     ------
@@ -146,11 +146,11 @@ def evaluate(
         at = _places(each, kept.row, model)
         labels[each.split] = distribution[at].argmax(axis=1).astype(np.int8)
         for subset, of, right in _subsets(each, pictures, faces, kept.row, distribution):
-            asked = np.isin(of, each.row)
-            if not asked.any():
+            predicted = np.isin(of, each.row)
+            if not predicted.any():
                 continue
-            order = _order(each.row, of[asked])
-            scores[subset] = score(each.probabilities[order], right[asked], settings, seed, available=len(of))
+            order = _order(each.row, of[predicted])
+            scores[subset] = score(each.probabilities[order], right[predicted], settings, seed, available=len(of))
     return Evaluation(model, target.name, target.labels, scores, {each.split: each for each in predictions}, labels)
 
 
@@ -196,27 +196,27 @@ def _subsets(
         yield f"{split}, FER+ {_FERPLUS_FOR_FER}, no duplicates", rows[unique], distribution[unique]
 
 
-def with_raw_calibration(answered: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
-    """A table with the calibration of the probabilities before the temperature beside that of those answered.
+def with_raw_calibration(calibrated: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+    """Add the calibration before temperature scaling to a table of scores after it.
 
     Parameters
     ----------
-    answered
-        As `Evaluation.to_table`, of the probabilities that a model answers with.
+    calibrated
+        `Evaluation.to_table` of the probabilities after temperature scaling.
     raw
-        The same of its probabilities before the temperature; `answered` itself where there is none.
+        `Evaluation.to_table` of the probabilities before it; `calibrated` itself where there is no temperature.
 
     Returns
     -------
     DataFrame
-        `answered` with the columns ``raw_expected_calibration_error`` and ``raw_log_loss``.
+        `calibrated` with the columns ``raw_expected_calibration_error`` and ``raw_log_loss``.
     """
-    numbers = raw.set_index("subset").loc[answered["subset"], ["expected_calibration_error", "log_loss"]]
-    return answered.assign(**{f"raw_{name}": values.to_numpy() for name, values in numbers.items()})
+    numbers = raw.set_index("subset").loc[calibrated["subset"], ["expected_calibration_error", "log_loss"]]
+    return calibrated.assign(**{f"raw_{name}": values.to_numpy() for name, values in numbers.items()})
 
 
 def metrics_of(line: Mapping[Any, Any]) -> dict[str, float]:
-    """The numbers of a line of `Evaluation.to_table`, by names such as ``PrivateTest/no duplicates/accuracy``."""
+    """Metrics of a line of `Evaluation.to_table`, by names such as ``PrivateTest/no duplicates/accuracy``."""
     subset = str(line["subset"]).replace(", ", "/").replace("+", "plus")
     numbers = {name: value for name, value in line.items() if isinstance(value, int | float) and math.isfinite(value)}
     return {f"{subset}/{name}": float(value) for name, value in numbers.items()}

@@ -1,4 +1,4 @@
-"""`Scores`: how good predictions are, with intervals that say how much of it may be chance."""
+"""`Scores`: accuracy, macro-F1, calibration and log loss of predictions, with bootstrap intervals."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -43,7 +43,7 @@ class EvaluationSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One model on one set of pictures.
+    """Scores of one model on one set of pictures.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
+        """The scores in a dictionary that `to_dict` made."""
         recall = tuple(np.nan if value is None else value for value in content["recall"])
         return cls(**{**content, "recall": recall, "confusion": np.array(content["confusion"], dtype=np.int64)})
 
@@ -99,18 +99,23 @@ def score(
     *,
     available: int | None = None,
 ) -> Scores:
-    """Judge predictions.
+    """Score predictions, with percentile bootstrap intervals of accuracy and macro-F1.
 
     Parameters
     ----------
     probabilities : (K, classes) float32
-        What the model says, K at least 1.
+        Of the model, K at least 1.
     labels : (K, classes) float32
-        What is right, as distributions; the label of a picture is its most probable class.
+        Label distributions; the label of a picture is its most probable class.
     seed
-        Of the bootstrap.
+        Seed of the bootstrap.
     available
-        See `Scores`; K if not given.
+        Pictures of the subset that have a label, predicted or not; K if not given.
+
+    Raises
+    ------
+    DataError
+        If the shapes differ, or there is no picture.
     """
     count, classes = labels.shape
     if probabilities.shape != labels.shape or not count:

@@ -1,4 +1,4 @@
-"""Do two models that answered the same pictures differ, or is it chance?"""
+"""Do two models that predicted the same pictures differ, or is it chance?"""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["PairedComparison", "compare_paired", "mcnemar"]
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """A second model less a first one, on the same pictures.
+    """Differences of a second model from a first one on the same pictures, with tests.
 
     Attributes
     ----------
@@ -81,25 +81,25 @@ def compare_paired(
     confidence: float,
     seed: int,
 ) -> PairedComparison:
-    """Compare what two models say about the same pictures.
+    """Compare the predictions of two models for the same pictures: McNemar's test and a paired bootstrap.
 
     Parameters
     ----------
     first, second : (K,) int8
-        The classes that they name.
+        Predicted classes of both models.
     label : (K,) int8
-        What is right.
+        True classes.
     classes
         Number of classes.
     draws
-        Times that the pictures are drawn anew, with replacement and together with both answers.
+        Times that the pictures are drawn anew, with replacement and together with both predictions.
     confidence
         Share of the draws that an interval holds.
 
     Raises
     ------
     DataError
-        If there is no picture, or not one answer of each model for each.
+        If there is no picture, or not one prediction of each model for each.
 
     Examples
     --------

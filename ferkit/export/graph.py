@@ -122,7 +122,7 @@ def _voted(said: Sequence[Any], vote: Vote, view_count: int) -> Any:
 
 
 def _augmented(picture: Any, tta: TestTimeAugmentation) -> Iterator[Any]:
-    """What `TestTimeAugmentation.of` yields."""
+    """The views of a picture tensor, as `TestTimeAugmentation.augment` makes them of arrays."""
     for view in _cropped(picture, tta):
         yield view
         if tta.flip:

@@ -26,10 +26,10 @@ _NO_CROPS = Crops((), np.zeros((0, SIZE, SIZE), dtype=np.uint8))
 
 
 class Output(Protocol):
-    """Where what was found goes."""
+    """A receiver of results: a table, a terminal, a folder of drawings."""
 
     def add(self, group: Sequence[PictureResult]) -> None:
-        """Take what was found in pictures that follow one another."""
+        """Take the results of pictures that follow one another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +57,16 @@ def predict_pictures(
     ahead: bool = True,
     keep_pictures: bool = False,
 ) -> Generator[list[PictureResult]]:
-    """What is found in each frame, in order, a batch at a time.
+    """Find the faces of each frame and predict their emotions; yields the results in order, a batch at a time.
 
     Which frames are a batch depends on them alone, so that work that goes on after a batch gives the same numbers.
 
     Parameters
     ----------
+    frames
+        Pictures, or frames of videos; those without a picture keep their problem.
+    predictor
+        Detector and model.
     batch
         Most frames of a batch.
     ahead
@@ -95,7 +99,7 @@ def predict_pictures(
 
 
 def _findings(batch: list[_Prepared], predictor: Predictor) -> list[PictureResult]:
-    told = predictor.classify([each.crops for each in batch])
+    predictions = predictor.classify([each.crops for each in batch])
     return [
         PictureResult(
             frame,
@@ -104,6 +108,6 @@ def _findings(batch: list[_Prepared], predictor: Predictor) -> list[PictureResul
                 frame.problem and readable(frame.problem),
             ),
         )
-        for each, faces in zip(batch, told, strict=True)
+        for each, faces in zip(batch, predictions, strict=True)
         for frame in [each.frame]
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a person names to be looked at, as one list of pictures and videos: files, folders, and lists of them."""
+"""What a person names to be read, as one list of pictures and videos: files, folders, and lists of them."""
 
 import csv
 from collections import Counter
@@ -19,14 +19,14 @@ _COLUMN = "file"
 
 @dataclass(frozen=True)
 class Source:
-    """A picture or a video that is to be looked at.
+    """A picture file or a video file that is to be read.
 
     Attributes
     ----------
     name
         As the user named it, or as it lies in the folder that the user named.
     problem
-        Why there is nothing to look at, as of a folder without pictures.
+        Why there is nothing to read, as of a folder without pictures; None for a file.
     """
 
     name: str
@@ -34,18 +34,18 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The file."""
         return Path(self.name)
 
     @property
     def is_video(self) -> bool:
-        """Whether it is called like a video."""
+        """Whether the file's suffix is that of a video."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
 @dataclass
 class SourceList:
-    """What is to be looked at, and what lay beside it.
+    """The files to read, and how many of their folders' files are left out.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ _DECIMALS = "%.4f"
 
 @dataclass(frozen=True)
 class TableProgress:
-    """How far the work is.
+    """How far the making of a table is.
 
     Attributes
     ----------
@@ -60,14 +60,14 @@ class TableProgress:
 
 
 class PartFiles:
-    """The parts of one table; as a context manager it keeps other processes away from them.
+    """The parts of a table in the making; as a context manager it locks them against other processes.
 
     Parameters
     ----------
     target
         The table that they become: .parquet or .csv. One that is there stays until the new one is whole.
     schema
-        Of its columns.
+        Names and types of its columns.
     made_with
         What decides about its rows, besides the pictures.
     restart
@@ -121,7 +121,7 @@ class PartFiles:
             raise DataError(f"{self.folder}: {len(parts)} parts of {self.progress.parts}; --restart begins anew.")
 
     def write(self, table: "pa.Table", progress: TableProgress) -> None:
-        """Add the part number `progress.parts`, after which the work stands there.
+        """Write `table` as part number `progress.parts`, with the progress that is reached by it.
 
         Writing a part again replaces it.
         """
@@ -135,7 +135,7 @@ class PartFiles:
         self.progress = progress
 
     def finish(self) -> None:
-        """Make the table of the parts, and remove them."""
+        """Put the parts together as the table, and remove them."""
         whole = self.folder / f"whole{self.target.suffix}"
         if self.target.suffix.lower() == ".csv":
             self._write_csv(whole)

@@ -22,14 +22,14 @@ Classify = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 @dataclass(frozen=True, eq=False)
 class FacePrediction:
-    """What a face shows.
+    """A face with the probabilities of its emotions.
 
     Attributes
     ----------
     box
         x, y, width, height in pixels of the picture.
     score
-        How sure the detector is that it is a face; 1 where none was asked.
+        How sure the detector is that it is a face; 1 without a detector.
     emotion
         The most probable class.
     probabilities : (classes,) float32
@@ -69,7 +69,7 @@ def find_faces(picture: NDArray[np.uint8], detector: Detector | None) -> Crops:
 
 
 class Predictor:
-    """Finds faces and says what they show.
+    """Finds the faces of pictures and predicts the emotion of each.
 
     Parameters
     ----------
@@ -101,19 +101,19 @@ class Predictor:
         self._detector = detector
 
     def predict(self, picture: NDArray[np.uint8]) -> list[FacePrediction]:
-        """The faces of a picture (H, W, 3) uint8 RGB, largest first; none is an empty list."""
+        """Predictions of the faces of a picture (H, W, 3) uint8 RGB, largest first; an empty list without a face."""
         return self.predict_many([picture])[0]
 
     def predict_many(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[FacePrediction]]:
-        """The faces of each picture; the network sees all of them at once."""
+        """Predictions of the faces of each picture, all of them in one call of the model."""
         return self.classify([self.find(picture) for picture in pictures])
 
     def find(self, picture: NDArray[np.uint8]) -> Crops:
-        """The faces of a picture (H, W, 3) uint8 RGB, cut but not yet read."""
+        """The faces of a picture (H, W, 3) uint8 RGB, cut for the network but not yet classified."""
         return find_faces(picture, self._detector)
 
     def classify(self, crops: Sequence[Crops]) -> list[list[FacePrediction]]:
-        """What each face of each picture shows.
+        """Predict the emotion of each face of each picture, all of them in one call of the model.
 
         Raises
         ------
@@ -123,22 +123,24 @@ class Predictor:
         images = np.concatenate([each.images for each in crops]) if crops else np.zeros((0, SIZE, SIZE), np.uint8)
         if not len(images):
             return [[] for _ in crops]
-        said = np.asarray(self._classify(images), dtype=np.float32)
-        if said.shape != (len(images), len(self.classes)):
+        probabilities = np.asarray(self._classify(images), dtype=np.float32)
+        if probabilities.shape != (len(images), len(self.classes)):
             raise DataError(
-                f"the model returned {said.shape} for {len(images)} faces, expected one column for each of "
+                f"the model returned {probabilities.shape} for {len(images)} faces, expected one column for each of "
                 f"{', '.join(self.classes)}: is it trained for another target?"
             )
-        sums = said.sum(axis=1)
+        sums = probabilities.sum(axis=1)
         # Not "any is more", which is false of nan.
-        if not (np.abs(sums - 1) <= _TOLERANCE).all() or said.min() < -_TOLERANCE:
-            wrong = said[int(np.argmax(~(np.abs(sums - 1) <= _TOLERANCE) | (said.min(axis=1) < -_TOLERANCE)))]
+        if not (np.abs(sums - 1) <= _TOLERANCE).all() or probabilities.min() < -_TOLERANCE:
+            wrong = probabilities[
+                int(np.argmax(~(np.abs(sums - 1) <= _TOLERANCE) | (probabilities.min(axis=1) < -_TOLERANCE)))
+            ]
             raise DataError(
                 f"the model said {', '.join(f'{value:.3g}' for value in wrong)} of a face, which sums to "
                 f"{wrong.sum():.3g}: expected probabilities, which sum to 1. If these are logits, add "
                 "keras.layers.Softmax() as its last layer and save it anew."
             )
-        rows = iter(said)
+        rows = iter(probabilities)
         return [[self._prediction(face, next(rows)) for face in each.faces] for each in crops]
 
     def _prediction(self, face: Face, probabilities: NDArray[np.float32]) -> FacePrediction:

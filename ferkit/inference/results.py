@@ -31,7 +31,7 @@ _TARGETS: tuple[Target, ...] = ("fer", "ferplus")
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    r"""What a row or more tell of: a picture, a frame of a video, or a file that could not be read.
+    r"""The result of a picture, a frame of a video, or a file that could not be read: a row of the table or more.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def table_schema(classes: Sequence[str], made_with: MadeWith) -> "pa.Schema":
 
 
 def table_of(findings: Sequence[Finding], schema: "pa.Schema") -> "pa.Table":
-    """The rows of what was found."""
+    """The rows of findings as a table of `schema`."""
     import pyarrow as pa
 
     crops = [finding.crops for finding in findings]
@@ -115,12 +115,12 @@ def _rows(finding: Finding, names: Sequence[str], statistics: Iterator[tuple[flo
 
 @dataclass(frozen=True, eq=False)
 class FaceTable:
-    """A table that was read again.
+    """A table of predicted faces that was read from its file.
 
     Attributes
     ----------
     name
-        Of the file.
+        Path of the file.
     rows
         With the columns of `table_schema`, of a target's classes.
     target
@@ -141,19 +141,19 @@ class FaceTable:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """(faces, classes)."""
+        """Class probabilities of the faces, (faces, classes) float64."""
         return self.faces[list(class_names(self.target))].to_numpy(dtype=np.float64)
 
     @property
     def pictures(self) -> pd.Series:
-        """Of each picture or frame that could be read, whether it has a face."""
+        """Whether each picture or frame that could be read has a face: bool by file and frame."""
         read = self.rows[self.rows["problem"].isna()]
         found: pd.Series = read.groupby(["file", "frame"], dropna=False, sort=False)["face"].count()
         return found > 0
 
 
 def read_face_table(path: Path) -> FaceTable:
-    """Read what `ferkit predict --to` wrote, parquet or CSV.
+    """Read a table of faces that `ferkit predict --to` wrote, parquet or CSV.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from ferkit.inference.part_files import PartFiles, TableProgress
 from ferkit.inference.results import Finding, MadeWith, table_of, table_schema
 from ferkit.inference.stream import PictureResult
 
-__all__ = ["Batch", "batch_table"]
+__all__ = ["ResumableTable", "open_table"]
 
 # A part is written after this many pictures or seconds, whichever comes first: so much is done again at most.
 _PART_PICTURES = 128
@@ -25,14 +25,14 @@ _Group = tuple[Finding, ...]
 
 @dataclass(frozen=True)
 class _Held:
-    """Where the work stands, and the groups that are not yet in a part."""
+    """How far the work is, and the groups that are not yet in a part."""
 
     progress: TableProgress
     groups: tuple[_Group, ...] = ()
 
 
-class Batch:
-    """Takes what was found, group by group, and writes it in parts.
+class ResumableTable:
+    """The table in the making: takes results group by group and writes them in parts.
 
     Every group is taken whole or not at all, so that the work may be interrupted anywhere; `flush` then keeps what was
     taken.
@@ -65,7 +65,7 @@ class Batch:
 
     @property
     def progress(self) -> TableProgress:
-        """Where the work stands, with what is not written yet."""
+        """How far the work is, with what is not written yet."""
         return self._held.progress
 
     @property
@@ -74,9 +74,9 @@ class Batch:
         return self.progress.source, self.progress.frame
 
     def add(self, group: Sequence[PictureResult]) -> None:
-        """Take what was found in some pictures that follow one another."""
+        """Take the results of some pictures that follow one another."""
         source, frame = group[-1].frame.next
-        findings = tuple(look.finding for look in group)
+        findings = tuple(result.finding for result in group)
         problems = sum(finding.problem is not None for finding in findings)
         before = self._held.progress
         progress = replace(
@@ -115,7 +115,7 @@ class _Digest:
         self._done = (0, hashlib.sha256())
 
     def up_to(self, source: int, frame: int) -> str:
-        """Of the sources before this one, and of this one, too, if some of its frames are done; never of fewer."""
+        """Digest of the sources before number `source`, and of that one if some of its frames are done."""
         count, digest = self._done
         digest = digest.copy()
         for each in self._sources[count:source]:
@@ -137,17 +137,17 @@ def _identity(source: Source) -> bytes:
 
 
 @contextmanager
-def batch_table(
+def open_table(
     target: Path, classes: Sequence[str], made_with: MadeWith, sources: Sequence[Source], *, restart: bool
-) -> Iterator[Batch]:
-    """A table that is there when the block ends, or whose parts are there if it is interrupted.
+) -> Iterator[ResumableTable]:
+    """Make a table within the block: whole when it ends, in parts that can be gone on with if it is interrupted.
 
     Parameters
     ----------
     target
         Ends with .parquet or .csv.
     classes
-        Of the model.
+        Names of the model's classes.
     made_with
         What decides about the rows, besides the pictures.
     restart
@@ -156,14 +156,14 @@ def batch_table(
     with PartFiles(target, table_schema(classes, made_with), made_with, restart=restart) as parts:
         if made_with.get("webcam") and parts.progress.parts:
             raise ConfigError(f"{parts.folder}: what a webcam saw before; keep that folder, or --restart removes it.")
-        batch = Batch(parts, sources)
+        batch = ResumableTable(parts, sources)
         if parts.progress.parts:
-            _say(f"{target}: goes on after {_told(batch.progress)}")
+            _print_status(f"{target}: goes on after {_summary(batch.progress)}")
         try:
             yield batch
         except KeyboardInterrupt:
             batch.flush()
-            _say(f"stopped; {target} has {_told(batch.progress)} so far, the same command goes on.")
+            _print_status(f"stopped; {target} has {_summary(batch.progress)} so far, the same command goes on.")
             raise
         except BaseException:
             batch.flush()
@@ -172,10 +172,10 @@ def batch_table(
         parts.finish()
 
 
-def _told(progress: TableProgress) -> str:
+def _summary(progress: TableProgress) -> str:
     broken = f" and {progress.problems:,} that cannot be read" if progress.problems else ""
     return f"{progress.pictures:,} pictures{broken}"
 
 
-def _say(text: str) -> None:
+def _print_status(text: str) -> None:
     print(f"ferkit: {text}", file=sys.stderr)  # noqa: T201

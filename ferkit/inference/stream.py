@@ -1,4 +1,4 @@
-"""What `ferkit predict` looks at, one picture after another, and where it draws."""
+"""The pictures and frames that `ferkit predict` reads, one after another, and the folder of drawings."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ class PictureFrame:
     picture : (H, W, 3) uint8 RGB
         None if it could not be read, or is not needed any more.
     index, seconds
-        None for a picture file.
+        Number of the frame in its video and when it is shown; None for a picture file.
     problem
         Why it could not be read.
     """
@@ -46,13 +46,13 @@ class PictureFrame:
 
     @property
     def next(self) -> tuple[int, int]:
-        """Where to go on after it: index of a source, and of the first frame of it that is to come."""
+        """The place after this frame: index of a source, and of the first frame of it that is to come."""
         return (self.source + 1, 0) if self.index is None else (self.source, self.index + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class PictureResult:
-    """A frame, and what was found in it."""
+    """A picture or frame with the faces that were found in it."""
 
     frame: PictureFrame
     finding: Finding
@@ -89,7 +89,7 @@ def pictures_of_webcam(number: int, every: int) -> Iterator[PictureFrame]:
 
 
 def count_pictures(sources: Iterable[Source], every: int) -> int:
-    """How many frames will come, about: a video may have more or fewer frames than it says."""
+    """About how many pictures and frames the sources have: a video may have more or fewer frames than it says."""
     return sum(max(1, -(-frame_count(each.path) // every)) if each.is_video else 1 for each in sources)
 
 
@@ -116,14 +116,14 @@ class Drawings:
 
         from ferkit.inference.drawing import draw_predictions
 
-        for look in group:
-            frame = look.frame
+        for result in group:
+            frame = result.frame
             if frame.picture is None:
                 continue
             name = self.names[frame.source]
             if frame.index is not None:
                 name = f"{name}-{frame.index:06d}"
-            drawing = Image.fromarray(draw_predictions(frame.picture, look.finding.faces))
+            drawing = Image.fromarray(draw_predictions(frame.picture, result.finding.faces))
             drawing.save(self._folder / f"{name}.jpg", quality=92)
 
 

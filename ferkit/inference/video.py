@@ -34,7 +34,7 @@ _LEAST_LENGTH = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of many.
+    """One frame of a video or webcam.
 
     Attributes
     ----------

@@ -39,10 +39,10 @@ class EnsembleSettings(Settings):
     members
         Models that take part; all of them if empty.
     objective
-        Of ``weighted``. ``accuracy``: greedy selection with replacement (Caruana et al., "Ensemble Selection from
-        Libraries of Models", ICML 2004), at equal accuracy by log loss. ``log_loss``: the cross-entropy of the
-        mixture, which has one optimum; it judges the probabilities, and may give a confident member most of the weight
-        where an even mixture would decide better.
+        What ``weighted`` optimises. ``accuracy``: greedy selection with replacement (Caruana et al., "Ensemble
+        Selection from Libraries of Models", ICML 2004), at equal accuracy by log loss. ``log_loss``: the
+        cross-entropy of the mixture, which has one optimum; it judges the probabilities, and may give a confident
+        member most of the weight where an even mixture would decide better.
     """
 
     method: Method = "weighted"
@@ -88,7 +88,7 @@ class Ensemble:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+        """The ensemble in the JSON that `to_json` writes; a `DataError` if `text` is none."""
         try:
             content = json.loads(text)
             return cls(content["target"], content["method"], tuple(content["members"]), tuple(content["weights"]))
@@ -122,9 +122,9 @@ def fit_ensemble(
     Both networks are right, the second is surer of it: the least log loss gives it the whole vote.
 
     >>> labels = np.eye(7, dtype=np.float32)
-    >>> said = {"one": 0.4 * labels + 0.6 / 7, "two": 0.8 * labels + 0.2 / 7}
+    >>> probabilities = {"one": 0.4 * labels + 0.6 / 7, "two": 0.8 * labels + 0.2 / 7}
     >>> rows = np.arange(7)
-    >>> predictions = {name: Predictions("fer", "PublicTest", rows, each) for name, each in said.items()}
+    >>> predictions = {name: Predictions("fer", "PublicTest", rows, each) for name, each in probabilities.items()}
     >>> ensemble = fit_ensemble(predictions, labels, EnsembleSettings(method="weighted", objective="log_loss"))
     >>> dict(zip(ensemble.members, [round(weight, 2) for weight in ensemble.weights]))
     {'one': 0.0, 'two': 1.0}
@@ -155,12 +155,27 @@ def selection_ensemble(
     selection: SelectionSettings,
     settings: EnsembleSettings,
 ) -> Ensemble:
-    """The weights of the members' votes: `fit_ensemble` on the pictures that choose.
+    """Find the weights of the members' votes on the pictures of PublicTest that `selection` lets choose.
 
     Parameters
     ----------
     predictions
-        Of the whole of PublicTest, by name of the model.
+        Predictions of the whole of PublicTest, by name of the model.
+    faces
+        The data, with every split that networks learned from.
+    target
+        What the models predict, and how its labels are made.
+    selection
+        Which pictures of PublicTest choose.
+    settings
+        Method, members and objective.
+
+    Raises
+    ------
+    ConfigError
+        If a member of the settings has no predictions.
+    DataError
+        If no picture is left to choose by, or predictions are of another split or lack one of the pictures.
     """
     labels = np.zeros((0, 0), dtype=np.float32)
     chosen = {}
@@ -170,12 +185,19 @@ def selection_ensemble(
 
 
 def combine(predictions: Mapping[str, Predictions], ensemble: Ensemble) -> Predictions:
-    """What the ensemble says, from what its members say.
+    """The weighted mean of the members' probabilities: the predictions of the ensemble.
 
     Parameters
     ----------
     predictions
-        By name of the model, all over the same pictures in the same order; models that are no members are not read.
+        Predictions by name of the model, all over the same pictures in the same order; further models are left out.
+    ensemble
+        Members and weights.
+
+    Raises
+    ------
+    DataError
+        If a member has no predictions, or they are not over the same pictures, or of another target.
 
     Examples
     --------

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FaceModel", "TargetProbabilities", "forward", "predict", "predict_targets"]
 
-# What the heads of one network say about pictures, by target: (N, classes) float32.
+# Class probabilities of pictures from the heads of one network, by target: (N, classes) float32.
 TargetProbabilities = dict[Target, NDArray[np.float32]]
 
 _BATCH = 256
-# Of several devices, asked in one go.
+# Batches that several devices share in one call.
 _DEVICE_BATCHES = 8
 
 
@@ -47,7 +47,7 @@ class FaceModel:
     name
         What the run calls it, such as ``vggface``.
     target
-        Which classes it tells apart.
+        The labels that it predicts: ``fer`` (7 classes) or ``ferplus`` (8).
     file
         The network as .keras: (B, 48, 48, 1) uint8, or whatever the pictures were that it was trained on, to
         (B, classes) float32 that sum to one, or to a dictionary of them by target.
@@ -101,21 +101,21 @@ class FaceModel:
         found = predict_targets(self.network, pictures.images, [target.name for target in targets], tta)
         predictions = {}
         for target in targets:
-            known, _ = labelled(pictures, target)
-            kept = np.isin(pictures.row, known.row)
+            labelled_pictures, _ = labelled(pictures, target)
+            kept = np.isin(pictures.row, labelled_pictures.row)
             name, classes = target.name, target.class_names(faces.classes)
-            predictions[name] = Predictions(name, split, known.row, found[name][kept], classes)
+            predictions[name] = Predictions(name, split, labelled_pictures.row, found[name][kept], classes)
         return predictions
 
     def copy_to(self, folder: Path) -> None:
-        """Write the network and its description into `folder`, where `read` finds them."""
+        """Write ``network.keras`` and ``model.json`` into `folder`, which is there; `read` reads them."""
         shutil.copyfile(self.file, folder / "network.keras")
         about = {"name": self.name, "target": self.target, "classes": list(self.names)}
         (folder / "model.json").write_text(json.dumps(about))
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The model that `copy_to` wrote."""
+        """The model in ``network.keras`` and ``model.json`` of `folder`, as `copy_to` writes them."""
         about = json.loads((folder / "model.json").read_text())
         return cls(about["name"], about["target"], folder / "network.keras", tuple(about["classes"]))
 
@@ -134,9 +134,23 @@ class FaceModel:
 def predict(
     network: "keras.Model", images: Images, target: Target, tta: TestTimeAugmentation = NO_TTA
 ) -> NDArray[np.float32]:
-    """Probabilities (N, classes) float32 that `network` gives pictures, averaged over their views.
+    """Class probabilities of pictures for one target, averaged over the views of test-time augmentation.
 
-    Of a network with a head for each target, those of `target`.
+    Parameters
+    ----------
+    network
+        With one head, or with a head for each of several targets, of which that of `target` is read.
+    images : (N, H, W) or (N, H, W, 3) uint8
+        Grey or RGB pictures, as the network was trained on; in memory or in files.
+    target
+        Whose classes the columns are.
+    tta
+        Test-time augmentation; none by default.
+
+    Returns
+    -------
+    (N, classes) float32
+        Rows sum to one.
     """
     return predict_targets(network, images, [target], tta)[target]
 
@@ -147,17 +161,32 @@ def predict_targets(
     targets: Iterable[Target],
     tta: TestTimeAugmentation = NO_TTA,
 ) -> TargetProbabilities:
-    """What the heads of `network` for `targets` say about pictures (N, 48, 48) uint8, averaged over their views.
+    """Class probabilities of pictures for several targets, averaged over the views of test-time augmentation.
 
-    Each view is seen once, however many heads the network has. One with a single head answers for its one target.
-    Views are made of a batch of pictures at a time. Pictures in files, which may be of another side and RGB, are read a
-    block at a time.
+    The network computes each view once, however many heads it has. Views are made of a batch of pictures at a time,
+    pictures in files are read a block at a time.
+
+    Parameters
+    ----------
+    network
+        With a head for each of `targets`, or with a single head, whose output stands for every one of them.
+    images : (N, H, W) or (N, H, W, 3) uint8
+        Grey or RGB pictures, as the network was trained on; in memory or in files.
+    targets
+        Whose probabilities are returned.
+    tta
+        Test-time augmentation; none by default.
+
+    Returns
+    -------
+    dict of (N, classes) float32 by target
+        Rows sum to one.
     """
-    answers: TargetProbabilities = {
+    probabilities: TargetProbabilities = {
         target: np.zeros((len(images), _class_count(network, target)), np.float32) for target in targets
     }
     if not len(images):
-        return answers
+        return probabilities
     devices = _devices()
     # A single batch needs no pipeline of data; among devices Keras shares what comes through one.
     step = _BATCH if devices == 1 else _DEVICE_BATCHES * (_BATCH - _BATCH % devices)
@@ -165,12 +194,14 @@ def predict_targets(
         for at in range(0, len(block), step):
             piece = block[at : at + step]
             place = slice(start + at, start + at + len(piece))
-            _predict_piece(network, piece, {target: answer[place] for target, answer in answers.items()}, tta, devices)
-    return answers
+            _predict_piece(
+                network, piece, {target: values[place] for target, values in probabilities.items()}, tta, devices
+            )
+    return probabilities
 
 
 def _class_count(network: "keras.Model", target: Target) -> int:
-    """How many values `network` puts out for `target`, of a picture."""
+    """Number of outputs of `network` for `target`."""
     # A Sequential that was read has `outputs` alone; of others, those do not say their names.
     output = getattr(network, "output", None)
     if output is None:
@@ -181,25 +212,25 @@ def _class_count(network: "keras.Model", target: Target) -> int:
 def _predict_piece(
     network: "keras.Model",
     images: NDArray[np.uint8],
-    answers: TargetProbabilities,
+    probabilities: TargetProbabilities,
     tta: TestTimeAugmentation,
     devices: int,
 ) -> None:
-    """Write what the heads say about `images` into `answers`, which are zero."""
+    """Write the predictions for `images` into `probabilities`, which are zero."""
     missing = -len(images) % devices
     padded = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
     seen = 0
-    for view in tta.of(padded):
+    for view in tta.augment(padded):
         seen += 1
-        said = forward(network, view, _BATCH - _BATCH % devices)
-        for target, answer in answers.items():
-            answer[:] += (said[target] if isinstance(said, dict) else said)[: len(images)]
-    for answer in answers.values():
-        answer[:] /= seen
+        outputs = forward(network, view, _BATCH - _BATCH % devices)
+        for target, values in probabilities.items():
+            values[:] += (outputs[target] if isinstance(outputs, dict) else outputs)[: len(images)]
+    for values in probabilities.values():
+        values[:] /= seen
 
 
 def forward(network: "keras.Model", images: NDArray[np.uint8], batch_size: int = _BATCH) -> Any:
-    """What `network` puts out for pictures (N, 48, 48) uint8, or RGB ones: an array, or one a target."""
+    """Raw output of `network` for pictures (N, H, W[, 3]) uint8: an array, or a dictionary of arrays by target."""
     pictures = with_channels(images)
     if len(images) <= batch_size:
         # Without the tens of milliseconds that `predict` takes to set up a pipeline of data.

@@ -10,7 +10,7 @@ __all__ = ["Batches", "array_input", "batch_input"]
 
 
 class Batches(Protocol):
-    """What has a length and hands out its batches by number, such as a `keras.utils.PyDataset`."""
+    """A sequence of batches, each found by its number, such as a `keras.utils.PyDataset`."""
 
     def __len__(self) -> int: ...
 
@@ -24,10 +24,10 @@ def array_input(array: NDArray[Any], batch_size: int) -> dict[str, Any]:
     import tensorflow as tf
 
     def batch(start: Any) -> Any:
-        return whole[start : start + batch_size]
+        return tensor[start : start + batch_size]
 
     with tf.device("CPU"):
-        whole = tf.constant(array)
+        tensor = tf.constant(array)
         starts = tf.data.Dataset.range(0, len(array), batch_size)
         return {"x": _untuned(starts.map(batch, num_parallel_calls=1).prefetch(2))}
 
@@ -38,9 +38,9 @@ def batch_input(batches: Batches, shapes: Iterable[tuple[tuple[int, ...], Any]])
     Parameters
     ----------
     batches
-        Each is asked for once, in order.
+        Each is read once, in order.
     shapes
-        Of one example, and its type, for each of the arrays.
+        Shape of one example and dtype of each of the arrays.
     """
     if not _is_tensorflow():
         return {"x": batches}

@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["LiteRTNetwork"]
 
 # Most pictures that are computed at once: more take more memory and are no quicker each.
-_MOST = 32
+_MOST_PICTURES = 32
 
 
 class LiteRTNetwork:
-    """What `ferkit.export.write_litert` wrote. Several threads may ask it at the same time.
+    """A network in a LiteRT file, as `ferkit export` writes it, on the CPU; several threads may call it at a time.
 
     Parameters
     ----------
     file
         A .tflite file.
     threads
-        Among which one call shares its work. A small network is quickest with one; a server has its own threads.
+        Number of threads among which one call shares its work. A small network is quickest with one; a server has
+        threads of its own.
 
     Raises
     ------
@@ -59,13 +60,15 @@ class LiteRTNetwork:
             If the pictures are of another shape or type.
         """
         require_faces(images)
-        answers = {target: np.zeros((len(images), len(class_names(target))), np.float32) for target in self.targets}
+        probabilities = {
+            target: np.zeros((len(images), len(class_names(target))), np.float32) for target in self.targets
+        }
         session = self._session
-        for start in range(0, len(images), _MOST):
-            chunk = images[start : start + _MOST]
-            for target, said in session.run(chunk).items():
-                answers[target][start : start + len(chunk)] = said
-        return answers
+        for start in range(0, len(images), _MOST_PICTURES):
+            chunk = images[start : start + _MOST_PICTURES]
+            for target, values in session.run(chunk).items():
+                probabilities[target][start : start + len(chunk)] = values
+        return probabilities
 
     @property
     def _session(self) -> "_Session":

@@ -1,4 +1,4 @@
-"""Whether a network takes what ferkit gives it, and says what is asked of it."""
+"""Whether a network takes 48x48 grey pictures and has one output for each class of a target."""
 
 import logging
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ __all__ = ["require_classifier"]
 
 _LOG = logging.getLogger(__name__)
 
-_PICTURE = (SIZE, SIZE, 1)
+_PICTURE_SHAPE = (SIZE, SIZE, 1)
 
 
 def require_classifier(network: "keras.Model", file: Path, target: Target) -> None:
-    """Raise a `DataError` unless `network` says one value for each class of `target` about grey pictures of 48x48.
+    """Raise a `DataError` unless `network` maps grey 48x48 pictures to one value for each class of `target`.
 
-    What a network does not say of itself is told in the log, if ferkit did not make it.
+    The assumptions about a network that ferkit did not make (grey values, order of the classes) are logged.
     """
     _require_input(network, file)
     _require_output(network, file, target)
@@ -35,28 +35,31 @@ def require_classifier(network: "keras.Model", file: Path, target: Target) -> No
 
 
 def _require_input(network: "keras.Model", file: Path) -> None:
-    expected = f"expected one grey picture, {_PICTURE}"
+    expected = f"expected one grey picture, {_PICTURE_SHAPE}"
     # A Sequential may be saved without.
     inputs = getattr(network, "inputs", None)
     if not inputs:
-        raise DataError(f"{file}: has no input of a known shape, {expected}. Give it keras.Input({_PICTURE}) first.")
+        raise DataError(
+            f"{file}: has no input of a known shape, {expected}. Give it keras.Input({_PICTURE_SHAPE}) first."
+        )
     shapes = [tuple(each.shape[1:]) for each in inputs]
     if len(shapes) > 1:
         raise DataError(f"{file}: has {len(shapes)} inputs, {', '.join(map(str, shapes))}; {expected}.")
     shape = shapes[0]
-    if len(shape) == len(_PICTURE) and all(
-        side in (None, wanted) for side, wanted in zip(shape, _PICTURE, strict=True)
+    if len(shape) == len(_PICTURE_SHAPE) and all(
+        side in (None, wanted) for side, wanted in zip(shape, _PICTURE_SHAPE, strict=True)
     ):
         return
     adapt = []
-    if len(shape) == len(_PICTURE):
-        if shape[:2] != _PICTURE[:2]:
+    if len(shape) == len(_PICTURE_SHAPE):
+        if shape[:2] != _PICTURE_SHAPE[:2]:
             adapt.append(f"keras.layers.Resizing({shape[0]}, {shape[1]})")
         if shape[2] not in (None, 1):
             adapt.append(f"keras.layers.Concatenate()([grey] * {shape[2]})")
     layers = f" and {' and '.join(adapt)}" if adapt else ", and layers that make the one of the other,"
     raise DataError(
-        f"{file}: its input is {shape}, {expected}. Put keras.Input({_PICTURE}){layers} in front, and save it anew."
+        f"{file}: its input is {shape}, {expected}. Put keras.Input({_PICTURE_SHAPE}){layers} in front, "
+        "and save it anew."
     )
 
 

@@ -23,12 +23,12 @@ _FEWEST_CELLS = 6
 
 
 class OpenedNetwork:
-    """What lies before, and what lies behind, the last feature map that is fine enough to show a place.
+    """A network cut in two at its last feature map of at least 6x6 cells, for Grad-CAM.
 
     Parameters
     ----------
     network
-        As `ferkit.backbones.network.build_network` makes them. The halves share its layers.
+        Made by `ferkit.backbones.network.build_network`. The halves share its layers.
 
     Raises
     ------
@@ -59,23 +59,23 @@ class OpenedNetwork:
 
     @classmethod
     def of(cls, network: "keras.Model") -> Self:
-        """`network` opened; the second time without any work, for as long as the network lives."""
+        """`network` cut in two; kept for as long as the network lives, so that a second call costs nothing."""
         if network not in cls._opened:
             cls._opened[network] = cls(network)
         opened: Self = cls._opened[network]
         return opened
 
-    def features_and_slopes(
+    def features_and_gradients(
         self, images: NDArray[np.uint8], target: Target, indices: NDArray[np.integer]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The feature maps of pictures, and how each value of them changes the score of a class before the softmax.
+        """The feature maps of pictures, and the gradient of a class's score before the softmax in each of their values.
 
         Parameters
         ----------
         images : (N, 48, 48) uint8
             The pictures.
         target
-            Whose head.
+            The head whose classes `indices` name.
         indices : (N,)
             The class of each picture.
 
@@ -100,8 +100,8 @@ class OpenedNetwork:
                 cut = cut if part is None else part(cut, training=False)
             return ops.sum(ops.cast(cut, "float32") * ops.transpose(kernel))
 
-        features, slopes = _gradient(score, features)
-        return _float32(features), _float32(slopes)
+        features, gradients = _gradient(score, features)
+        return _float32(features), _float32(gradients)
 
 
 def _cut(backbone: "keras.Model") -> tuple[Any, "keras.Model | None"]:

@@ -1,4 +1,4 @@
-"""`Predictions`: what a model says about the pictures of one split."""
+"""`Predictions`: class probabilities of one model for the pictures of one split."""
 
 import hashlib
 from dataclasses import dataclass

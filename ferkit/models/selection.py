@@ -33,7 +33,7 @@ class SelectionSettings(Settings):
 
     @property
     def subset(self) -> str:
-        """What `ferkit.evaluation.evaluate.evaluate` calls these pictures."""
+        """The name of these pictures in an evaluation: ``PublicTest`` or ``PublicTest, no duplicates``."""
         return "PublicTest" if self.duplicates == "keep" else "PublicTest, no duplicates"
 
 
@@ -63,17 +63,17 @@ def selection_pictures(faces: FaceDataset, settings: SelectionSettings) -> FaceD
 def selection_predictions(
     predictions: Predictions, faces: FaceDataset, target: TargetSettings, settings: SelectionSettings
 ) -> tuple[Predictions, NDArray[np.float32]]:
-    """What a model says about the pictures that choose and have a label, and these labels (K, classes) float32.
+    """A model's predictions of the pictures that choose and have a label, and these labels (K, classes) float32.
 
     Parameters
     ----------
     predictions
-        Of PublicTest, of these pictures at least.
+        Predictions of PublicTest; those of further pictures are left out.
 
     Raises
     ------
     DataError
-        As `selection_pictures` does, and if the predictions are of another split or lack one of the pictures.
+        If no picture is left to choose by, or the predictions are of another split or lack one of the pictures.
     """
     if predictions.split != "PublicTest":
         raise DataError(f"selection: predictions of {predictions.split}; PublicTest alone may choose.")

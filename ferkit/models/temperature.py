@@ -44,7 +44,7 @@ def fit_temperature(predictions: Predictions, labels: NDArray[np.float32]) -> fl
     Parameters
     ----------
     predictions
-        Of PublicTest.
+        Predictions of PublicTest.
     labels : (K, classes) float32
         Label distribution of each of these pictures.
 
@@ -88,5 +88,22 @@ def fit_temperature(predictions: Predictions, labels: NDArray[np.float32]) -> fl
 def selection_temperature(
     predictions: Predictions, faces: FaceDataset, target: TargetSettings, selection: SelectionSettings
 ) -> float:
-    """The temperature of a model: `fit_temperature` on the pictures that choose."""
+    """Fit a model's temperature on the pictures of PublicTest that `selection` lets choose.
+
+    Parameters
+    ----------
+    predictions
+        Predictions of the whole of PublicTest.
+    faces
+        The data, with every split that networks learned from.
+    target
+        What the model predicts, and how its labels are made.
+    selection
+        Which pictures of PublicTest choose.
+
+    Raises
+    ------
+    DataError
+        If no picture is left to choose by, or the predictions are of another split or lack one of the pictures.
+    """
     return fit_temperature(*selection_predictions(predictions, faces, target, selection))

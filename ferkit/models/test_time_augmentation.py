@@ -1,4 +1,4 @@
-"""Test-time augmentation: several views of a picture, whose predictions are averaged."""
+"""Test-time augmentation: a network sees several views of a picture, and its predictions are averaged."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -16,12 +16,12 @@ _CROP = 42
 
 
 class TestTimeAugmentation(Settings):
-    """Which views of each picture a network sees; with flip and five crops these are the usual ten.
+    """Test-time augmentation: which versions (views) of each picture a network sees; flip and five crops give ten.
 
     Attributes
     ----------
     flip
-        The picture, and its mirror image.
+        Each view also mirrored.
     crops
         ``five``: the four corners and the centre, 42 of 48 pixels wide, enlarged to the whole side (bilinear), in place
         of the picture itself (Krizhevsky et al., NeurIPS 2012, section 4.1).
@@ -29,8 +29,8 @@ class TestTimeAugmentation(Settings):
     Examples
     --------
     >>> import numpy as np
-    >>> views = TestTimeAugmentation(flip=True, crops="five")
-    >>> len(list(views.of(np.zeros((1, 48, 48), np.uint8))))
+    >>> tta = TestTimeAugmentation(flip=True, crops="five")
+    >>> len(list(tta.augment(np.zeros((1, 48, 48), np.uint8))))
     10
     """
 
@@ -40,8 +40,8 @@ class TestTimeAugmentation(Settings):
     flip: bool = False
     crops: Literal["none", "five"] = "none"
 
-    def of(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-        """The views of pictures (N, side, side[, 3]) uint8, one array of the same shape after the other."""
+    def augment(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+        """Yield each view of pictures (N, side, side[, 3]) uint8, one array of the same shape after the other."""
         for view in self._cropped(images):
             yield view
             if self.flip:

@@ -1,1 +1,1 @@
-"""What of new pictures differs from the training data."""
+"""Drift: how a batch of new pictures differs from the training data."""

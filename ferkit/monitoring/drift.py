@@ -1,4 +1,4 @@
-"""Whether a batch of pictures, and what a model says of them, is like what the model was trained on.
+"""Whether a batch of pictures, and a model's predictions of them, is like what the model was trained on.
 
 Each statistic is tested, Holm's correction keeps the chance of any false alarm below `DriftSettings.alpha`, and a
 difference has to be large enough to matter, too: in a million faces every difference is significant. Faces of one video
@@ -20,15 +20,15 @@ from ferkit.data.statistics import FACE_STATISTICS
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.inference.results import FaceTable
-from ferkit.monitoring.profile import Profile, Sample, answers_of
+from ferkit.monitoring.profile import Profile, Sample, prediction_profile
 from ferkit.settings import Settings
 
 __all__ = ["Baseline", "Change", "DriftSettings", "Verdict", "drift", "drift_table"]
 
 Verdict = Literal["moved", "slightly", "unclear", "same", ""]
 
-# Of what the model said of a face.
-_ANSWERS = ("confidence", "entropy")
+# Statistics of a model's predictions.
+_PREDICTION_STATISTICS = ("confidence", "entropy")
 # Cells of a table that expect fewer are put together: the chi-square distribution would not hold (Cochran's rule).
 _LEAST_EXPECTED = 5.0
 # Added to each count before shares are divided, so that an emotion that never came has a distance, too.
@@ -36,7 +36,7 @@ _HALF = 0.5
 
 
 class DriftSettings(Settings):
-    """What counts as a change.
+    """Level and least effect sizes of the tests for drift.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class DriftSettings(Settings):
 
 @dataclass(frozen=True)
 class Change:
-    """One statistic, then and now.
+    """One statistic of the training data and of a batch, with the test of their difference.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Change:
     distance
         How far apart both are.
     p
-        Of the test, after Holm's correction.
+        p-value of the test, after Holm's correction.
     verdict
         ``moved``: significant and large enough. ``slightly``: significant, but too small to matter. ``unclear``: large,
         but the batch is too small to tell it from chance. ``same``: neither. Empty where there is nothing to compare.
@@ -90,14 +90,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a batch is held against; what it has no word of is empty.
+    """The distributions that a batch is compared with; what is not known of them is empty.
 
     Attributes
     ----------
     numbers
         Distributions by name.
     emotions
-        How often each was said.
+        How often each emotion was the most probable one.
     faceless
         Pictures without a face, and all pictures.
     """
@@ -108,7 +108,7 @@ class Baseline:
 
     @classmethod
     def of_table(cls, table: FaceTable) -> Self:
-        """That of a batch.
+        """The distributions of a batch.
 
         Raises
         ------
@@ -120,32 +120,35 @@ class Baseline:
             raise DataError(f"{table.name}: no face in {len(table.pictures):,} pictures, nothing to compare.")
         columns = {name: faces[name].to_numpy(dtype=np.float64) for name in (*FACE_STATISTICS, "score")}
         columns["face size"] = faces[["width", "height"]].max(axis=1).to_numpy(dtype=np.float64)
-        said = answers_of(table.probabilities, table.target)
+        predictions = prediction_profile(table.probabilities, table.target)
         numbers = {name: Sample.of(values) for name, values in columns.items()}
-        numbers |= {"confidence": said.confidence, "entropy": said.entropy}
-        return cls(numbers, said.emotions, (int((~table.pictures).sum()), len(table.pictures)))
+        numbers |= {"confidence": predictions.confidence, "entropy": predictions.entropy}
+        return cls(numbers, predictions.emotions, (int((~table.pictures).sum()), len(table.pictures)))
 
     @classmethod
     def of_profile(cls, profile: Profile, table: FaceTable) -> Self:
-        """That of the training data, for a batch of the same target.
+        """The distributions of a model's training data, for a batch of the same target.
 
-        What the model said is left out if the batch was made by another one. Sizes in pixels and scores of a detector
-        are left out: the pictures of training are crops, whose detector nobody knows.
+        The model's predictions are left out if the batch was made by another one. Sizes in pixels and scores of a
+        detector are left out: the pictures of training are crops, whose detector nobody knows.
         """
         of_all = profile.single_answers if table.made_with.get("single") else profile.answers
-        said = of_all.get(table.target)
-        if said is None or table.made_with.get("model", profile.model) != profile.model:
+        predictions = of_all.get(table.target)
+        if predictions is None or table.made_with.get("model", profile.model) != profile.model:
             return cls(profile.pictures, {})
-        return cls({**profile.pictures, "confidence": said.confidence, "entropy": said.entropy}, said.emotions)
+        return cls(
+            {**profile.pictures, "confidence": predictions.confidence, "entropy": predictions.entropy},
+            predictions.emotions,
+        )
 
-    def without_answers(self) -> Self:
-        """The same without what a model said."""
-        numbers = {name: each for name, each in self.numbers.items() if name not in _ANSWERS}
+    def without_predictions(self) -> Self:
+        """The same distributions without those of a model's predictions."""
+        numbers = {name: each for name, each in self.numbers.items() if name not in _PREDICTION_STATISTICS}
         return replace(self, numbers=numbers, emotions={})
 
     @classmethod
     def of_faces(cls, faces: FaceDataset, target: Target, protocol: Protocol) -> Self:
-        """That of the pictures of Training and their labels, where no model was asked.
+        """The distributions of the pictures of Training and their labels, without any model.
 
         Raises
         ------
@@ -170,7 +173,7 @@ def drift(batch: FaceTable, baseline: Baseline, settings: DriftSettings | None =
     now = Baseline.of_table(batch)
     changes = [
         _number(name, baseline.numbers.get(name), now.numbers[name])
-        for name in (*FACE_STATISTICS, "face size", "score", *_ANSWERS)
+        for name in (*FACE_STATISTICS, "face size", "score", *_PREDICTION_STATISTICS)
     ]
     changes.append(_share("pictures without a face", baseline.faceless, now.faceless))
     total, total_now = sum(baseline.emotions.values()), sum(now.emotions.values())
@@ -194,13 +197,13 @@ def _number(name: str, before: Sample | None, now: Sample) -> Change:
 
 
 def _share(name: str, before: tuple[int, int] | None, now: tuple[int, int] | None) -> Change:
-    told = _percent(now) if now else ""
+    words = _percent(now) if now else ""
     if before is None or now is None:
-        return Change(name, "", told)
+        return Change(name, "", words)
     shares = [count / total for count, total in (before, now)]
     distance = abs(2 * np.arcsin(np.sqrt(shares[1])) - 2 * np.arcsin(np.sqrt(shares[0])))
     counts = np.array([[count, total - count] for count, total in (before, now)])
-    return Change(name, _percent(before), told, "h", float(distance), _chi_square_p(counts))
+    return Change(name, _percent(before), words, "h", float(distance), _chi_square_p(counts))
 
 
 def _emotions(before: Mapping[str, int], now: Mapping[str, int], names: Sequence[str]) -> Change:
@@ -209,8 +212,8 @@ def _emotions(before: Mapping[str, int], now: Mapping[str, int], names: Sequence
         return Change("emotions together", "", f"{counts[1].sum():,} faces")
     shares = (counts + _HALF) / (counts + _HALF).sum(axis=1, keepdims=True)
     index = float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
-    told = [f"{total:,} faces" for total in counts.sum(axis=1)]
-    return Change("emotions together", told[0], told[1], "PSI", index, _chi_square_p(_put_together(counts)))
+    words = [f"{total:,} faces" for total in counts.sum(axis=1)]
+    return Change("emotions together", words[0], words[1], "PSI", index, _chi_square_p(_put_together(counts)))
 
 
 def _judged(changes: Sequence[Change], settings: DriftSettings) -> list[Change]:

@@ -1,4 +1,4 @@
-"""What the pictures that a model was trained on look like, and what it says: what a later batch is held against.
+"""The profile of a model's training pictures and predictions, with which later batches are compared.
 
 ``profile.json`` lies beside the networks. It holds quantiles and counts, no picture.
 """
@@ -23,7 +23,7 @@ from ferkit.errors import DataError
 from ferkit.models.face_model import TargetProbabilities
 from ferkit.settings import Settings
 
-__all__ = ["PROFILE", "AnswerProfile", "Profile", "Sample", "answers_of", "bundle_sha256", "write_profile"]
+__all__ = ["PROFILE", "PredictionProfile", "Profile", "Sample", "bundle_sha256", "prediction_profile", "write_profile"]
 
 PROFILE = "profile.json"
 
@@ -33,7 +33,7 @@ _DIGITS = 5
 
 
 class Sample(Settings):
-    """How a number was distributed.
+    """Distribution of a number, as quantiles.
 
     Attributes
     ----------
@@ -73,17 +73,17 @@ class Sample(Settings):
         return float(np.interp(share, np.linspace(0, 1, len(self.quantiles)), self.quantiles))
 
 
-class AnswerProfile(Settings):
-    """What a model said about pictures.
+class PredictionProfile(Settings):
+    """Distribution of a model's predictions over pictures.
 
     Attributes
     ----------
     emotions
         How often each was the most probable one.
     confidence
-        Its probability.
+        Probability of the most probable emotion.
     entropy
-        Of the probabilities, in nats.
+        Entropy of the probabilities, in nats.
     """
 
     emotions: dict[str, int]
@@ -92,25 +92,25 @@ class AnswerProfile(Settings):
 
 
 class Profile(Settings):
-    """The whole of ``profile.json``.
+    """The content of ``profile.json``.
 
     Attributes
     ----------
     format
-        Of this file.
+        Version of the file's format.
     model
-        sha256 of the ``reference.json`` that it belongs to; empty where no model was asked.
+        sha256 of the ``reference.json`` that it belongs to; empty where there is no model.
     pictures
-        Distribution of each of `ferkit.data.statistics` over the pictures of Training.
+        Distribution of each face statistic (brightness, contrast, ...) over the pictures of Training.
     answers, single_answers
-        By target, what the ensemble, and its student, said about PublicTest.
+        Predictions of PublicTest by the ensemble, and by its student, by target.
     """
 
     format: Literal[1] = 1
     model: str = ""
     pictures: dict[str, Sample]
-    answers: dict[Target, AnswerProfile] = Field({})
-    single_answers: dict[Target, AnswerProfile] = Field({})
+    answers: dict[Target, PredictionProfile] = Field({})
+    single_answers: dict[Target, PredictionProfile] = Field({})
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -134,7 +134,7 @@ class Profile(Settings):
 
     @classmethod
     def of_pictures(cls, faces: FaceDataset) -> Self:
-        """The profile of the pictures of Training alone: no model is asked.
+        """The profile of the pictures of Training alone, without any model.
 
         Raises
         ------
@@ -148,55 +148,55 @@ class Profile(Settings):
         return cls(pictures={name: Sample.of(np.concatenate([each[name] for each in parts])) for name in parts[0]})
 
 
-def answers_of(probabilities: NDArray[np.floating], target: Target) -> AnswerProfile:
-    """Summarise what a model said about at least one picture: (N, classes), rows that sum to one."""
+def prediction_profile(probabilities: NDArray[np.floating], target: Target) -> PredictionProfile:
+    """Summarise predictions (N, classes) of at least one picture; rows sum to one."""
     classes = class_names(target)
-    said = probabilities.astype(np.float64)
-    counts = np.bincount(said.argmax(axis=1), minlength=len(classes))
+    p = probabilities.astype(np.float64)
+    counts = np.bincount(p.argmax(axis=1), minlength=len(classes))
     # The limit of p log p is 0.
-    entropy = -(said * np.log(np.where(said > 0, said, 1.0))).sum(axis=1)
-    return AnswerProfile(
+    entropy = -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1)
+    return PredictionProfile(
         emotions=dict(zip(classes, counts.tolist(), strict=True)),
-        confidence=Sample.of(said.max(axis=1)),
+        confidence=Sample.of(p.max(axis=1)),
         entropy=Sample.of(np.maximum(entropy, 0.0)),
     )
 
 
 def bundle_sha256(folder: Path) -> str:
-    """What tells the networks in `folder` from others: sha256 of their card, which has the checksums of all weights."""
+    """Identity of the networks in `folder`: sha256 of their card, which has the checksums of all weights."""
     return hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
 
 
 def write_profile(
     folder: Path, bundle: Bundle, faces: FaceDataset, public: Mapping[str, TargetProbabilities] | None = None
 ) -> Profile:
-    """Write ``profile.json`` into `folder`: what `faces` look like, and what `bundle` says about PublicTest.
+    """Write ``profile.json`` into `folder`: statistics of `faces`, and the predictions of PublicTest by `bundle`.
 
-    Every network is asked once. Without pictures for PublicTest, its answers are left out. ``reference.json`` must not
+    Every network predicts once. Without pictures for PublicTest, predictions are left out. ``reference.json`` must not
     change afterwards: its checksum tells whether a batch was made by this model.
 
     Parameters
     ----------
     folder
-        Of the bundle: where the ``reference.json`` of `bundle` lies.
+        The folder of the bundle: where the ``reference.json`` of `bundle` lies.
     bundle
         The networks.
     faces
         What they were trained on.
     public
-        What each network said about the whole of PublicTest, if it was asked already.
+        Predictions of the whole of PublicTest by each network, if they are there already.
     """
     images = faces.of_split("PublicTest").images
     profile = Profile.of_pictures(faces).model_copy(update={"model": bundle_sha256(folder)})
     if len(images):
-        said = public if public is not None else _ask_all(bundle, images)
-        answers, single = (_answers(bundle, said, single=single) for single in (False, True))
+        predictions = public if public is not None else _predict_networks(bundle, images)
+        answers, single = (_prediction_profiles(bundle, predictions, single=single) for single in (False, True))
         profile = profile.model_copy(update={"answers": answers, "single_answers": single})
     (folder / PROFILE).write_text(profile.model_dump_json() + "\n")
     return profile
 
 
-def _ask_all(bundle: Bundle, images: Images) -> dict[str, TargetProbabilities]:
+def _predict_networks(bundle: Bundle, images: Images) -> dict[str, TargetProbabilities]:
     card = bundle.card
     return {
         name: bundle.predict_network(name, images, card.student_tta if name in card.students else card.tta)
@@ -204,9 +204,11 @@ def _ask_all(bundle: Bundle, images: Images) -> dict[str, TargetProbabilities]:
     }
 
 
-def _answers(bundle: Bundle, said: Mapping[str, TargetProbabilities], *, single: bool) -> dict[Target, AnswerProfile]:
+def _prediction_profiles(
+    bundle: Bundle, predictions: Mapping[str, TargetProbabilities], *, single: bool
+) -> dict[Target, PredictionProfile]:
     return {
-        target: answers_of(bundle.vote(said, target, single=single), target)
+        target: prediction_profile(bundle.vote(predictions, target, single=single), target)
         for target, card in bundle.card.targets.items()
         if card.vote(single=single)
     }

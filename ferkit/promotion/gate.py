@@ -23,29 +23,29 @@ _DRAWS = 2000
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What one model said about the pictures of the gate.
+    """Predictions and scores of one model on the pictures that decide about a promotion.
 
     Attributes
     ----------
     name
-        Of the model, for people.
+        Name of the model, for people.
     labels : (K,) int8
-        What is right, by target.
-    answers : (K,) int8
-        The class that it names, by target.
+        True classes, by target.
+    predicted_classes : (K,) int8
+        The most probable class of each picture, by target.
     scores
-        By target.
+        Accuracy, macro-F1 and so on, by target.
     latency_ms
         Milliseconds for one face, median.
     subset
-        Which pictures they were, as `ferkit.evaluation.evaluate` calls them.
+        Which pictures they were: ``PublicTest`` or ``PublicTest, no duplicates``.
     classes
         Names of the classes, by target; not needed of a declared one, such as ``fer``.
     """
 
     name: str
     labels: Mapping[Target, NDArray[np.int8]]
-    answers: Mapping[Target, NDArray[np.int8]]
+    predicted_classes: Mapping[Target, NDArray[np.int8]]
     scores: Mapping[Target, Scores]
     latency_ms: float
     subset: str = "PublicTest"
@@ -56,7 +56,7 @@ class Measurement:
         return self.classes.get(target) or class_names(target)
 
     def numbers(self) -> dict[str, float]:
-        """Every number, by names such as ``fer/accuracy``."""
+        """Every score and the latency, by names such as ``fer/accuracy``."""
         found = {"latency_ms": self.latency_ms}
         for target, scores in self.scores.items():
             for name in ("accuracy", "macro_f1", "expected_calibration_error", "log_loss"):
@@ -68,7 +68,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that the gate looked at.
+    """One condition of the gate, and whether it holds.
 
     Attributes
     ----------
@@ -92,14 +92,14 @@ class Check:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What the gate decided, and why.
+    """The decision of the gate, with its checks and numbers.
 
     Attributes
     ----------
     challenger, champion
         Both models; no champion if there was none.
     checks
-        Everything that was looked at.
+        Every condition, with its result.
     comparisons
         By target, the champion first.
     """
@@ -116,7 +116,7 @@ class Verdict:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What speaks against it; what speaks for it if nothing does."""
+        """Reasons of the failed checks; of the passed ones if none failed."""
         return tuple(check.reason for check in self.checks if check.passed == self.passed)
 
     def table(self) -> pd.DataFrame:
@@ -139,9 +139,9 @@ def judge(challenger: Measurement, champion: Measurement | None, settings: GateS
     Parameters
     ----------
     challenger, champion
-        What they said about the same pictures.
+        Both measured on the same pictures; None if there is no champion.
     seed
-        Of the bootstrap.
+        Seed of the bootstrap.
     """
     checks = list(_floors(challenger, settings.floors))
     comparisons: dict[Target, PairedComparison] = {}
@@ -155,7 +155,7 @@ def judge(challenger: Measurement, champion: Measurement | None, settings: GateS
     for target in challenger.scores:
         if target in champion.scores:
             comparisons[target] = compare_paired(
-                champion.answers[target], challenger.answers[target], challenger.labels[target],
+                champion.predicted_classes[target], challenger.predicted_classes[target], challenger.labels[target],
                 len(challenger.class_names(target)), draws=_DRAWS, confidence=1 - settings.change.alpha, seed=seed,
             )  # fmt: skip
     decisive = settings.change.target or next(iter(challenger.scores))
@@ -169,8 +169,8 @@ def judge(challenger: Measurement, champion: Measurement | None, settings: GateS
     return Verdict(challenger, champion, tuple(checks), comparisons)
 
 
-def _floors(trial: Measurement, floors: FloorSettings) -> Iterator[Check]:
-    for target, scores in trial.scores.items():
+def _floors(measurement: Measurement, floors: FloorSettings) -> Iterator[Check]:
+    for target, scores in measurement.scores.items():
         for name, value, least in (
             ("accuracy", scores.accuracy, floors.accuracy),
             ("macro-F1", scores.macro_f1, floors.macro_f1),
@@ -180,12 +180,12 @@ def _floors(trial: Measurement, floors: FloorSettings) -> Iterator[Check]:
         held = [at for at, count in enumerate(support) if count >= floors.recall_pictures]
         if held:
             at = min(held, key=lambda each: scores.recall[each])
-            value, name = scores.recall[at], trial.class_names(target)[at]
+            value, name = scores.recall[at], measurement.class_names(target)[at]
             text = f"{target} recall of {name}, the lowest, {value:.4f}, at least {floors.recall:g} is needed."
             yield Check(value >= floors.recall, text)
         if few := [
             f"{name} ({count})"
-            for name, count in zip(trial.class_names(target), support, strict=True)
+            for name, count in zip(measurement.class_names(target), support, strict=True)
             if count < floors.recall_pictures
         ]:
             least = floors.recall_pictures
@@ -193,14 +193,14 @@ def _floors(trial: Measurement, floors: FloorSettings) -> Iterator[Check]:
             yield Check(passed=True, reason=text, left_out=True)
         error, most = scores.expected_calibration_error, floors.expected_calibration_error
         yield Check(error <= most, f"{target} expected calibration error {error:.4f}, at most {most:g} is allowed.")
-    text = f"latency {trial.latency_ms:.1f} ms a face, at most {floors.latency_ms:g} ms are allowed."
-    yield Check(trial.latency_ms <= floors.latency_ms, text)
+    text = f"latency {measurement.latency_ms:.1f} ms a face, at most {floors.latency_ms:g} ms are allowed."
+    yield Check(measurement.latency_ms <= floors.latency_ms, text)
 
 
 def _required(target: Target, comparison: PairedComparison, settings: ChangeSettings) -> Check:
     """Whether the one change that decides is there."""
     difference, low = (getattr(comparison, f"{settings.metric}{end}") for end in ("", "_low"))
-    found = f"{target} {settings.metric} {_told(comparison, settings.metric)}"
+    found = f"{target} {settings.metric} {_difference_words(comparison, settings.metric)}"
     if settings.require == "not_worse":
         return Check(low >= -settings.margin, f"{found}; lower by more than {settings.margin:g} has to be ruled out.")
     certain = comparison.p_value < settings.alpha if settings.metric == "accuracy" else low > 0
@@ -212,11 +212,14 @@ def _required(target: Target, comparison: PairedComparison, settings: ChangeSett
 def _not_worse(target: Target, comparison: PairedComparison, alpha: float) -> Iterator[Check]:
     """Whether anything is lower by more than chance explains."""
     worse = comparison.accuracy < 0 and comparison.p_value < alpha
-    yield Check(not worse, f"{target} accuracy {_told(comparison, 'accuracy')}: it must not be lower.")
-    yield Check(comparison.macro_f1_high >= 0, f"{target} macro-F1 {_told(comparison, 'macro_f1')}: must not be lower.")
+    yield Check(not worse, f"{target} accuracy {_difference_words(comparison, 'accuracy')}: it must not be lower.")
+    yield Check(
+        comparison.macro_f1_high >= 0,
+        f"{target} macro-F1 {_difference_words(comparison, 'macro_f1')}: must not be lower.",
+    )
 
 
-def _told(comparison: PairedComparison, metric: str) -> str:
+def _difference_words(comparison: PairedComparison, metric: str) -> str:
     value, low, high = (getattr(comparison, f"{metric}{end}") for end in ("", "_low", "_high"))
     text = f"{value:+.4f} ({low:+.4f}..{high:+.4f}) against the champion"
     if metric == "accuracy":

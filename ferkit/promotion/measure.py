@@ -1,4 +1,4 @@
-"""Asking bundles about the pictures that decide about a promotion."""
+"""Measures a bundle on the pictures that decide about a promotion: predictions, scores and latency."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,18 +14,18 @@ from ferkit.evaluation.metrics import EvaluationSettings, score
 from ferkit.models.selection import NO_DUPLICATES, SelectionSettings, selection_pictures
 from ferkit.promotion.gate import Measurement
 
-__all__ = ["protocols_of", "try_bundle"]
+__all__ = ["measure_bundle", "protocols_of"]
 
 # Faces that are timed one by one, after one that is not: the first call compiles.
 _TIMED = 15
 
 
 def protocols_of(bundle: Bundle) -> dict[Target, TargetSettings]:
-    """How the labels of each of its targets are made."""
+    """The targets of a bundle, each with the protocol by which its labels are made."""
     return {name: card.settings for name, card in bundle.card.targets.items()}
 
 
-def try_bundle(
+def measure_bundle(
     name: str,
     bundle: Bundle,
     faces: FaceDataset,
@@ -36,7 +36,7 @@ def try_bundle(
     selection: SelectionSettings = NO_DUPLICATES,
     on_pictures: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
 ) -> Measurement:
-    """Ask a bundle about PublicTest, never about PrivateTest, and judge what it says.
+    """Predict PublicTest, never PrivateTest, with a bundle, score the predictions and time it.
 
     Parameters
     ----------
@@ -45,41 +45,41 @@ def try_bundle(
     faces
         The data: PublicTest is taken from it, the other splits say what occurs in them, too.
     protocols
-        How labels are made: the challenger's, for the champion too. Other targets are not asked.
+        How labels are made: the challenger's, for the champion too. Other targets are left out.
     seed
-        Of the bootstrap.
+        Seed of the bootstrap.
     selection
         Which pictures of PublicTest decide.
     on_pictures
-        Called with `name`, how many pictures have been answered (one network), and how many there are.
+        Called with `name`, how many pictures are predicted (each counted once a network), and how many there will be.
 
     Raises
     ------
     DataError
-        If PublicTest has no picture with a label, or as `ferkit.models.selection.selection_pictures` does.
+        If PublicTest has no picture with a label, or each of its pictures occurs in another split.
     """
     public = selection_pictures(faces, selection)
-    asked = [target for target in bundle.targets if target in protocols]
-    parts = {target: labelled(public, protocols[target]) for target in asked}
+    targets = [target for target in bundle.targets if target in protocols]
+    parts = {target: labelled(public, protocols[target]) for target in targets}
     for target, (pictures, _) in parts.items():
         if not len(pictures):
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
-    voters = {network for target in asked for network in bundle.card.targets[target].ensemble.weights}
-    tell = NetworkProgress(name, len(public) * len(voters), on_pictures)
-    said = bundle.predict_targets(as_faces(public.images), asked, on_pictures=tell)
-    labels, answers, scores, milliseconds = {}, {}, {}, []
+    voters = {network for target in targets for network in bundle.card.targets[target].ensemble.weights}
+    progress = NetworkProgress(name, len(public) * len(voters), on_pictures)
+    predicted = bundle.predict_targets(as_faces(public.images), targets, on_pictures=progress)
+    labels, predicted_classes, scores, milliseconds = {}, {}, {}, []
     for target, (pictures, distribution) in parts.items():
-        probabilities = said[target][np.isin(public.row, pictures.row)]
+        probabilities = predicted[target][np.isin(public.row, pictures.row)]
         scores[target] = score(probabilities, distribution, settings, seed)
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
-        answers[target] = probabilities.argmax(axis=1).astype(np.int8)
+        predicted_classes[target] = probabilities.argmax(axis=1).astype(np.int8)
         milliseconds.append(_latency(bundle, target, pictures))
-    classes = {target: protocols[target].class_names(public.classes) for target in asked}
-    return Measurement(name, labels, answers, scores, max(milliseconds), selection.subset, classes)
+    classes = {target: protocols[target].class_names(public.classes) for target in targets}
+    return Measurement(name, labels, predicted_classes, scores, max(milliseconds), selection.subset, classes)
 
 
 def _latency(bundle: Bundle, target: Target, pictures: FaceDataset) -> float:
-    """Median milliseconds for one face; the slowest target counts, for it is what a server may be asked."""
+    """Median milliseconds for one face; of one target."""
     taken = []
     for at in range(_TIMED + 1):
         one = np.asarray(as_faces(pictures.images[[at % len(pictures)]]))

@@ -11,14 +11,14 @@ __all__ = ["ChangeSettings", "FloorSettings", "GateSettings", "RegistrySettings"
 
 
 class FloorSettings(Settings):
-    """What every model has to reach, for each of its targets, on PublicTest.
+    """Least scores that every model has to reach, for each of its targets, on PublicTest.
 
     Attributes
     ----------
     accuracy, macro_f1
         At least.
     recall
-        Of each class, at least.
+        Recall of each class, at least.
     recall_pictures
         A class with fewer pictures than this is not held to `recall`: its recall is chance.
     expected_calibration_error
@@ -49,9 +49,9 @@ class ChangeSettings(Settings):
         ``better``: higher by at least `least`, and the test says that it is no chance. ``not_worse``: the paired
         bootstrap says that it is lower by no more than `margin`.
     least
-        Of ``better``.
+        Least difference for ``better``.
     margin
-        Of ``not_worse``.
+        Largest loss for ``not_worse``.
     alpha
         Error of the tests: how often an equally good model passes for better, or for worse.
     """
@@ -65,12 +65,14 @@ class ChangeSettings(Settings):
 
 
 class GateSettings(Settings):
-    """What a model has to show before it is promoted.
+    """Settings of the gate that a model has to pass before it is promoted.
 
     Attributes
     ----------
-    floors, change
-        See there.
+    floors
+        What it has to reach by itself.
+    change
+        How it has to differ from the champion.
     """
 
     floors: FloorSettings = FloorSettings()
@@ -78,7 +80,7 @@ class GateSettings(Settings):
 
 
 class RegistrySettings(Settings):
-    """What a run does with the models that it made.
+    """Settings of the registration and promotion of a run's models.
 
     Attributes
     ----------
@@ -87,9 +89,9 @@ class RegistrySettings(Settings):
     singles
         Whether each network becomes a version of ``ferkit-<label>`` as well.
     promote
-        Whether the gate is asked at the end of the run, and the challenger promoted if it passes.
+        Whether the gate judges the challenger at the end of the run, and promotes it if it passes.
     gate
-        See there; `ferkit promote` asks the same gate.
+        What a challenger has to show, here and at `ferkit promote`.
     """
 
     # ZenML writes parameters down by field and not by alias.

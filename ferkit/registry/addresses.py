@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ferkit.registry.client import RegistryError, aliases_of, find_registered, require_registered
+from ferkit.registry.client import RegistryError, aliases_of, find_model, require_model
 from ferkit.registry.models import CHAMPION, REGISTERED_NAME, RegisteredModel, load_version
 
 __all__ = ["ModelAddress"]
@@ -15,12 +15,12 @@ _ADDRESS = re.compile(r"models:/(?P<name>[^/:@]+)(?:@(?P<alias>[\w.-]+)|/(?P<ver
 
 @dataclass(frozen=True)
 class ModelAddress:
-    """Where MLflow's registry has a model.
+    """Address of a model in MLflow's registry.
 
     Attributes
     ----------
     name
-        Of the registered model.
+        Name of the registered model.
     alias, version
         One of both, the other is None.
     """
@@ -31,7 +31,7 @@ class ModelAddress:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The address that `text` is; None if it is none."""
+        """The address that `text` spells, such as ``models:/ferkit@champion``; None if it is none."""
         found = _ADDRESS.fullmatch(text)
         return cls(**found.groupdict()) if found else None
 
@@ -48,13 +48,13 @@ class ModelAddress:
             answer.
         """
         if self.version:
-            require_registered(self.name)
+            require_model(self.name)
             return load_version(self.version, cache, self.name)
-        aliases = aliases_of(find_registered(self.name))
+        aliases = aliases_of(find_model(self.name))
         if self.alias == CHAMPION and CHAMPION not in aliases:
             named = "" if self.name == REGISTERED_NAME else f" --name {self.name}"
             raise RegistryError(f"{self}: no model was promoted yet; `ferkit promote{named}` does that.")
-        aliases = aliases or aliases_of(require_registered(self.name))
+        aliases = aliases or aliases_of(require_model(self.name))
         if self.alias not in aliases:
             known = ", ".join(f"{alias} (version {version})" for alias, version in sorted(aliases.items())) or "none"
             raise RegistryError(f"{self}: no such alias; {self.name} has {known}.")

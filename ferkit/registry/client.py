@@ -1,4 +1,4 @@
-"""The registry that the environment names."""
+"""Access to the MLflow registry that the environment names."""
 
 import hashlib
 import os
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = [
     "RegistryError",
     "aliases_of",
-    "find_registered",
+    "find_model",
     "registry_client",
     "registry_errors",
     "registry_key",
-    "require_registered",
+    "require_model",
 ]
 
 
@@ -33,8 +33,8 @@ def registry_client() -> "MlflowClient":
     return MlflowClient()
 
 
-def find_registered(name: str) -> "Entry | None":
-    """What the registry knows of the model `name`: aliases and tags; None if nothing was registered under it.
+def find_model(name: str) -> "Entry | None":
+    """The registry's entry of the model `name`, with aliases and tags; None if nothing was registered under it.
 
     Raises
     ------
@@ -55,27 +55,27 @@ def find_registered(name: str) -> "Entry | None":
             raise
 
 
-def require_registered(name: str) -> "Entry":
-    """What `find_registered` finds.
+def require_model(name: str) -> "Entry":
+    """The registry's entry of the model `name`, with aliases and tags.
 
     Raises
     ------
     RegistryError
-        If that is nothing, or the registry does not answer.
+        If nothing was registered under that name, or the registry does not answer.
     """
-    found = find_registered(name)
+    found = find_model(name)
     if found is None:
         raise RegistryError(f"no model is registered as {name}; `ferkit run` registers what it trains.")
     return found
 
 
 def aliases_of(entry: "Entry | None") -> dict[str, str]:
-    """Version by alias; a database of MLflow's gives numbers where a server gives text."""
+    """Version number by alias; a database of MLflow's gives numbers where a server gives text."""
     return {alias: str(version) for alias, version in entry.aliases.items()} if entry else {}
 
 
 def registry_key() -> str:
-    """What tells the registry apart from others, without its credentials."""
+    """Identity of the registry in use: 16 hexadecimal digits of a hash, from which no credentials can be read."""
     return hashlib.sha256(_uri().encode()).hexdigest()[:16]
 
 
@@ -95,7 +95,7 @@ class RegistryError(FerkitError):
 
 @contextmanager
 def registry_errors(what: str) -> Iterator[None]:
-    """Tell MLflow's errors in one line, beginning with what was attempted."""
+    """Turn MLflow's errors within the block into a `RegistryError` of one line that begins with `what`."""
     from mlflow.exceptions import MlflowException
 
     try:

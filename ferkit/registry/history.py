@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Literal, Self
 from ferkit.registry.client import (
     RegistryError,
     aliases_of,
-    find_registered,
+    find_model,
     registry_client,
     registry_errors,
-    require_registered,
+    require_model,
 )
 from ferkit.registry.models import CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["HISTORY_TAG", "Entry", "History", "ensure_registered"]
+__all__ = ["HISTORY_TAG", "Entry", "History", "ensure_history"]
 
 HISTORY_TAG = "ferkit.history_run"
 _EXPERIMENT = "ferkit registry"
@@ -45,7 +45,7 @@ class Entry:
     previous
         The champion before, None if there was none.
     who, when
-        When in UTC, as ISO 8601.
+        The user, and the time in UTC as ISO 8601.
     reason
         Why, in words.
     id
@@ -61,22 +61,22 @@ class Entry:
     id: str
 
     def to_json(self) -> str:
-        """The entry as MLflow keeps it."""
+        """The entry as JSON, which MLflow keeps."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+        """The entry in JSON that `to_json` made."""
         return cls(**json.loads(text))
 
 
 class History:
-    """The history of one registered model.
+    """The history of one registered model's champions.
 
     Parameters
     ----------
     name
-        Of the registered model.
+        Name of the registered model.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class History:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        found = require_registered(name)
+        found = require_model(name)
         if HISTORY_TAG not in found.tags:
             raise RegistryError(
                 f"registered model {name}: has no tag {HISTORY_TAG}, so ferkit did not register it; register one first."
@@ -94,7 +94,7 @@ class History:
         self._run_id = found.tags[HISTORY_TAG]
 
     def read(self) -> list[Entry]:
-        """All entries, oldest first."""
+        """All entries of the history, oldest first."""
         with registry_errors(f"history of {self.name}"):
             params = registry_client().get_run(self._run_id).data.params
         return [Entry.from_json(params[key]) for key in sorted(params, key=int)]
@@ -113,12 +113,12 @@ class History:
         return True
 
     def settle(self) -> str | None:
-        """Let the alias follow the history; the version that it pointed to, if it has been wrong until now."""
+        """Set the alias ``champion`` as the history says; returns the version that it named wrongly before, if any."""
         moved = None
         while True:
             entries = self.read()
             champion = self.champions(entries)[-1:]
-            now = aliases_of(find_registered(self.name)).get(CHAMPION)
+            now = aliases_of(find_model(self.name)).get(CHAMPION)
             if not entries or (champion and champion[0] == now):
                 return moved
             moved = moved or now
@@ -139,17 +139,17 @@ class History:
                 stack = stack[: _last(stack, entry.version) + 1]
             else:
                 stack.append(entry.version)
-        there = self._registered()
+        there = self._existing_versions()
         return [version for version in stack if version in there]
 
-    def _registered(self) -> Collection[str]:
+    def _existing_versions(self) -> Collection[str]:
         with registry_errors(f"versions of {self.name}"):
             return {str(each.version) for each in registry_client().search_model_versions(f"name = '{self.name}'")}
 
 
-def ensure_registered(name: str) -> None:
-    """Make the registered model `name` with an empty history, unless it has one."""
-    found = find_registered(name)
+def ensure_history(name: str) -> None:
+    """Make the registered model `name` with an empty history, unless both are there."""
+    found = find_model(name)
     if found and HISTORY_TAG in found.tags:
         return
     from mlflow.exceptions import MlflowException
@@ -166,7 +166,7 @@ def ensure_registered(name: str) -> None:
         except MlflowException:
             # Names are unique: somebody made it meanwhile, with a history of its own.
             client.delete_run(run.info.run_id)
-            if find_registered(name) is None:
+            if find_model(name) is None:
                 raise
 
 

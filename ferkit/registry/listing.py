@@ -1,13 +1,13 @@
-"""What the registry holds, for people."""
+"""Lists of the models and versions of the registry, for people."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ferkit.registry.client import aliases_of, registry_client, registry_errors, require_registered
+from ferkit.registry.client import aliases_of, registry_client, registry_errors, require_model
 
-__all__ = ["ListedVersion", "list_versions", "registered_names"]
+__all__ = ["ListedVersion", "list_versions", "model_names"]
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class ListedVersion:
     aliases
         Such as ``champion``.
     numbers
-        Of its evaluation, by names such as ``fer/PrivateTest/accuracy``.
+        Metrics of its evaluation, by names such as ``fer/PrivateTest/accuracy``.
     registered, registered_by
         When, in UTC, and by whom.
     run
-        Of the pipeline that made it.
+        Name of the run of the pipeline that made it.
     verdict
-        What the gate decided, who asked it, when; empty if nobody did.
+        What the gate decided, for whom and when; empty if it did not judge the version.
     """
 
     version: str
@@ -39,8 +39,8 @@ class ListedVersion:
     verdict: str
 
 
-def registered_names(like: str) -> list[str]:
-    """Registered models whose name begins so."""
+def model_names(like: str) -> list[str]:
+    """Names of the registered models that begin with `like`, sorted."""
     with registry_errors("registered models"):
         found = registry_client().search_registered_models(filter_string=f"name LIKE '{like}%'")
     return sorted(each.name for each in found)
@@ -54,7 +54,7 @@ def list_versions(name: str, most: int = 20) -> list[ListedVersion]:
     RegistryError
         If nothing is registered under that name, or the registry does not answer.
     """
-    aliases = aliases_of(require_registered(name))
+    aliases = aliases_of(require_model(name))
     with registry_errors(f"versions of {name}"):
         found = registry_client().search_model_versions(f"name = '{name}'")
         newest = sorted(found, key=lambda each: -int(each.version))[:most]

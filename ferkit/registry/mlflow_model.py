@@ -47,7 +47,7 @@ def code_hash() -> str:
 
 
 def signature() -> "ModelSignature":
-    """Pictures in, emotions and probabilities out."""
+    """MLflow's signature of the registered model: pictures in, emotions and probabilities out."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType, Map
@@ -79,7 +79,7 @@ def log_model(judged: JudgedBundle, name: str, lineage: Mapping[str, str]) -> "M
     Parameters
     ----------
     name
-        Of the model within the run.
+        Name of the model within the run.
     lineage
         What it was made from; MLflow shows it as the metadata of the model.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferkit.registry.client import aliases_of, find_registered, registry_client, registry_errors
+from ferkit.registry.client import aliases_of, find_model, registry_client, registry_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -20,9 +20,9 @@ __all__ = [
     "REGISTERED_NAME",
     "RegisteredModel",
     "champion_version",
-    "is_registered",
     "load_champion",
     "load_version",
+    "version_exists",
 ]
 
 REGISTERED_NAME = "ferkit"
@@ -39,11 +39,11 @@ class RegisteredModel:
     Attributes
     ----------
     name, version
-        As the registry calls it.
+        Name and version number in the registry.
     alias
-        By which it was asked for; None if by its number.
+        The alias by which it was found; None if by its number.
     run_id
-        Of the MLflow run that made it.
+        Id of the MLflow run that made it.
     folder
         The bundle, for `ferkit.bundles.bundle.Bundle`. Not to be changed: later calls return the same folder.
     """
@@ -63,7 +63,7 @@ def champion_version(name: str = REGISTERED_NAME) -> str | None:
     RegistryError
         If the registry does not answer.
     """
-    return aliases_of(find_registered(name)).get(CHAMPION)
+    return aliases_of(find_model(name)).get(CHAMPION)
 
 
 def load_champion(cache: Path, name: str = REGISTERED_NAME) -> RegisteredModel | None:
@@ -93,15 +93,15 @@ def load_version(
     return RegisteredModel(name, str(found.version), alias, found.run_id or None, _fetched(found, cache))
 
 
-def is_registered(name: str, version: str) -> bool:
-    """Whether the registry has a version, with its files.
+def version_exists(name: str, version: str) -> bool:
+    """Whether the registry has a version and its files.
 
     Raises
     ------
     RegistryError
         If the registry does not answer.
     """
-    if find_registered(name) is None:
+    if find_model(name) is None:
         return False
     from mlflow.artifacts import list_artifacts
     from mlflow.exceptions import MlflowException

@@ -17,14 +17,14 @@ from ferkit.data.dataset import FaceDataset
 from ferkit.evaluation.evaluate import EvaluationSettings
 from ferkit.models.selection import NO_DUPLICATES, SelectionSettings
 from ferkit.promotion.gate import Measurement, Verdict, judge
-from ferkit.promotion.measure import protocols_of, try_bundle
+from ferkit.promotion.measure import measure_bundle, protocols_of
 from ferkit.promotion.settings import GateSettings
-from ferkit.registry.client import RegistryError, aliases_of, find_registered, registry_client, require_registered
+from ferkit.registry.client import RegistryError, aliases_of, find_model, registry_client, require_model
 from ferkit.registry.history import Action, Entry, History
 from ferkit.registry.models import CHALLENGER, REGISTERED_NAME, RegisteredModel, champion_version, load_version
 from ferkit.registry.verdicts import log_verdict
 
-__all__ = ["Outcome", "Pictures", "find_challenger", "promote", "promote_run", "roll_back", "who"]
+__all__ = ["Outcome", "Pictures", "current_user", "find_challenger", "promote", "promote_run", "roll_back"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,14 +33,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """What a promotion is decided on.
+    """The data and settings that a promotion is decided on.
 
     Attributes
     ----------
     faces
-        The data, of which PublicTest is asked.
+        The data; its PublicTest decides.
     settings, seed
-        Of the scores and their bootstrap.
+        Settings of the scores, and seed of their bootstrap.
     selection
         Which pictures of PublicTest decide.
     """
@@ -53,12 +53,12 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of asking for a promotion.
+    """The result of a promotion: the verdict, and the change of the champion if there was one.
 
     Attributes
     ----------
     verdict
-        Of the gate.
+        Verdict of the gate.
     entry
         The new line of the history; None if the champion stays.
     """
@@ -67,8 +67,8 @@ class Outcome:
     entry: Entry | None
 
 
-def who() -> str:
-    """Who asks: the user of the MLflow server if there is one, else of this machine."""
+def current_user() -> str:
+    """Name of the user at the MLflow server if there is one, else on this machine."""
     try:
         return os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
     except (KeyError, OSError):
@@ -77,14 +77,14 @@ def who() -> str:
 
 
 def find_challenger(name: str, version: str | None, cache: Path) -> RegisteredModel:
-    """The version that is asked for, by default the one with the alias ``challenger``.
+    """A copy of version `version` of a registered model, by default of the one with the alias ``challenger``.
 
     Raises
     ------
     RegistryError
         If there is none.
     """
-    chosen = version or aliases_of(require_registered(name)).get(CHALLENGER)
+    chosen = version or aliases_of(require_model(name)).get(CHALLENGER)
     if chosen is None:
         raise RegistryError(
             f"registered model {name}: no version is {CHALLENGER}; name one with --version, `ferkit models` lists them."
@@ -121,7 +121,7 @@ def promote(
         If a bundle, or PublicTest, is not as it has to be.
     """
     history = History(challenger.name)
-    trials = _Trials(challenger, pictures, cache, on_pictures)
+    measurements = _Measurements(challenger, pictures, cache, on_pictures)
     while True:
         if not dry_run:
             history.settle()
@@ -129,7 +129,9 @@ def promote(
         champion = next(iter(reversed(history.champions(entries))), None) or _unrecorded(challenger.name, entries)
         if champion == challenger.version:
             raise RegistryError(f"{challenger.name} version {champion} is the champion already.")
-        verdict = judge(trials.of(challenger.version), trials.of(champion) if champion else None, gate, pictures.seed)
+        verdict = judge(
+            measurements.of(challenger.version), measurements.of(champion) if champion else None, gate, pictures.seed
+        )
         if dry_run:
             return Outcome(verdict, None)
         entry = None
@@ -142,12 +144,12 @@ def promote(
                 continue
             history.settle()
             _pass_on_challenger(challenger)
-        log_verdict(challenger, champion, verdict, entry, who())
+        log_verdict(challenger, champion, verdict, entry, current_user())
         return Outcome(verdict, entry)
 
 
 def roll_back(name: str, reason: str) -> Entry:
-    """Bring the champion before this one back; done again, the one before that.
+    """Make the previous champion champion again; a second call goes back one more.
 
     Raises
     ------
@@ -171,26 +173,26 @@ def roll_back(name: str, reason: str) -> Entry:
     return entry
 
 
-class _Trials:
-    """What each version says; each is asked once, however often the champion changes meanwhile."""
+class _Measurements:
+    """Measurements by version; each is made once, however often the champion changes meanwhile."""
 
     def __init__(self, challenger: RegisteredModel, pictures: Pictures, cache: Path, on_pictures: Progress) -> None:
         self._challenger, self._pictures, self._cache, self._on_pictures = challenger, pictures, cache, on_pictures
         self._protocols = protocols_of(Bundle(challenger.folder))
-        self._known: dict[str, Measurement] = {}
+        self._by_version: dict[str, Measurement] = {}
 
     def of(self, version: str) -> Measurement:
-        if version not in self._known:
+        if version not in self._by_version:
             name = self._challenger.name
             folder = self._challenger.folder
             if version != self._challenger.version:
                 folder = load_version(version, self._cache, name).folder
-            self._known[version] = try_bundle(
+            self._by_version[version] = measure_bundle(
                 f"{name} version {version}", Bundle(folder), self._pictures.faces, self._protocols,
                 self._pictures.settings, self._pictures.seed,
                 selection=self._pictures.selection, on_pictures=self._on_pictures,
             )  # fmt: skip
-        return self._known[version]
+        return self._by_version[version]
 
 
 def _unrecorded(name: str, entries: list[Entry]) -> str | None:
@@ -201,22 +203,22 @@ def _unrecorded(name: str, entries: list[Entry]) -> str | None:
 def _entry(action: Action, version: str, previous: str | None, reason: str) -> Entry:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     # A parameter of MLflow may have 6,000 characters in all.
-    return Entry(action, version, previous, who(), now, reason[:4000], uuid.uuid4().hex[:12])
+    return Entry(action, version, previous, current_user(), now, reason[:4000], uuid.uuid4().hex[:12])
 
 
 def _pass_on_challenger(promoted: RegisteredModel) -> None:
     """A champion is no challenger any more; a version that was registered meanwhile stays one."""
-    if aliases_of(find_registered(promoted.name)).get(CHALLENGER) == promoted.version:
+    if aliases_of(find_model(promoted.name)).get(CHALLENGER) == promoted.version:
         registry_client().delete_registered_model_alias(promoted.name, CHALLENGER)
 
 
-def promote_run(registered: pd.DataFrame, pictures: Pictures, gate: GateSettings) -> pd.DataFrame:
+def promote_run(versions: pd.DataFrame, pictures: Pictures, gate: GateSettings) -> pd.DataFrame:
     """Put the ensemble that a run registered before the gate, and promote it if it passes.
 
     Parameters
     ----------
-    registered
-        As `ferkit.registry.register.register_run` returns it.
+    versions
+        Name and version of each model that the run registered, from `ferkit.registry.register.register_run`.
     pictures
         The data as it was read, and how models are judged on it.
     gate
@@ -225,10 +227,10 @@ def promote_run(registered: pd.DataFrame, pictures: Pictures, gate: GateSettings
     Returns
     -------
     passed, reason
-        One line for each thing that the gate looked at; none if the version is champion already, as that of a run
+        One line for each check of the gate; none if the version is champion already, as that of a run
         whose steps were all cached may be.
     """
-    version = str(registered.loc[registered["name"] == REGISTERED_NAME, "version"].iloc[0])
+    version = str(versions.loc[versions["name"] == REGISTERED_NAME, "version"].iloc[0])
     if version == champion_version():
         _LOG.info("%s version %s is the champion already", REGISTERED_NAME, version)
         return pd.DataFrame({"passed": pd.Series(dtype=bool), "reason": pd.Series(dtype=str)})

@@ -37,7 +37,7 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
         return load_detector("blazeface")
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """One line a face.
+        """Predict the emotions of pictures: one line a face.
 
         Parameters
         ----------
@@ -45,8 +45,8 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
             A column ``picture``: the content of a picture file as bytes or in base64, or pixels, (H, W) grey or
             (H, W, 3) RGB, from 0 to 255, as an array or as nested lists.
         params
-            ``target``: ``fer`` or ``ferplus``. ``single``: ask the student alone. ``detect``: find the faces of
-            each picture, which is a face and nothing else otherwise.
+            ``target``: ``fer`` or ``ferplus``. ``single``: predict with the student alone. ``detect``: find the
+            faces of each picture, which is a face and nothing else otherwise.
 
         Returns
         -------
@@ -54,8 +54,12 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
             ``picture`` counts the lines of the input from 0; a picture without a face has no line if faces are looked
             for.
         """
-        asked = params or {}
-        target, single, detect = asked.get("target", "fer"), asked.get("single", False), asked.get("detect", False)
+        options = params or {}
+        target, single, detect = (
+            options.get("target", "fer"),
+            options.get("single", False),
+            options.get("detect", False),
+        )
         try:
             pictures = [_picture(cell, f"picture {at}") for at, cell in enumerate(model_input["picture"])]
             classes = self._bundle.classes(target)

@@ -1,4 +1,4 @@
-"""What a run made becomes versions of registered models."""
+"""Registers the models of a run as versions of registered models."""
 
 import hashlib
 import json
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ferkit.registry.client import aliases_of, find_registered, registry_client, registry_errors
-from ferkit.registry.history import ensure_registered
+from ferkit.registry.client import aliases_of, find_model, registry_client, registry_errors
+from ferkit.registry.history import ensure_history
 from ferkit.registry.mlflow_model import code_hash, log_model
-from ferkit.registry.models import CHALLENGER, CHAMPION, REGISTERED_NAME, is_registered
-from ferkit.registry.promote import who
+from ferkit.registry.models import CHALLENGER, CHAMPION, REGISTERED_NAME, version_exists
+from ferkit.registry.promote import current_user
 from ferkit.release.run_bundle import JudgedBundle, TrainedRun, bundle_ensemble, bundle_single
 
 __all__ = ["Lineage", "register_bundle", "register_run"]
@@ -28,16 +28,16 @@ _LONGEST_DESCRIPTION = 5000
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where models come from.
+    """The origin of a run's models: run, data, code, artifacts.
 
     Attributes
     ----------
     pipeline_run
         Name of the run of the pipeline.
     data_hash
-        Of the data as it was read.
+        Content hash of the data as it was read.
     commit
-        Of the checkout, None where it is not known.
+        Git commit of the checkout, None where it is not known.
     artifacts
         Ids of the versions of ZenML's artifacts that were read, by name.
     """
@@ -48,17 +48,17 @@ class Lineage:
     artifacts: Mapping[str, str]
 
     def tags(self) -> dict[str, str]:
-        """As MLflow keeps it."""
+        """The lineage as tags of an MLflow model version."""
         return {
             "ferkit.pipeline_run": self.pipeline_run,
             "ferkit.data_hash": self.data_hash,
             "ferkit.git_commit": self.commit or "unknown",
             "ferkit.artifacts": json.dumps(dict(self.artifacts)),
-            "ferkit.registered_by": who(),
+            "ferkit.registered_by": current_user(),
         }
 
     def origin(self) -> dict[str, str]:
-        """For the model card."""
+        """The lineage as rows of the model card, by their headings."""
         return {
             "Run of the pipeline": self.pipeline_run,
             "Hash of the data": self.data_hash,
@@ -83,33 +83,33 @@ def register_run(run: TrainedRun, lineage: Lineage) -> pd.DataFrame:
     made = []
     within = nullcontext() if mlflow.active_run() else mlflow.start_run(run_name=lineage.pipeline_run)
     with within, tempfile.TemporaryDirectory() as scratch:
-        registered = _registered_before(REGISTERED_NAME, content)
-        if registered is None:
+        version = _existing_version(REGISTERED_NAME, content)
+        if version is None:
             judged = bundle_ensemble(run, Path(scratch) / "ensemble" / "bundle", lineage.origin())
-            registered = register_bundle(judged, REGISTERED_NAME, "ensemble", lineage, content)
-        made.append(registered)
+            version = register_bundle(judged, REGISTERED_NAME, "ensemble", lineage, content)
+        made.append(version)
         if run.config.registry.singles:
             for label in dict.fromkeys(training.label for training in run.config.trained()):
                 name = f"{REGISTERED_NAME}-{label}"
-                registered = _registered_before(name, content)
-                if registered is None:
+                version = _existing_version(name, content)
+                if version is None:
                     judged = bundle_single(run, label, Path(scratch) / label / "bundle", lineage.origin())
-                    registered = register_bundle(judged, name, label, lineage, content)
-                made.append(registered)
+                    version = register_bundle(judged, name, label, lineage, content)
+                made.append(version)
     return pd.DataFrame(made, columns=["name", "version", "model_id"])
 
 
-def _registered_before(name: str, content: str) -> tuple[str, str, str] | None:
+def _existing_version(name: str, content: str) -> tuple[str, str, str] | None:
     """The newest version with this content, made the challenger unless it is the champion; None if there is none."""
     client = registry_client()
     with registry_errors(f"versions of {name}"):
-        versions = client.search_model_versions(f"name = '{name}'") if find_registered(name) else []
+        versions = client.search_model_versions(f"name = '{name}'") if find_model(name) else []
     same = [each for each in versions if each.tags.get(CONTENT_TAG) == content]
     for version in sorted(same, key=lambda each: int(each.version), reverse=True):
         number = str(version.version)
-        if is_registered(name, number):
+        if version_exists(name, number):
             _LOG.info("%s version %s is this model already; nothing is registered", name, number)
-            if aliases_of(find_registered(name)).get(CHAMPION) != number:
+            if aliases_of(find_model(name)).get(CHAMPION) != number:
                 with registry_errors(f"alias {CHALLENGER} of {name}"):
                     client.set_registered_model_alias(name, CHALLENGER, number)
             # A list of versions leaves their models out, but for the address: models:/<model_id>.
@@ -125,9 +125,9 @@ def register_bundle(
     Parameters
     ----------
     label
-        What the run calls the model.
+        Name of the model in its run: ``ensemble`` or the label of a backbone.
     content
-        Hash of what the bundle answers with, by which `register_run` knows it again.
+        Hash of models and code, by which `register_run` recognises a version that exists already.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def register_bundle(
     RegistryError
         If the registry does not answer.
     """
-    ensure_registered(name)
+    ensure_history(name)
     logged = log_model(judged, label, lineage.tags())
     client = registry_client()
     with registry_errors(f"registered model {name}"):

@@ -1,4 +1,4 @@
-"""What is written down of a verdict: tags of the version, and a page and numbers in the run that made it."""
+"""Writes a verdict of the gate to MLflow: tags of the version, and a page and metrics in the run that made it."""
 
 import json
 from dataclasses import asdict
@@ -23,9 +23,11 @@ def log_verdict(
     Parameters
     ----------
     champion
-        Version that it was compared with.
+        Version that the challenger was compared with; None if there was none.
+    verdict
+        Checks and numbers of the gate.
     entry
-        The new line of the history, if the challenger was promoted.
+        The new entry of the history, if the challenger was promoted.
     """
     client = registry_client()
     when = datetime.now(UTC)

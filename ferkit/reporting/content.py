@@ -1,4 +1,4 @@
-"""What a report tells, before it is written."""
+"""The content of a report, before it is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ __all__ = ["ReportContent"]
 
 @dataclass(frozen=True, eq=False)
 class ReportContent:
-    """What a report tells.
+    """The content of the report of a run: data, models, settings and versions.
 
     Attributes
     ----------
     config
         The configuration of the run as YAML.
     seed
-        Of everything random.
+        Seed of the run.
     data_hash
         `FaceDataset.content_hash` of the data as it was read.
     commit
         Git commit of the code, if there is one.
     versions
-        By name of the library.
+        Version of each library by its name.
     stages
         The data after each step, in order, by what the step did; the first one is the data as it was read.
     expectations
@@ -41,19 +41,20 @@ class ReportContent:
     manifest
         One line a picture that cleaning found: ``row``, ``split``, ``score``, ``reason``, ``dropped``.
     training_sets
-        After balancing.
+        The training sets after balancing, by target.
     histories
-        Of each training, by target and name of the model; the targets of a joint one as ``fer+ferplus``.
+        Metrics of each epoch of each training, by target and name of the model; a joint one's target is
+        ``fer+ferplus``.
     ensembles
-        The weights that PublicTest chose.
+        Members and weights of each target's vote.
     evaluations
-        Of every model and ensemble, in the order of the tables.
+        Evaluations of every model and ensemble, in the order of the tables.
     settings
-        What the models were judged with.
+        Settings of the evaluation.
     students
         Names of the models that learned from an ensemble.
     selection
-        Which pictures of PublicTest chose.
+        Which pictures of PublicTest chose epochs, votes and temperatures.
     """
 
     config: str
@@ -79,6 +80,6 @@ class ReportContent:
         return frozenset(model for targets, model in self.histories if "+" in targets)
 
     def called(self, model: str) -> str:
-        """The name of a model with what sets it apart from a member that learned one target."""
+        """The name of a model, followed by ``(joint)`` or ``(student)`` where it is one."""
         kind = " ".join(word for word, names in (("joint", self.joint), ("student", self.students)) if model in names)
         return f"{model} ({kind})" if kind else model

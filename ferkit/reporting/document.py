@@ -56,7 +56,7 @@ class Picture:
     Attributes
     ----------
     name
-        Of the file in the folder beside the Markdown.
+        Name of its file in the folder beside the Markdown.
     png
         Its content.
     caption
@@ -103,12 +103,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A title, and sections.
+    """A report as title, lead and sections, to be written as Markdown or HTML.
 
     Attributes
     ----------
     title
-        Of the whole.
+        Heading of the document.
     lead
         What a reader who reads one thing reads.
     sections

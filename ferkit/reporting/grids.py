@@ -31,7 +31,7 @@ def prediction_grid(
     most
         Pictures to show, if there are as many; drawn at random, evenly over the labels.
     seed
-        Of the draw.
+        Seed of the random choice.
 
     Returns
     -------
@@ -58,11 +58,11 @@ def made_faces(training_set: TrainingSet, names: tuple[str, ...], *, most: int, 
     training_set
         After `ferkit.preparation.balancing.oversample`.
     names
-        Of the classes.
+        Names of the classes.
     most
         Pictures to show, if as many were made.
     seed
-        Of the draw.
+        Seed of the random choice.
     """
     chosen = _evenly(training_set.label, np.flatnonzero(training_set.made), most, seed)
     captions = [names[training_set.label[at]] for at in chosen]

@@ -34,7 +34,7 @@ def confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: 
     confusion : (classes, classes) int64
         Pictures by label (rows) and prediction (columns).
     names
-        Of the classes.
+        Names of the classes.
     title
         Above the figure.
     """
@@ -119,7 +119,7 @@ def class_counts(before: NDArray[np.int64], after: NDArray[np.int64], names: Seq
     before, after : (classes,) int64
         Examples of each class.
     names
-        Of the classes.
+        Names of the classes.
     title
         Above the figure.
     """

@@ -20,14 +20,14 @@ _TITLE = "ferkit run"
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """A report in both forms.
+    """The report of a run as Markdown and as HTML.
 
     Attributes
     ----------
     markdown
-        Names its figures as ``figures/<name>``.
+        Markdown; names its figures as ``figures/<name>``.
     html
-        One file that needs nothing else.
+        HTML in one file, figures included.
     figures
         PNG files by name.
     """
@@ -46,7 +46,7 @@ class Report:
 
 
 def build_report(content: ReportContent) -> Report:
-    """Write the report of a run."""
+    """Make the report of a run from its content: results, data, balancing, models, configuration."""
     targets = list(dict.fromkeys(each.target for each in content.evaluations))
     models = (*joint_trainings(content), *(model_section(content, each) for each in content.evaluations))
     document = Document(
@@ -82,8 +82,8 @@ _HOW_TO_READ_STUDENT = (
 
 
 def _how_to_read(content: ReportContent) -> tuple[Text, ...]:
-    told = ((True, _HOW_TO_READ), (content.joint, _HOW_TO_READ_JOINT), (content.students, _HOW_TO_READ_STUDENT))
-    return tuple(Text(text) for applies, text in told if applies)
+    texts = ((True, _HOW_TO_READ), (content.joint, _HOW_TO_READ_JOINT), (content.students, _HOW_TO_READ_STUDENT))
+    return tuple(Text(text) for applies, text in texts if applies)
 
 
 def _of(content: ReportContent, target: Target) -> list[Evaluation]:
@@ -102,8 +102,8 @@ def _headline(content: ReportContent, target: Target) -> str:
         for subset in ("PublicTest", "PublicTest, no duplicates", "PrivateTest", "PrivateTest, no duplicates")
         if subset in best.scores
     ]
-    told = f"{content.called(best.model)} is best on {content.selection.subset}."
-    return f"{best.target}, labels {best.protocol}: {told} Accuracy {', '.join(parts)}."
+    best_text = f"{content.called(best.model)} is best on {content.selection.subset}."
+    return f"{best.target}, labels {best.protocol}: {best_text} Accuracy {', '.join(parts)}."
 
 
 def _results(content: ReportContent, target: Target) -> Section:
@@ -147,7 +147,7 @@ def _results(content: ReportContent, target: Target) -> Section:
 
 
 def _run(content: ReportContent) -> Section:
-    facts = (
+    rows = (
         ("seed", str(content.seed)),
         ("data hash (sha256)", content.data_hash),
         ("git commit", content.commit or "not in a git checkout"),
@@ -155,6 +155,6 @@ def _run(content: ReportContent) -> Section:
     )
     return Section(
         "Run",
-        (Table(("What", "Value"), facts),),
+        (Table(("What", "Value"), rows),),
         (Section("Configuration", (Code(content.config, "yaml"),), folded=True),),
     )

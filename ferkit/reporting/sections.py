@@ -24,7 +24,7 @@ _MOST_MADE = 32
 
 
 def data_section(content: ReportContent) -> Section:
-    """The data after each step, what validation put aside, what cleaning found."""
+    """The section about the data: counts after each step, quarantined rows, pictures that cleaning found."""
     first = next(iter(content.stages.values()))
     rows = tuple(
         (
@@ -66,7 +66,7 @@ def _cleaning(manifest: pd.DataFrame, faces: FaceDataset) -> Section:
 
 
 def balancing_section(content: ReportContent, target: Target, training_set: TrainingSet) -> Section:
-    """How often each class occurs in training, and pictures that balancing made."""
+    """The section about a target's balancing: class counts before and after, and pictures that were made."""
     names = training_set.classes
     before, after = training_set.counts_before, training_set.counts_after
     rows = [
@@ -88,7 +88,7 @@ def balancing_section(content: ReportContent, target: Target, training_set: Trai
 
 
 def joint_trainings(content: ReportContent) -> list[Section]:
-    """The curves of each training of several targets, once."""
+    """A section with the learning curves for each training of several targets."""
     return [
         Section(f"{targets}/{content.called(model)}: training", _curves(content, targets, model), folded=True)
         for targets, model in content.histories
@@ -109,7 +109,7 @@ def _slug(targets: str, model: str) -> str:
 
 
 def model_section(content: ReportContent, evaluation: Evaluation) -> Section:
-    """The figures of one model, or of an ensemble."""
+    """The section of one model or ensemble: curves or weights, confusion, reliability, examples."""
     target, model = evaluation.target, evaluation.model
     names, title = evaluation.classes, f"{target}/{model}"
     slug = _slug(target, model)

@@ -22,17 +22,17 @@ def with_interval(value: float, low: float, high: float) -> str:
 
 
 def accuracy(scores: Scores) -> str:
-    """The accuracy and its interval."""
+    """The accuracy of `scores` and its interval, as percentages."""
     return with_interval(scores.accuracy, scores.accuracy_low, scores.accuracy_high)
 
 
 def pictures(scores: Scores) -> str:
-    """Number of pictures, and of how many if some were not predicted."""
+    """Number of pictures that were scored, such as ``3,000`` or ``3,000 of 3,589`` if some were not predicted."""
     return f"{scores.count:,}" if scores.count == scores.available else f"{scores.count:,} of {scores.available:,}"
 
 
 def first_rows(table: pd.DataFrame) -> tuple[Table | Text, ...]:
-    """The first rows of a table, and how many more there are."""
+    """The first 20 rows of a table, and a line that says how many more there are."""
     if not len(table):
         return (Text("None."),)
     more = len(table) - _MOST_ROWS
@@ -40,7 +40,7 @@ def first_rows(table: pd.DataFrame) -> tuple[Table | Text, ...]:
 
 
 def frame(table: pd.DataFrame) -> Table:
-    """All rows of a table."""
+    """A data frame as a table of the report, cells as text."""
     return Table(
         tuple(map(str, table.columns)),
         tuple(tuple(map(_cell, line)) for line in table.itertuples(index=False)),

@@ -16,7 +16,7 @@ from ferkit.serving.errors import ApiError
 from ferkit.serving.explanation import explanation
 from ferkit.serving.model.served import Served
 from ferkit.serving.requests import ExplainQuery, PredictQuery, Upload, uploads
-from ferkit.serving.responses import about_model, model_of, picture_answer
+from ferkit.serving.responses import about_model, model_of, picture_response
 
 __all__ = ["admit_request", "api", "require_token"]
 
@@ -47,28 +47,30 @@ api.before_request(require_token)
 
 @api.post("/predict")
 def predict() -> Response:
-    """The faces of one or many pictures, and what each shows."""
+    """Endpoint: the faces of one or many pictures with the probabilities of their emotions."""
     query = PredictQuery.of(request)
     with admit_request() as (service, served, pictures):
         predictor = _predictor(service, served, query)
         gone = gone_of(request)
         found = [find_faces(each, service, gone, detect=query.detect) for each in pictures]
-        answers = predictor.classify([each.crops for each in found])
+        predictions = predictor.classify([each.crops for each in found])
         service.metrics.pictures.inc(len(found))
-        service.metrics.saw_faces(query.target, served.version, (face.emotion for faces in answers for face in faces))
+        service.metrics.saw_faces(
+            query.target, served.version, (face.emotion for faces in predictions for face in faces)
+        )
         return jsonify(
             model=model_of(served),
             target=query.target,
             classes=predictor.classes,
             pictures=[
-                picture_answer(each, faces, predictor.classes) for each, faces in zip(found, answers, strict=True)
+                picture_response(each, faces, predictor.classes) for each, faces in zip(found, predictions, strict=True)
             ],
         )
 
 
 @api.post("/explain")
 def explain() -> Response:
-    """Which parts of one face speak for an emotion."""
+    """Endpoint: the heat map of one face, which parts of it speak for an emotion."""
     query = ExplainQuery.of(request)
     with admit_request() as (service, served, pictures):
         if len(pictures) != 1:
@@ -84,13 +86,19 @@ def explain() -> Response:
 
 @api.get("/model")
 def model() -> Response:
-    """Which model answers, and its card."""
+    """Endpoint: the model in use, its members, scores and card."""
     return jsonify(about_model(backend().model.current()))
 
 
 @contextmanager
 def admit_request() -> Iterator[tuple[Backend, Served, list[Upload]]]:
-    """The model and the pictures of a request, if the service can take it on now."""
+    """Count a request against its limits; yields the service, the model and the uploaded pictures.
+
+    Raises
+    ------
+    ApiError
+        If the client or the service is over a limit, no model is ready, or the body is not pictures.
+    """
     service = backend()
     service.rate_limit.count(request.remote_addr or "")
     served = service.model.current()

@@ -71,7 +71,7 @@ def create_app(settings: ServingSettings, model: LiveModel | None = None) -> Fla
     app.register_blueprint(openapi)
     app.register_blueprint(page)
     add_headers(app)
-    _tell_errors(app)
+    _handle_errors(app)
     _measure(app)
     return app
 
@@ -107,7 +107,7 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
     )
 
 
-def _tell_errors(app: Flask) -> None:
+def _handle_errors(app: Flask) -> None:
     settings: ServingSettings = app.extensions[EXTENSION].settings
     too_slow = (
         f"the body came too slowly, expected no pause of more than {settings.body_seconds:g} s, and all of it within "
@@ -169,7 +169,7 @@ _PREVIEW_SIDE = 1600
 
 @page.get("/")
 def index() -> str:
-    """The page."""
+    """The page of the service."""
     return render_template("index.html", most_megabytes=backend().settings.most_bytes / 1e6)
 
 

@@ -1,4 +1,4 @@
-"""What the views of the API share."""
+"""The parts of the service that its endpoints share."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -20,7 +20,7 @@ EXTENSION = "ferkit"
 
 @dataclass(frozen=True, eq=False)
 class Backend:
-    """One service: its settings, its model, and what it may hold at a time.
+    """One service: settings, model, decoders, and the limits of what it holds at a time.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ def nobody_leaves() -> bool:
 
 
 def gone_of(request: Request) -> Gone:
-    """What says whether the client of `request`, whose body has been read, has left; of a test's client, never."""
+    """A function that returns whether the client of `request` has left; call it once the body is read."""
     connection = request.environ.get("gunicorn.socket")
     # An encrypted connection shows nothing of what comes without reading it.
     if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):

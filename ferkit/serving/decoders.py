@@ -15,11 +15,11 @@ from ferkit.serving.errors import BusyError
 __all__ = ["Decoders"]
 
 # How often somebody who waits looks whether his client is still there, in seconds.
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 
 
 class Decoders:
-    """So many processes, each started when it is first needed; a request that holds one at a time has its share.
+    """A pool of decoder processes, each started when it is first needed; a request holds one at a time.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Decoders:
         weakref.finalize(self, _close, self._all)
 
     def start(self) -> None:
-        """Start all of them, so that no request has to wait for it."""
+        """Start all processes, so that no request has to wait for a start."""
         for decoder in self._all:
             decoder.start()
 
@@ -69,7 +69,7 @@ class Decoders:
             self._queue.append(ticket)
             try:
                 while not self._changed.wait_for(
-                    lambda: self._free and self._queue[0] is ticket, min(_LOOK_SECONDS, self._patience_seconds)
+                    lambda: self._free and self._queue[0] is ticket, min(_POLL_SECONDS, self._patience_seconds)
                 ):
                     if gone():
                         raise GoneError

@@ -20,7 +20,7 @@ _SMALL = 1_000_000
 
 
 def find_faces(upload: Upload, service: Backend, gone: Gone, *, detect: bool) -> FoundFaces:
-    """Its faces, cut; the picture itself never comes into this process.
+    """The faces of an uploaded picture, cut for the network; the picture itself never comes into this process.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def find_faces(upload: Upload, service: Backend, gone: Gone, *, detect: bool) ->
 
 
 def draw_preview(upload: Upload, service: Backend, gone: Gone, *, side: int) -> bytes:
-    """It as JPEG, upright and at most `side` pixels wide and high.
+    """An uploaded picture as JPEG, upright and at most `side` pixels wide and high.
 
     Raises
     ------

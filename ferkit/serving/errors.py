@@ -1,4 +1,4 @@
-"""What the API refuses, and how it says so."""
+"""Errors of the API, with their status codes."""
 
 from ferkit.errors import FerkitError
 
@@ -11,7 +11,7 @@ class ApiError(FerkitError):
     Parameters
     ----------
     status
-        Of HTTP.
+        Status code of HTTP.
     code
         One word that programs can compare; `ferkit.serving.openapi` lists all of them.
     message

@@ -30,7 +30,7 @@ def explanation(
     faces: "list[FacePrediction]",
     detector: "Detector | None",
 ) -> dict[str, Any]:
-    """Heat map and drawing of one face.
+    """The JSON of an explanation: heat map and drawing of one face.
 
     Raises
     ------

@@ -18,13 +18,13 @@ health = Blueprint("health", __name__)
 
 @health.get("/healthz")
 def healthz() -> Response:
-    """The process answers."""
+    """Endpoint ``/healthz``: 200 while the process answers."""
     return jsonify(status="ok")
 
 
 @health.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """A model answers; the registry may be away."""
+    """Endpoint ``/readyz``: 200 once a model answers, also while the registry is away."""
     model = backend().model
     try:
         served = model.current()
@@ -36,7 +36,7 @@ def readyz() -> tuple[Response, int]:
 
 @health.get("/metrics")
 def metrics() -> Response:
-    """Counters, for Prometheus."""
+    """Endpoint ``/metrics``: the counters in Prometheus' text format."""
     require_token()
     service = backend()
     counters, model = service.metrics, service.model

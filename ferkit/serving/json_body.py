@@ -16,7 +16,7 @@ _DIVIDERS_PER_PICTURE, _DIVIDERS_BESIDE = 4, 20
 
 
 def pictures_in_json(body: bytes, field: str, most: int) -> Iterator[tuple[str, bytes]]:
-    """The name and content of each picture.
+    """Name and content of each picture in a JSON body.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ __all__ = ["Budget", "RateLimit", "return_freed_memory"]
 
 
 class Budget:
-    """`most` of something, such as bytes of memory; who finds too little left waits, then is refused.
+    """A shared limit of something, such as bytes of memory; who finds too little left waits, then is refused.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def return_freed_memory() -> None:
 
 
 class RateLimit:
-    """At most so many requests in any minute, for each client by itself.
+    """A limit of requests a minute for each client.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class RateLimit:
         raise self._refusal(self._item, client)
 
     def require_left(self, client: str) -> None:
-        """Count nothing.
+        """Check that `client` has a request left, without counting one.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What Prometheus reads at ``/metrics``.
+"""The metrics that Prometheus reads at ``/metrics``.
 
 One process with many threads serves, so that the library's counters in memory are all that is needed.
 """
@@ -58,7 +58,7 @@ class Metrics:
         )
 
     def saw_request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
-        """Count an answer; a method that HTTP does not have is ``other``."""
+        """Count a response; a method that HTTP does not have is ``other``."""
         self.requests.labels(endpoint, method if method in _METHODS else "other", str(status)).inc()
         self.seconds.labels(endpoint).observe(seconds)
 
@@ -68,15 +68,15 @@ class Metrics:
         self.network_seconds.observe(seconds)
 
     def note_model(self, name: str, version: str, alias: str | None) -> None:
-        """Note which model answers."""
+        """Record which model is in use."""
         self.model.clear()
         self.model.labels(name, version, alias or "").set(1)
 
     def saw_faces(self, target: str, version: str, emotions: Iterable[str]) -> None:
-        """Count answers."""
+        """Count predicted faces by emotion."""
         for emotion in emotions:
             self.answers.labels(target, emotion, version).inc()
 
     def page(self) -> bytes:
-        """All of it, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -28,7 +28,7 @@ def _inline_markdown(text: str) -> Markup:
 
 @cache
 def description() -> dict[str, Any]:
-    """The description, as OpenAPI 3.1 has it; a test holds it to the routes and to what they answer."""
+    """The OpenAPI 3.1 description of the service; a test holds it to the routes and their responses."""
     import yaml
 
     return cast(dict[str, Any], yaml.safe_load(_FILE.read_text(encoding="utf-8")))
@@ -36,13 +36,13 @@ def description() -> dict[str, Any]:
 
 @openapi.get("/openapi.json")
 def as_json() -> Response:
-    """The description, for programs."""
+    """Endpoint: the API's description as JSON, for programs."""
     return jsonify(description())
 
 
 @openapi.get("/docs")
 def as_page() -> str:
-    """The description, for people."""
+    """Endpoint: the API's description as a page, for people."""
     operations = [
         {"method": method.upper(), "path": path, **_followed(operation)}
         for path, item in description()["paths"].items()

@@ -50,7 +50,7 @@ class Redaction:
         self._folders = _folders((Path.home(), Path.cwd()))
 
     def of(self, text: str) -> str:
-        """`text` without them."""
+        """`text` without credentials, paths of addresses, and folders."""
         text = _ADDRESS.sub(_short_address, text)
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
@@ -59,7 +59,7 @@ class Redaction:
         return _PATH.sub(_short_path, text)
 
     def install(self) -> None:
-        """Take them out of every record that this process logs from now on, tracebacks included."""
+        """Redact every record that this process logs from now on, tracebacks included."""
         make, plain = logging.getLogRecordFactory(), logging.Formatter()
 
         def redacted(*args: object, **options: object) -> logging.LogRecord:

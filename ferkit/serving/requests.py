@@ -46,7 +46,7 @@ class UploadRequest(Request):
         return BytesIO()
 
 
-class _WholeBody:
+class _CheckedBody:
     """The stream of a body that says so if it ends before its length."""
 
     def __init__(self, stream: IO[bytes], length: int) -> None:
@@ -106,7 +106,7 @@ def uploads(request: Request, service: Backend) -> Iterator[list[Upload]]:
     # Of JSON there are its bytes, its text, and what that encodes.
     copies = 3 if request.mimetype == _JSON else 1
     with service.content.share(copies * (length or 0)):
-        request.environ["wsgi.input"] = _WholeBody(request.environ["wsgi.input"], length or 0)
+        request.environ["wsgi.input"] = _CheckedBody(request.environ["wsgi.input"], length or 0)
         found = list(_taken(request, service.settings.most_pictures))
         for upload in found:
             if not upload.content:
@@ -176,7 +176,7 @@ def drain(request: Request) -> None:
     stream, left, deadline = request.environ["wsgi.input"], _DRAINED_BYTES, time.monotonic() + _DRAIN_SECONDS
     if not request.environ.get("wsgi.input_terminated"):
         # Werkzeug's own server gives the connection itself, where nothing more comes until the client has its answer.
-        came = stream.came if isinstance(stream, _WholeBody) else 0
+        came = stream.came if isinstance(stream, _CheckedBody) else 0
         left = min(left, (request.content_length or 0) - came)
     with suppress(OSError, ApiError):
         while left > 0 and time.monotonic() < deadline:
@@ -187,14 +187,14 @@ def drain(request: Request) -> None:
 
 
 class PredictQuery(Settings):
-    """What is asked about pictures.
+    """Parameters of a request to predict pictures.
 
     Attributes
     ----------
     target
         The emotions of FER-2013, or those of FER+.
     single
-        Ask the one network that learnt from the ensemble, which is quicker.
+        Predict with the one network that learned from the ensemble, which is quicker.
     detect
         Find the faces; false: each picture is a face and nothing else.
     """
@@ -210,7 +210,7 @@ class PredictQuery(Settings):
         Raises
         ------
         ApiError
-            If one has a value that is not allowed, or is none that there is.
+            If one has a value that is not allowed, or is unknown.
         """
         repeated = [name for name, values in request.args.lists() if len(values) > 1]
         if repeated:
@@ -225,7 +225,7 @@ class PredictQuery(Settings):
 
 
 class ExplainQuery(PredictQuery):
-    """What is asked about one face.
+    """Parameters of a request to explain one face.
 
     Attributes
     ----------

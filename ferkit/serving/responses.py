@@ -1,4 +1,4 @@
-"""What the API answers, as JSON."""
+"""The responses of the API, as JSON."""
 
 import csv
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from ferkit.inference.decoder import FoundFaces
 from ferkit.inference.predictor import FacePrediction
 from ferkit.serving.model.served import Served
 
-__all__ = ["about_model", "model_of", "picture_answer", "rounded"]
+__all__ = ["about_model", "model_of", "picture_response", "rounded"]
 
 
 def model_of(served: Served) -> dict[str, str]:
-    """Who answers."""
+    """Name and version of the model that answers."""
     return {"name": served.name, "version": served.version}
 
 
 def rounded(values: NDArray[np.floating]) -> list[Any]:
-    """An array as lists, without digits that mean nothing."""
+    """An array as nested lists, rounded to 6 decimals."""
     return list(np.round(values.astype(np.float64), 6).tolist())
 
 
-def picture_answer(found: FoundFaces, faces: Sequence[FacePrediction], classes: Sequence[str]) -> dict[str, Any]:
-    """A picture and its faces, largest first."""
+def picture_response(found: FoundFaces, faces: Sequence[FacePrediction], classes: Sequence[str]) -> dict[str, Any]:
+    """The JSON of a picture and its faces, largest first."""
     return {
         "name": found.name,
         "width": found.width,
@@ -51,7 +51,7 @@ _SCORES = "scores.csv"
 
 
 def about_model(served: Served) -> dict[str, Any]:
-    """Its names, what it answers for, its members, its card, and its numbers as far as the bundle has them."""
+    """The JSON of a model: names, targets, members, card, and scores as far as the bundle has them."""
     bundle = served.bundle
     targets = {
         target: {

@@ -33,7 +33,7 @@ _HEADERS = {
 
 
 def add_headers(app: Flask) -> None:
-    """Have every answer of `app` carry them; what the API says of a picture is for nobody's cache."""
+    """Add the security headers to every response of `app`; responses of the API are not to be cached."""
 
     @app.after_request
     def _secure(response: Response) -> Response:

@@ -25,7 +25,7 @@ _RATE_LIMIT = 1200
 
 
 class ServingSettings(Settings):
-    """What the service listens to, how much it takes, and where its model comes from.
+    """Settings of the service: address, limits, and the place of its model.
 
     Attributes
     ----------
@@ -49,7 +49,8 @@ class ServingSettings(Settings):
     most_faces
         Faces of a picture that are read: the largest.
     rate_limit : requests a minute
-        Of one client; 0: no limit; none: no limit if only this machine can reach the service, else 1,200.
+        Most requests a minute of one client; 0: no limit; none: no limit if only this machine can reach the
+        service, else 1,200.
     threads
         Requests that are worked on at a time; all but four of them may predict, the rest stays free for the page and
         ``/metrics``. ``/healthz`` and ``/readyz`` have threads of their own.
@@ -160,7 +161,7 @@ class ServingSettings(Settings):
 
     @property
     def requests_a_minute(self) -> int:
-        """Of one client; 0 if there is no limit."""
+        """Most requests a minute of one client; 0 if there is no limit."""
         if self.rate_limit is not None:
             return self.rate_limit
         return 0 if self._only_this_machine else _RATE_LIMIT

@@ -1,4 +1,4 @@
-"""What a step asks for, in the words that the orchestrator of a stack listens to.
+"""The resources of a step, as the settings that the orchestrator of a stack reads.
 
 A run configuration says cores, GPUs and memory once, as ZenML's ``ResourceSettings``. ZenML 0.98's orchestrators differ
 in what they make of them:
@@ -33,16 +33,20 @@ _CODE_IS_IN_THE_IMAGE = {"allow_download_from_artifact_store": False, "allow_dow
 
 
 class Placement(Settings):
-    """What of a stack decides about the settings of a step.
+    """The parts of a stack file that decide about the settings of its steps.
 
     Attributes
     ----------
     orchestrator
-        Flavor.
+        Flavor of the orchestrator.
     pod
         ``pod_settings`` of the orchestrator's configuration; ZenML lets a step's take their place, it does not merge.
+    accelerator
+        How a step that needs GPUs gets to one.
+    image
+        Images of the steps; None where ZenML makes its own.
     retries
-        Of every step.
+        How often a failed step is begun again.
     """
 
     orchestrator: str
@@ -53,7 +57,7 @@ class Placement(Settings):
 
     @classmethod
     def of(cls, stack: StackSettings) -> "Placement":
-        """The placement that a stack file asks for."""
+        """The placement that the stack file `stack` describes."""
         return cls(
             orchestrator=stack.orchestrator.flavor,
             pod=stack.orchestrator.configuration.get("pod_settings", {}),
@@ -64,12 +68,12 @@ class Placement(Settings):
 
 
 def step_settings(need: ResourceRequest, placement: Placement) -> dict[str, Any]:
-    """ZenML's settings of a step that needs `need`, by their keys, to be merged with the ``resources`` it has.
+    """ZenML's settings for a step with the resources `need`, by their keys; they are merged with its ``resources``.
 
     Raises
     ------
     ConfigError
-        If the orchestrator can by no means give it what it needs.
+        If the orchestrator has no way to give the step these resources.
     """
     settings: dict[str, Any] = {}
     if placement.image:
@@ -142,10 +146,10 @@ def placed(
     zenml.pipelines.pipeline_definition.Pipeline
     """
     # Which steps there are, and what they ask for, is known once the arguments are.
-    trial = pipeline.copy()
-    trial.prepare(**arguments)
+    draft = pipeline.copy()
+    draft.prepare(**arguments)
     settings = {
-        name: step_settings(_need(invocation.step), placement) for name, invocation in trial.invocations.items()
+        name: step_settings(_need(invocation.step), placement) for name, invocation in draft.invocations.items()
     }
     placing = {name: {"settings": given} for name, given in settings.items() if given}
     steps = {name: {**placing.get(name, {}), **further.get(name, {})} for name in {*placing, *further}}
@@ -162,5 +166,5 @@ def placed(
 
 
 def _need(step: Any) -> ResourceRequest:
-    asked = step.configuration.settings.get("resources")
-    return ResourceRequest(**{key: getattr(asked, key, None) for key in ResourceRequest.model_fields})
+    requested = step.configuration.settings.get("resources")
+    return ResourceRequest(**{key: getattr(requested, key, None) for key in ResourceRequest.model_fields})

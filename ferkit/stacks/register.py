@@ -1,4 +1,4 @@
-"""Stack files become stacks of ZenML: what is missing is registered, what differs is brought up to date."""
+"""Makes ZenML's stacks of stack files: registers what is missing, updates what differs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _EXTRAS = {"ray": "ray", "kubernetes": "kubernetes", "kubeflow": "kubeflow", "fe
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a component, or of the stack itself (`kind` ``stack``)."""
+    """The change that `apply` made to a component, or to the stack itself (`kind` ``stack``)."""
 
     kind: str
     name: str

@@ -10,7 +10,7 @@ __all__ = ["AcceleratorSettings", "ComponentSettings", "ImageSettings", "StackSe
 
 
 class ComponentSettings(Settings):
-    """One of ZenML's stack components.
+    """Settings of one of ZenML's stack components.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class ComponentSettings(Settings):
         Where the class of a flavor that ZenML does not come with is found, such as ``package.module.SomeFlavor``; it is
         registered first.
     configuration
-        What that flavor knows; ZenML checks it when the component is registered.
+        Settings of that flavor; ZenML checks it when the component is registered.
     """
 
     flavor: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
@@ -38,7 +38,7 @@ class Toleration(Settings):
 
 
 class AcceleratorSettings(Settings):
-    """How a step that asks for GPUs gets to one; read by ``ferkit.stacks.placement``.
+    """How a step that needs GPUs gets to a node with some; read by ``ferkit.stacks.placement``.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class ImageSettings(Settings):
     Attributes
     ----------
     cpu
-        Of steps that ask for no GPU.
+        Image of the steps without a GPU.
     gpu
-        Of the others; `cpu` if empty.
+        Image of the others; `cpu` if empty.
     """
 
     cpu: str = Field(min_length=1)
@@ -71,7 +71,7 @@ class ImageSettings(Settings):
 
 
 class StackSettings(Settings):
-    """Everything that a stack file says.
+    """The content of a stack file.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class StackSettings(Settings):
     experiment_tracker
         MLflow; the store or server of ``MLFLOW_TRACKING_URI`` if empty.
     container_registry, image_builder
-        What ZenML's orchestrators on containers ask for.
+        Needed by ZenML's orchestrators that run containers.
     image
         Images of the steps; ZenML builds them if empty.
     accelerator

@@ -1,4 +1,6 @@
+import builtins
 import hashlib
+import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,8 +22,9 @@ from ferkit.backbones import (
     restore_batch_norm_statistics,
     set_trainable,
 )
+from ferkit.backbones.keras_vggface_compat import vggface_models
 from ferkit.backbones.registry import Head, Preprocessing
-from ferkit.errors import ConfigError, WeightsError
+from ferkit.errors import ConfigError, FerkitError, WeightsError
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 48, 48, 1), dtype=np.uint8)
 
@@ -50,9 +53,9 @@ def test_card_and_network_agree(name):
     assert built.output_shape == (None, 7)
     assert card.min_size <= 48
     assert card.weights is None or card.weights.licence
-    said = probabilities(built)
-    assert said.dtype == np.float32
-    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
+    predicted = probabilities(built)
+    assert predicted.dtype == np.float32
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -328,15 +331,31 @@ def test_missing_weights_end_in_one_line(tmp_path, monkeypatch):
         build_network(BackboneSettings(name="mobilenet_vggface2"), {"fer": 7}, seed=3)
 
 
-def test_keras_vggface_leaves_no_trace():
-    network("vggface")
+def test_keras_vggface_leaves_the_process_as_it_was(monkeypatch):
     import keras
 
-    assert not [
-        name for name in sys.modules if name.startswith(("keras_vggface", "keras_applications", "keras.engine"))
-    ]
-    assert not hasattr(keras.utils, "layer_utils")
-    assert keras.layers.Conv2D.__module__.startswith("keras.")
+    # Somebody else's, such as a copy that was mended otherwise.
+    foreign = importlib.util.module_from_spec(importlib.util.find_spec("keras_vggface"))
+    monkeypatch.setitem(sys.modules, "keras_vggface", foreign)
+    vggface_models.cache_clear()
+    watched = (keras, keras.utils, keras.layers, keras.models, builtins, foreign)
+
+    def state():
+        return {name: id(module) for name, module in sys.modules.items()}, [
+            {name: id(value) for name, value in vars(module).items()} for module in watched
+        ]
+
+    before = state()
+    models = vggface_models()
+    assert state() == before
+    assert {"VGG16", "RESNET50", "SENET50"} <= vars(models).keys()
+
+
+def test_without_keras_vggface_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    vggface_models.cache_clear()
+    with pytest.raises(FerkitError, match=r"keras-vggface 0\.6 cannot be imported: No module named 'keras_vggface'"):
+        vggface_models()
 
 
 # Registry and settings

@@ -55,9 +55,9 @@ def test_layers_of_a_serialised_network(tmp_path):
     fill(filled, file)
     row = np.asarray([1.0, 10.0, 100.0, 0.0])
     pictures = np.broadcast_to(row[:, None], (1, 4, 4, 1))
-    said = np.asarray(filled(pictures))
+    features = np.asarray(filled(pictures))
     # Cross-correlation, not convolution; no epsilon in an affine layer.
-    np.testing.assert_allclose(said[0, 0, 0], [2 * (321 + 0.5) + 10, 3 * (-4 - 50 + 30000 - 0.5) + 20], rtol=1e-6)
+    np.testing.assert_allclose(features[0, 0, 0], [2 * (321 + 0.5) + 10, 3 * (-4 - 50 + 30000 - 0.5) + 20], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ CONTENT = bytes(range(256)) * 5000
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.server.asked.append(self.path)
+        self.server.requested.append(self.path)
         if self.path == "/absent.h5":
             self.send_error(404)
             return
@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked = []
+        server.requested = []
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -71,7 +71,7 @@ def test_download_once_then_from_the_cache(server, folders):
     assert file == folders / "cache" / "net.h5"
     assert file.read_bytes() == CONTENT
     assert find_or_download(weights) == file
-    assert server.asked == ["/net.h5"]
+    assert server.requested == ["/net.h5"]
     assert [each.name for each in file.parent.iterdir()] == ["net.h5"]
 
 
@@ -135,7 +135,7 @@ def test_a_damaged_local_file_is_refused(server, folders):
     (folders / "cache" / "net.h5").write_bytes(b"half")
     with pytest.raises(WeightsError, match=r"cache/net.h5: sha256 \w+, expected \w+. Delete it"):
         find_or_download(card(server, sha256=hashlib.sha256(CONTENT).hexdigest()))
-    assert server.asked == []
+    assert server.requested == []
 
 
 def test_a_weights_folder_that_is_none(server, folders, monkeypatch):

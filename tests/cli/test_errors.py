@@ -46,13 +46,13 @@ def test_a_server_that_went_away_is_one_line_without_its_password():
     port = free_port()
     with pytest.raises(requests.ConnectionError) as raised:
         requests.get(f"http://me:secret@127.0.0.1:{port}/api?token=secret", timeout=5)
-    told = str(expected_error(wrapped(raised.value)))
-    assert told.startswith(f"http://127.0.0.1:{port}/api: no answer; run the same command again")
+    shown = str(expected_error(wrapped(raised.value)))
+    assert shown.startswith(f"http://127.0.0.1:{port}/api: no answer; run the same command again")
 
 
 def test_a_server_that_does_not_know_who_asks_is_one_line():
-    told = str(expected_error(wrapped(CredentialsNotValid("No valid\ncredentials"))))
-    assert told == "ZenML's server: No valid credentials (see ZENML_STORE_API_KEY)"
+    shown = str(expected_error(wrapped(CredentialsNotValid("No valid\ncredentials"))))
+    assert shown == "ZenML's server: No valid credentials (see ZENML_STORE_API_KEY)"
 
 
 def test_what_nobody_expects_keeps_its_traceback():

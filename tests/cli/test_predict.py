@@ -114,14 +114,14 @@ def test_a_video_as_json(folder):
         "predict", "clip.mp4", "--every", "2", "--model", "ferplus.keras", "--target", "ferplus", "--json", cwd=folder
     )
     assert (done.returncode, lines(done)) == (0, [])
-    told = json.loads(done.stdout)
-    assert [(each["file"], each["frame"], each["seconds"], len(each["faces"])) for each in told] == [
+    shown = json.loads(done.stdout)
+    assert [(each["file"], each["frame"], each["seconds"], len(each["faces"])) for each in shown] == [
         ("clip.mp4", 0, 0.0, 1),
         ("clip.mp4", 2, 0.2, 1),
         ("clip.mp4", 4, 0.4, 0),
     ]
-    assert (told[0]["width"], told[0]["height"]) == (640, 480)
-    [face] = told[0]["faces"]
+    assert (shown[0]["width"], shown[0]["height"]) == (640, 480)
+    [face] = shown[0]["faces"]
     assert overlap(Face(tuple(face["box"].values()), 1), *ONE) > 0.5
     assert tuple(face["probabilities"]) == FERPLUS_EMOTIONS
     assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
@@ -141,11 +141,11 @@ def test_lines_for_people(folder):
 
 def test_pictures_without_a_face_that_may_be_cut_faces_are_counted():
     nothing = np.zeros((0, 48, 48), dtype=np.uint8)
-    told = PredictionReport()
+    shown = PredictionReport()
     for size, frame in (((48, 48), None), ((256, 200), None), ((640, 640), None), ((200, 100), None), ((48, 48), 3)):
         finding = Finding("x", size, [], nothing, frame=frame)
-        told.add([PictureResult(PictureFrame(0, "x", None, frame=frame), finding)])
-    assert told.perhaps_crops == 2
+        shown.add([PictureResult(PictureFrame(0, "x", None, frame=frame), finding)])
+    assert shown.perhaps_crops == 2
 
 
 def test_no_face_is_said_and_long_names_keep_their_end():

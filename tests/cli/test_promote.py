@@ -15,7 +15,7 @@ from ferkit.cli.commands import models as models_command
 from ferkit.cli.commands import promote as command
 from ferkit.errors import FerkitError
 from ferkit.registry.client import RegistryError
-from ferkit.registry.history import Entry, History, ensure_registered
+from ferkit.registry.history import Entry, History, ensure_history
 from ferkit.registry.models import champion_version
 from ferkit.registry.promote import roll_back
 from tests.toys.registry import register_toy, registry_at
@@ -185,8 +185,8 @@ def entry(version, previous=None, unique="x"):
 
 
 def test_the_same_line_of_a_history_is_written_once(store):
-    ensure_registered("lines")
-    ensure_registered("lines")
+    ensure_history("lines")
+    ensure_history("lines")
     one, other = History("lines"), History("lines")
     assert one.append(entry("1", unique="a"), after=[])
     assert not other.append(entry("2", unique="b"), after=[])
@@ -209,7 +209,7 @@ def test_a_promotion_that_was_interrupted_is_finished_by_the_next_one(store):
 
 def test_a_champion_that_was_deleted_is_passed_over(store, tmp_path):
     client = store
-    ensure_registered("gone")
+    ensure_history("gone")
     for _ in range(3):
         client.create_model_version("gone", source=str(tmp_path))
     history = History("gone")

@@ -47,9 +47,9 @@ def test_everything_is_found_at_once(tmp_path):
         training={"execution": {"devices": 64}},
         balancing={"method": "smote", "neighbours": 200},
     )
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         check_run(wrong, "nowhere")
-    lines = str(told.value).splitlines()
+    lines = str(raised.value).splitlines()
     for beginning in (
         "--stack nowhere: no stack of this name, and no file; known: ",
         f"{gone}: no such weight file for fernet.",

@@ -66,9 +66,9 @@ def test_a_shipped_file_is_valid_and_called_as_its_stack(path):
 def test_a_wrong_file_is_told_in_a_line(tmp_path, content, line):
     file = tmp_path / "wrong.yaml"
     file.write_text(yaml.safe_dump({"name": "one", "orchestrator": {"flavor": "local"}, **content}))
-    with pytest.raises(ConfigError, match=line.replace("?", r"\?")) as told:
+    with pytest.raises(ConfigError, match=line.replace("?", r"\?")) as raised:
         load_settings(file, StackSettings)
-    assert str(told.value).startswith(f"{file}: ")
+    assert str(raised.value).startswith(f"{file}: ")
 
 
 def test_a_second_apply_changes_nothing_and_a_changed_file_updates(workspace, tmp_path):
@@ -147,9 +147,9 @@ def test_a_flavor_that_zenml_does_not_have_is_registered_from_its_source(workspa
 def test_what_zenml_refuses_is_told_in_a_line(workspace, orchestrator, line):
     from zenml.client import Client
 
-    with pytest.raises(ConfigError, match=line) as told:
+    with pytest.raises(ConfigError, match=line) as raised:
         workspace.apply(stack(name="bad", orchestrator=orchestrator))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert not Client().list_stacks(name="bad").items
 
 

@@ -95,10 +95,10 @@ def test_a_database_that_cannot_be_written_is_told(database, tmp_path):
 
 
 def test_a_server_that_is_away_is_told_without_its_password():
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError) as raised:
         require_store("ZenML", f"http://me:secret@127.0.0.1:{free_port()}")
-    assert "does not answer (Connection refused): is it running" in str(told.value)
-    assert "secret" not in str(told.value)
+    assert "does not answer (Connection refused): is it running" in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_name_that_nobody_has_is_told():
@@ -139,7 +139,7 @@ def test_a_proxy_without_its_server_is_told_and_one_that_asks_who_it_is_not():
 
 
 def test_a_database_server_that_is_away_is_told():
-    with pytest.raises(StoreError, match=r"MLflow's database postgresql://127\.0\.0\.1:") as told:
+    with pytest.raises(StoreError, match=r"MLflow's database postgresql://127\.0\.0\.1:") as raised:
         require_store("MLflow", f"postgresql://me:secret@127.0.0.1:{free_port()}/mlflow")
-    assert "secret" not in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -34,7 +34,7 @@ from ferkit.training.epochs import Epochs
 from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.settings import PhaseSettings, TrainingSettings
 from tests.config.test_run_config import SMALLEST
-from tests.promotion.test_gate import answers_of, gate, trial
+from tests.promotion.test_gate import gate, measurement, predicted_classes
 from tests.toys.setting_effects import (
     Refusal,
     of_augmentation,
@@ -140,7 +140,7 @@ def the_monitor_chooses_the_epoch():
 
 
 def of_views(**settings):
-    return [view.tobytes() for view in TestTimeAugmentation(**settings).of(drawn().images[:2])]
+    return [view.tobytes() for view in TestTimeAugmentation(**settings).augment(drawn().images[:2])]
 
 
 def of_evaluation(**settings):
@@ -177,7 +177,7 @@ def of_optimizer(**settings):
 
 def of_gate(**change):
     labels = np.random.default_rng(0).integers(0, 7, 600).astype(np.int8)
-    champion, challenger = (trial("m", labels, answers_of(labels, share, 0)) for share in (0.7, 0.72))
+    champion, challenger = (measurement("m", labels, predicted_classes(labels, share, 0)) for share in (0.7, 0.72))
     checks = judge(challenger, champion, gate(**change), 0).checks
     return [each.reason for each in checks]
 

@@ -153,7 +153,7 @@ def make_faces(votes: bool = True) -> FaceDataset:
     return FaceDataset(images, label, split, np.arange(90) + 500, counted if votes else None)
 
 
-def ask(faces: FaceDataset, rows: NDArray[np.int64], split: Split, classes: int = 7, seed: int = 0) -> Predictions:
+def predict(faces: FaceDataset, rows: NDArray[np.int64], split: Split, classes: int = 7, seed: int = 0) -> Predictions:
     probabilities, _ = random_predictions(len(rows), classes, 0, seed)
     return Predictions("fer" if classes == 7 else "ferplus", split, rows, probabilities)
 
@@ -161,7 +161,7 @@ def ask(faces: FaceDataset, rows: NDArray[np.int64], split: Split, classes: int 
 def test_every_subset_with_its_count() -> None:
     faces = make_faces()
     public, private = faces.of_split("PublicTest"), faces.of_split("PrivateTest")
-    predictions = [ask(faces, public.row, "PublicTest"), ask(faces, private.row, "PrivateTest")]
+    predictions = [predict(faces, public.row, "PublicTest"), predict(faces, private.row, "PrivateTest")]
     evaluation = evaluate("fernet", predictions, faces, TargetSettings(), SETTINGS, seed=0)
     assert private.votes is not None
     keep = votes_to_labels(private.votes, "majority_7").keep
@@ -174,23 +174,25 @@ def test_every_subset_with_its_count() -> None:
         "PrivateTest, FER+ majority_7": keep.sum(),
         "PrivateTest, FER+ majority_7, no duplicates": keep[5:].sum(),
     }
-    said = predictions[1].label
+    of_private = predictions[1].label
     of_public, unknown = predictions[0].label[3:], public.label[3:]
     assert evaluation.scores["PublicTest, no duplicates"].accuracy == (of_public == unknown).mean()
-    assert evaluation.scores["PrivateTest"].accuracy == (said == private.label).mean()
-    assert evaluation.scores["PrivateTest, no duplicates"].accuracy == (said[5:] == private.label[5:]).mean()
+    assert evaluation.scores["PrivateTest"].accuracy == (of_private == private.label).mean()
+    assert evaluation.scores["PrivateTest, no duplicates"].accuracy == (of_private[5:] == private.label[5:]).mean()
     plus = FERPLUS_TO_FER[votes_to_labels(private.votes, "majority_7").label[keep]]
-    assert evaluation.scores["PrivateTest, FER+ majority_7"].accuracy == pytest.approx((said[keep] == plus).mean())
+    assert evaluation.scores["PrivateTest, FER+ majority_7"].accuracy == pytest.approx(
+        (of_private[keep] == plus).mean()
+    )
     np.testing.assert_array_equal(evaluation.labels["PrivateTest"], private.label)
     assert evaluation.protocol == "FER-2013"
 
 
 def test_the_order_of_predictions_does_not_matter() -> None:
     faces = make_faces()
-    asked = ask(faces, faces.of_split("PrivateTest").row, "PrivateTest")
+    predicted = predict(faces, faces.of_split("PrivateTest").row, "PrivateTest")
     order = np.random.default_rng(1).permutation(30)
-    shuffled = Predictions("fer", "PrivateTest", asked.row[order], asked.probabilities[order])
-    first, other = (evaluate("a", [each], faces, TargetSettings(), SETTINGS, seed=0) for each in (asked, shuffled))
+    shuffled = Predictions("fer", "PrivateTest", predicted.row[order], predicted.probabilities[order])
+    first, other = (evaluate("a", [each], faces, TargetSettings(), SETTINGS, seed=0) for each in (predicted, shuffled))
     assert {name: each.to_dict() for name, each in first.scores.items()} == {
         name: each.to_dict() for name, each in other.scores.items()
     }
@@ -205,20 +207,20 @@ def test_ferplus_under_the_protocol_of_the_config() -> None:
     for protocol in ("majority", "argmax"):
         target = TargetSettings.model_validate({"name": "ferplus", "protocol": protocol})
         labels = votes_to_labels(private.votes, target.protocol)
-        asked = ask(faces, private.row[labels.keep], "PrivateTest", classes=8)
-        evaluation = evaluate("a", [asked], faces, target, SETTINGS, seed=0)
+        predicted = predict(faces, private.row[labels.keep], "PrivateTest", classes=8)
+        evaluation = evaluate("a", [predicted], faces, target, SETTINGS, seed=0)
         assert list(evaluation.scores) == ["PrivateTest", "PrivateTest, no duplicates"]
         assert evaluation.scores["PrivateTest"].count == labels.keep.sum()
         assert evaluation.scores["PrivateTest"].accuracy == pytest.approx(
-            (asked.label == labels.label[labels.keep]).mean()
+            (predicted.label == labels.label[labels.keep]).mean()
         )
         assert set(evaluation.to_table()["labels"]) == {f"FER+ {protocol}"}
 
 
 def test_pictures_that_were_not_asked_about_are_counted() -> None:
     faces = make_faces(votes=False)
-    asked = ask(faces, faces.of_split("PrivateTest").row[2:], "PrivateTest")
-    table = evaluate("a", [asked], faces, TargetSettings(), SETTINGS, seed=0).to_table().set_index("subset")
+    predicted = predict(faces, faces.of_split("PrivateTest").row[2:], "PrivateTest")
+    table = evaluate("a", [predicted], faces, TargetSettings(), SETTINGS, seed=0).to_table().set_index("subset")
     assert table[["pictures", "available"]].to_numpy().tolist() == [[28, 30], [25, 25]]
 
 
@@ -227,22 +229,24 @@ def test_predictions_that_do_not_belong_are_refused() -> None:
     with pytest.raises(DataError, match=r"30 predictions of PrivateTest have no label there.*first for row 530"):
         evaluate(
             "a",
-            [ask(faces, faces.of_split("PublicTest").row, "PrivateTest")],
+            [predict(faces, faces.of_split("PublicTest").row, "PrivateTest")],
             faces,
             TargetSettings(),
             SETTINGS,
             seed=0,
         )
     with pytest.raises(DataError, match="a: predictions of target ferplus, expected fer"):
-        evaluate("a", [ask(faces, np.arange(560, 590), "PrivateTest", 8)], faces, TargetSettings(), SETTINGS, seed=0)
+        evaluate(
+            "a", [predict(faces, np.arange(560, 590), "PrivateTest", 8)], faces, TargetSettings(), SETTINGS, seed=0
+        )
     with pytest.raises(DataError, match="no picture of PublicTest was predicted"):
-        evaluate("a", [ask(faces, np.arange(0), "PublicTest")], faces, TargetSettings(), SETTINGS, seed=0)
+        evaluate("a", [predict(faces, np.arange(0), "PublicTest")], faces, TargetSettings(), SETTINGS, seed=0)
 
 
 def test_table_has_a_line_a_subset() -> None:
     faces = make_faces()
-    asked = [ask(faces, faces.of_split(split).row, split) for split in ("PublicTest", "PrivateTest")]
-    evaluation = evaluate("fernet", asked, faces, TargetSettings(), SETTINGS, seed=0)
+    predicted = [predict(faces, faces.of_split(split).row, split) for split in ("PublicTest", "PrivateTest")]
+    evaluation = evaluate("fernet", predicted, faces, TargetSettings(), SETTINGS, seed=0)
     table = evaluation.to_table()
     assert table["subset"].tolist() == list(evaluation.scores)
     assert table["labels"].tolist() == ["FER-2013"] * 4 + ["FER+ majority_7"] * 2

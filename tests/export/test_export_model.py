@@ -123,9 +123,9 @@ def report(bundle, pictures, tmp_path_factory):
 
 def close(found, expected, atol=1e-5):
     assert found.keys() == expected.keys()
-    for target, said in found.items():
-        assert said.dtype == np.float32
-        np.testing.assert_allclose(said, expected[target], atol=atol)
+    for target, probabilities in found.items():
+        assert probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities, expected[target], atol=atol)
 
 
 def test_every_format_and_precision_is_written_and_agrees(report):
@@ -151,11 +151,13 @@ def test_one_file_answers_what_the_vote_answers_for_any_number_of_pictures(repor
         run = RUNTIMES[each.path.suffix](each.path)
         if each.precision == "float32":
             for count in (1, 3, 70, 2):
-                close(run(images[:count]), {target: said[:count] for target, said in expected.items()})
-        for said in run(images).values():
+                close(
+                    run(images[:count]), {target: probabilities[:count] for target, probabilities in expected.items()}
+                )
+        for probabilities in run(images).values():
             # The vote itself is never quantised; float16 has 11 bits.
             tolerance = 2e-3 if each.precision == "float16" else 1e-5
-            np.testing.assert_allclose(said.sum(axis=1), 1, atol=tolerance)
+            np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=tolerance)
 
 
 def test_the_report_lies_beside_the_files(report):
@@ -242,7 +244,7 @@ def test_a_file_that_says_something_else_is_removed_and_named(bundle, pictures, 
     source = ExportSource.of_bundle(bundle, single=True)
 
     def turned(images):
-        return {target: np.roll(said, 1, axis=1) for target, said in source.predict(images).items()}
+        return {target: np.roll(probabilities, 1, axis=1) for target, probabilities in source.predict(images).items()}
 
     other = dataclasses.replace(source, predict=turned)
     report = export_model(other, tmp_path, ["litert"], ["float32"], pictures, seconds=0)
@@ -258,19 +260,19 @@ def test_every_limit_can_be_broken():
     labels = {"fer": np.tile(np.arange(7), 100)}
     limits = Limits(largest=0.1, mean=0.01, agreement=0.99, accuracy=0.005)
     assert violations(compare(truth, truth, labels), limits) == []
-    said = {"fer": truth["fer"].copy()}
-    said["fer"][:35] = np.roll(said["fer"][:35], 1, axis=1)
-    lines = violations(compare(truth, said, labels), limits)
+    probabilities = {"fer": truth["fer"].copy()}
+    probabilities["fer"][:35] = np.roll(probabilities["fer"][:35], 1, axis=1)
+    lines = violations(compare(truth, probabilities, labels), limits)
     words = ("largest difference 1", "mean difference 0.014", "same class for 95.0%", "5.00% of accuracy lost")
     assert len(lines) == len(words)
     for line, word in zip(lines, words, strict=True):
         assert word in line
-    unknown = compare(truth, said, {"fer": np.full(700, -1)})["fer"]
+    unknown = compare(truth, probabilities, {"fer": np.full(700, -1)})["fer"]
     assert (unknown.labelled, unknown.accuracy) == (0, None)
     with pytest.raises(ParityError, match="1 answers hold no numbers"):
-        compare(truth, {"fer": np.where(np.arange(700)[:, None] == 3, np.nan, said["fer"])}, labels)
+        compare(truth, {"fer": np.where(np.arange(700)[:, None] == 3, np.nan, probabilities["fer"])}, labels)
     with pytest.raises(ParityError, match=r"answers .*\(699, 7\).*expected .*\(700, 7\)"):
-        compare(truth, {"fer": said["fer"][1:]}, labels)
+        compare(truth, {"fer": probabilities["fer"][1:]}, labels)
 
 
 def test_models_are_timed_in_turn(faces):

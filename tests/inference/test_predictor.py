@@ -106,10 +106,10 @@ def test_predict_says_where_what_and_how_sure():
 
 
 def test_many_pictures_are_one_question_and_the_same_answers():
-    asked = []
+    counts = []
 
     def classify(images):
-        asked.append(len(images))
+        counts.append(len(images))
         return by_brightness(images)
 
     two = scene((drawn_faces()[0], 150, 240, 180, 0), (drawn_faces()[2], 450, 240, 200, 0))
@@ -117,7 +117,7 @@ def test_many_pictures_are_one_question_and_the_same_answers():
     nobody = np.full((200, 300, 3), 90, dtype=np.uint8)
     predictor = Predictor(classify, NAMES, load_detector("blazeface"))
     together = predictor.predict_many([two, nobody, one])
-    assert asked == [3]
+    assert counts == [3]
     assert [len(faces) for faces in together] == [2, 0, 1]
     for picture, faces in zip([two, nobody, one], together, strict=True):
         for face, alone in zip(faces, predictor.predict(picture), strict=True):
@@ -171,7 +171,7 @@ def test_a_label_stays_within_the_picture(box):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("output", "message"),
     [
         ((0.3, -1.5), "said 0.3, -1.5 of a face, which sums to -1.2"),
         ((0.9, 0.8), "sums to 1.7"),
@@ -180,12 +180,12 @@ def test_a_label_stays_within_the_picture(box):
         ((np.inf, 0.5), "sums to inf"),
     ],
 )
-def test_what_is_no_probability_is_never_told(answer, said):
+def test_what_is_no_probability_is_never_told(output, message):
     predictor = Predictor(
-        lambda images: np.array([(0.5, 0.5), answer] if len(images) == 2 else [answer]), NAMES, detector=None
+        lambda images: np.array([(0.5, 0.5), output] if len(images) == 2 else [output]), NAMES, detector=None
     )
     pictures = [np.zeros((60, 60, 3), np.uint8)] * 2
     with pytest.raises(DataError) as caught:
         predictor.predict_many(pictures)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "keras.layers.Softmax()" in str(caught.value)

@@ -29,7 +29,7 @@ from ferkit.inference.batches import predict_pictures
 from ferkit.inference.inputs import Source, list_sources, read_list
 from ferkit.inference.predictor import Predictor
 from ferkit.inference.results import read_face_table
-from ferkit.inference.resumable_table import Batch, batch_table
+from ferkit.inference.resumable_table import ResumableTable, open_table
 from ferkit.inference.stream import Drawings, pictures_of_sources
 from ferkit.inference.video import frames_of_video
 from ferkit.models.face_model import FaceModel
@@ -77,7 +77,7 @@ def make(target, sources, stop_after=None, every=2, restart=False, made_with=MAD
                 raise StoppedError
             yield frame
 
-    with batch_table(target, FER_EMOTIONS, made_with, sources, restart=restart) as table:
+    with open_table(target, FER_EMOTIONS, made_with, sources, restart=restart) as table:
         for group in predict_pictures(
             until_stopped(pictures_of_sources(sources, every, table.place)), predictor, batch=batch
         ):
@@ -187,7 +187,7 @@ def test_what_is_done_is_not_read_again(tmp_path, sources):
 def place_of(target, sources):
     with (
         pytest.raises(StoppedError),
-        batch_table(target, FER_EMOTIONS, MADE_WITH, sources, restart=False) as table,
+        open_table(target, FER_EMOTIONS, MADE_WITH, sources, restart=False) as table,
     ):
         raise StoppedError
     return table.place
@@ -195,7 +195,7 @@ def place_of(target, sources):
 
 def test_an_interruption_between_the_part_and_its_account_writes_no_row_twice(tmp_path, sources, monkeypatch):
     make(tmp_path / "whole.parquet", sources)
-    real, calls = Batch.flush, []
+    real, calls = ResumableTable.flush, []
 
     def interrupted(self):
         held = self._held
@@ -206,7 +206,7 @@ def test_an_interruption_between_the_part_and_its_account_writes_no_row_twice(tm
             self._held = held
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Batch, "flush", interrupted)
+    monkeypatch.setattr(ResumableTable, "flush", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "a.parquet", sources)
     make(tmp_path / "a.parquet", sources)
@@ -278,7 +278,7 @@ def test_a_table_that_is_there_stays_until_the_new_one_is_whole(tmp_path, source
 
 def test_two_processes_do_not_make_one_table(tmp_path, sources):
     with (
-        batch_table(tmp_path / "a.parquet", FER_EMOTIONS, MADE_WITH, sources, restart=False),
+        open_table(tmp_path / "a.parquet", FER_EMOTIONS, MADE_WITH, sources, restart=False),
         pytest.raises(ConfigError, match=r"a\.parquet: another process is making it"),
     ):
         make(tmp_path / "a.parquet", sources)
@@ -321,11 +321,11 @@ def work(tmp_path_factory):
 
 def start(root, to, *options, script=None):
     """The command as a process; `script` runs in place of the one line that calls it."""
-    asked = command("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options)
+    arguments = command("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options)
     if script:
-        asked[asked.index("-c") + 1] = script
+        arguments[arguments.index("-c") + 1] = script
     return subprocess.Popen(
-        asked,
+        arguments,
         cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -356,7 +356,7 @@ def test_a_process_that_is_killed_twice_goes_on_twice(work):
     interrupted, stopped = first.stderr.read().splitlines()
     assert interrupted == "ferkit: faces/003.png: an empty file, expected a picture."
     # Whole batches of 32; how many of them it had seen depends on the machine.
-    told = re.fullmatch(rf"ferkit: stopped; {to.name} has (\d+) pictures.*, the same command goes on\.", stopped)
+    progress = re.fullmatch(rf"ferkit: stopped; {to.name} has (\d+) pictures.*, the same command goes on\.", stopped)
     count = len(list(parts.glob("part-*.parquet")))
     releases[0]()
 
@@ -364,14 +364,14 @@ def test_a_process_that_is_killed_twice_goes_on_twice(work):
     wait_for(lambda: len(list(parts.glob("part-*.parquet"))) > count, second)
     second.kill()
     assert second.wait(timeout=300) == -signal.SIGKILL
-    assert second.stderr.read().startswith(f"ferkit: {to.name}: goes on after {told[1]} pictures")
+    assert second.stderr.read().startswith(f"ferkit: {to.name}: goes on after {progress[1]} pictures")
     assert not to.exists()
     releases[1]()
 
     third = start(work, to.name)
     assert third.wait(timeout=300) == 1
     [goes_on] = third.stderr.read().splitlines()
-    assert int(re.search(r"after (\d+) pictures", goes_on)[1]) > int(told[1])
+    assert int(re.search(r"after (\d+) pictures", goes_on)[1]) > int(progress[1])
     assert third.stdout.read() == f"{to.name}: 299 faces in 299 pictures\n"
     assert to.read_bytes() == (work / "whole.parquet").read_bytes()
     assert not parts.exists()

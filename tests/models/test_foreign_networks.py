@@ -19,7 +19,7 @@ PICTURE = np.full((48, 48, 3), 90, np.uint8)
 def _problem(file: Path, target="fer") -> str:
     """The one line that asking the network in `file` ends in."""
     with pytest.raises(FerkitError) as caught:
-        _ask(file, target)
+        _predict(file, target)
     line = str(caught.value)
     assert "\n" not in line
     assert len(line) < 400, "nobody reads a line that long"
@@ -27,7 +27,7 @@ def _problem(file: Path, target="fer") -> str:
     return line.removeprefix(f"{file}: ")
 
 
-def _ask(file: Path, target="fer"):
+def _predict(file: Path, target="fer"):
     chosen = choose_model(str(file), target, single=False)
     return Predictor(chosen.classify, chosen.classes, detector=None).predict(PICTURE)
 
@@ -67,7 +67,7 @@ def test_another_input(saved, shape, advice):
 
 
 def test_an_input_of_any_size_is_one_of_48_pixels(saved):
-    (face,) = _ask(saved(*_head(7), shape=(None, None, 1)))
+    (face,) = _predict(saved(*_head(7), shape=(None, None, 1)))
     assert face.probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -92,7 +92,7 @@ def test_several_inputs_or_outputs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("classes", "target", "said"),
+    ("classes", "target", "message"),
     [
         (8, "fer", f"has 8 values a picture, expected 7 probabilities, one for each of {', '.join(FER_EMOTIONS)}."),
         (7, "ferplus", f"expected 8 probabilities, one for each of {', '.join(FERPLUS_EMOTIONS)}."),
@@ -100,9 +100,9 @@ def test_several_inputs_or_outputs(tmp_path):
         (1000, "fer", "has 1000 values a picture, expected 7 probabilities"),
     ],
 )
-def test_another_number_of_classes(saved, classes, target, said):
+def test_another_number_of_classes(saved, classes, target, message):
     line = _problem(saved(*_head(classes)), target)
-    assert said in line
+    assert message in line
     other = {7: "fer", 8: "ferplus"}.get(classes)
     assert line.endswith(f"give --target {other}." if other else f"{FER_EMOTIONS[-1]}.")
 
@@ -116,7 +116,7 @@ def test_a_map_is_no_answer(saved):
 def test_logits(saved):
     file = saved(*_head(7, "linear"))
     with pytest.raises(FerkitError, match=r"expected probabilities, which sum to 1\. If these are logits"):
-        _ask(file)
+        _predict(file)
 
 
 def test_lambda_layers_are_named_and_not_run(saved):
@@ -172,7 +172,7 @@ def test_what_ferkit_supposes_of_a_network_is_told_once(saved, caplog):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("out8", "has 8 values a picture, expected 7 probabilities .*give --target ferplus"),
         ("binary", "has 1 values a picture, expected 7 probabilities"),
@@ -180,12 +180,12 @@ def test_what_ferkit_supposes_of_a_network_is_told_once(saved, caplog):
         ("s64", r"its input is \(64, 64, 1\), expected one grey picture, \(48, 48, 1\)"),
     ],
 )
-def test_what_people_had(cases, name, said):
+def test_what_people_had(cases, name, message):
     file = cases / "models" / f"{name}.keras"
     with pytest.raises(FerkitError) as caught:
-        _ask(file)
-    assert re.search(said.replace(" .*", ".*"), str(caught.value))
+        _predict(file)
+    assert re.search(message.replace(" .*", ".*"), str(caught.value))
     if name == "out8":
-        (face,) = _ask(file, "ferplus")
+        (face,) = _predict(file, "ferplus")
         assert face.probabilities.shape == (8,)
         assert load_network(file).output.shape == (None, 8)

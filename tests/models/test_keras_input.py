@@ -15,13 +15,13 @@ class Pairs:
     """Batches of two arrays, and how often each was asked for."""
 
     def __init__(self):
-        self.asked = []
+        self.read = []
 
     def __len__(self):
         return 3
 
     def __getitem__(self, batch):
-        self.asked.append(batch)
+        self.read.append(batch)
         at = np.arange(batch * 2, min(batch * 2 + 2, 5), dtype=np.int32)
         return ((at, PICTURES[at]),)
 
@@ -38,7 +38,7 @@ def test_batches_are_asked_for_once_in_order():
     dataset = batch_input(pairs, [((), "int32"), ((2, 2), "uint8")])["x"]
     assert dataset.cardinality() == 3
     found = list(dataset.as_numpy_iterator())
-    assert pairs.asked == [0, 1, 2]
+    assert pairs.read == [0, 1, 2]
     np.testing.assert_array_equal(np.concatenate([at for ((at, _),) in found]), np.arange(5))
     np.testing.assert_array_equal(np.concatenate([pictures for ((_, pictures),) in found]), PICTURES[:5])
 

@@ -35,9 +35,9 @@ def faces() -> FaceDataset:
 def confident(faces: FaceDataset, right: np.ndarray, probability: float) -> Predictions:
     """Predictions of PublicTest that are right where `right` says, and that sure of themselves."""
     public = faces.of_split("PublicTest")
-    said = np.where(right, public.label, (public.label + 1) % 7)
+    predicted = np.where(right, public.label, (public.label + 1) % 7)
     rest = np.full((len(public), 7), (1 - probability) / 6, dtype=np.float32)
-    rest[np.arange(len(public)), said] = probability
+    rest[np.arange(len(public)), predicted] = probability
     return Predictions("fer", "PublicTest", public.row, rest)
 
 
@@ -69,8 +69,8 @@ def test_the_epoch_is_judged_on_the_pictures_that_choose(faces, tmp_path, select
     chosen = settings(epochs=1, learning_rate=0.005, batch_size=8)
     member = train_member(faces, balanced, [TARGET], BACKBONE, chosen, 3, workspace=tmp_path, selection=selection)
     pictures = selection_pictures(faces, selection)
-    said = member.models["fer"].predict(pictures.images)
-    right = np.maximum(said[np.arange(len(pictures)), pictures.label], 1e-7)
+    predicted = member.models["fer"].predict(pictures.images)
+    right = np.maximum(predicted[np.arange(len(pictures)), pictures.label], 1e-7)
     assert member.history["val_loss"].iloc[0] == pytest.approx(-np.log(right).mean(), rel=1e-4)
 
 
@@ -84,21 +84,23 @@ def test_a_member_that_knows_the_copies_by_heart_gets_no_vote_for_that(faces):
 
 def test_the_copies_do_not_make_a_model_sure_of_itself(faces):
     order = np.arange(len(faces.of_split("PublicTest")))
-    said = confident(faces, (order < COPIES) | (order % 2 == 0), 0.9)
-    chosen, labels = selection_predictions(said, faces, TARGET, NO_DUPLICATES)
+    predicted = confident(faces, (order < COPIES) | (order % 2 == 0), 0.9)
+    chosen, labels = selection_predictions(predicted, faces, TARGET, NO_DUPLICATES)
     assert len(chosen) == len(labels) == len(order) - COPIES
-    assert selection_temperature(said, faces, TARGET, NO_DUPLICATES) > selection_temperature(said, faces, TARGET, KEEP)
+    assert selection_temperature(predicted, faces, TARGET, NO_DUPLICATES) > selection_temperature(
+        predicted, faces, TARGET, KEEP
+    )
 
 
 def test_predictions_find_their_pictures_in_any_order_or_say_which_is_missing(faces):
-    said = confident(faces, np.ones(len(faces.of_split("PublicTest")), dtype=bool), 0.9)
-    shuffled = said.of_rows(np.random.default_rng(0).permutation(said.row))
-    again = shuffled.of_rows(said.row)
-    np.testing.assert_array_equal(again.probabilities, said.probabilities)
-    with pytest.raises(DataError, match=rf"1 pictures are missing, the first is row {said.row[0]}"):
-        said.of_rows(said.row[1:]).of_rows(said.row)
+    predicted = confident(faces, np.ones(len(faces.of_split("PublicTest")), dtype=bool), 0.9)
+    shuffled = predicted.of_rows(np.random.default_rng(0).permutation(predicted.row))
+    again = shuffled.of_rows(predicted.row)
+    np.testing.assert_array_equal(again.probabilities, predicted.probabilities)
+    with pytest.raises(DataError, match=rf"1 pictures are missing, the first is row {predicted.row[0]}"):
+        predicted.of_rows(predicted.row[1:]).of_rows(predicted.row)
     with pytest.raises(DataError, match="pictures are missing"):
-        said.of_rows(said.row[:0]).of_rows(said.row)
-    test = Predictions("fer", "PrivateTest", said.row, said.probabilities)
+        predicted.of_rows(predicted.row[:0]).of_rows(predicted.row)
+    test = Predictions("fer", "PrivateTest", predicted.row, predicted.probabilities)
     with pytest.raises(DataError, match="PublicTest alone may choose"):
         selection_predictions(test, faces, TARGET, KEEP)

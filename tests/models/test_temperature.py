@@ -17,8 +17,8 @@ def overconfident(factor: float, count: int = 8000, split: str = "PublicTest") -
     logits = generator.normal(0, 1.5, (count, CLASSES))
     right = apply_temperature(np.exp(logits), 1.0)
     label = (right.cumsum(axis=1) > generator.random((count, 1))).argmax(axis=1)
-    said = apply_temperature(right, 1 / factor)
-    return Predictions("fer", split, np.arange(count), said), np.eye(CLASSES, dtype=np.float32)[label]
+    predicted = apply_temperature(right, 1 / factor)
+    return Predictions("fer", split, np.arange(count), predicted), np.eye(CLASSES, dtype=np.float32)[label]
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])

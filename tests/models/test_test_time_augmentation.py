@@ -11,25 +11,25 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8
 
 
 def test_without_augmentation_the_picture_is_its_only_view():
-    (only,) = NO_TTA.of(PICTURES)
+    (only,) = NO_TTA.augment(PICTURES)
     np.testing.assert_array_equal(only, PICTURES)
 
 
 def test_flip_adds_the_mirror_image():
-    one, other = TestTimeAugmentation(flip=True).of(PICTURES)
+    one, other = TestTimeAugmentation(flip=True).augment(PICTURES)
     np.testing.assert_array_equal(one, PICTURES)
     np.testing.assert_array_equal(other, PICTURES[:, :, ::-1])
 
 
 def test_five_crops_and_flip_are_ten_views_of_the_whole_side():
-    views = list(TestTimeAugmentation(flip=True, crops="five").of(PICTURES))
+    views = list(TestTimeAugmentation(flip=True, crops="five").augment(PICTURES))
     assert len(views) == 10
     assert all(view.shape == PICTURES.shape and view.dtype == np.uint8 for view in views)
 
 
 def test_crops_are_the_corners_and_the_centre_enlarged():
     ramp = np.broadcast_to(np.arange(48, dtype=np.uint8) * 5, (1, 48, 48))
-    top_left, top_right, _, _, centre = TestTimeAugmentation(crops="five").of(ramp)
+    top_left, top_right, _, _, centre = TestTimeAugmentation(crops="five").augment(ramp)
     assert (top_left[0, 0, 0], top_left[0, 0, -1]) == (0, 41 * 5)
     assert (top_right[0, 0, 0], top_right[0, 0, -1]) == (6 * 5, 47 * 5)
     # The left edge of the centre crop is the third pixel; each column steps 42/48 of a pixel on.

@@ -22,7 +22,7 @@ from ferkit.errors import ConfigError, DataError
 from ferkit.inference.predictor import FacePrediction
 from ferkit.inference.results import FaceTable, Finding, read_face_table, table_of, table_schema
 from ferkit.monitoring.drift import Baseline, Change, DriftSettings, _judged, drift, drift_table
-from ferkit.monitoring.profile import PROFILE, Profile, Sample, answers_of, bundle_sha256, write_profile
+from ferkit.monitoring.profile import PROFILE, Profile, Sample, bundle_sha256, prediction_profile, write_profile
 from ferkit.registry.client import RegistryError
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from tests.detection.test_detection import drawn_faces
@@ -46,13 +46,14 @@ def table(images, made_with=MADE_WITH, boxes=None, faceless=0, probabilities=Non
     """The table that `ferkit predict --no-detect` would write of these pictures."""
     if probabilities is None:
         probabilities = classify(images) ** 4 if len(images) else np.zeros((0, 7))
-    said = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+    probabilities = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+    sides = boxes if boxes is not None else [48] * len(probabilities)
     findings = [
         Finding(
             f"{index}.png", (640, 480),
             [FacePrediction((0, 0, side, side), 1.0, FER_EMOTIONS[int(row.argmax())], row)], images[index : index + 1],
         )
-        for index, (row, side) in enumerate(zip(said, boxes if boxes is not None else [48] * len(said), strict=True))
+        for index, (row, side) in enumerate(zip(probabilities, sides, strict=True))
     ]  # fmt: skip
     findings += [Finding(f"none {index}.png", (640, 480), [], images[:0]) for index in range(faceless)]
     rows = table_of(findings, table_schema(FER_EMOTIONS, made_with)).to_pandas()
@@ -117,10 +118,12 @@ def test_blurred_pictures_are_blurred(faces):
 
 def test_only_happy_pictures(faces):
     images = faces[:2000]
-    said = classify(images) ** 8
-    happy = said[:, :].copy()
+    probabilities = classify(images) ** 8
+    happy = probabilities[:, :].copy()
     happy[:, FER_EMOTIONS.index("happy")] += 1
-    changes = by_name(drift(table(images, probabilities=happy), Baseline.of_table(table(images, probabilities=said))))
+    changes = by_name(
+        drift(table(images, probabilities=happy), Baseline.of_table(table(images, probabilities=probabilities)))
+    )
     assert changes["emotions together"].verdict == changes["happy"].verdict == "moved"
     assert (changes["happy"].batch, changes["emotions together"].batch) == ("100.0 %", "2,000 faces")
     assert not {"brightness", "contrast", "sharpness"} & moved(changes.values())
@@ -180,11 +183,11 @@ def test_a_sample_with_one_value_jumps_there():
 
 
 def test_answers_are_counted():
-    said = np.eye(7)[[3, 3, 0]] * 0.4 + 0.6 / 7
-    answers = answers_of(said, "fer")
+    probabilities = np.eye(7)[[3, 3, 0]] * 0.4 + 0.6 / 7
+    answers = prediction_profile(probabilities, "fer")
     assert answers.emotions == {"angry": 1, "disgust": 0, "fear": 0, "happy": 2, "sad": 0, "surprise": 0, "neutral": 0}
     assert answers.confidence.quantile(0.5) == pytest.approx(0.4 + 0.6 / 7, rel=1e-4)
-    assert answers_of(np.eye(7), "fer").entropy.quantile(1) == 0
+    assert prediction_profile(np.eye(7), "fer").entropy.quantile(1) == 0
 
 
 # The profile of a bundle
@@ -210,29 +213,29 @@ def test_a_profile_says_what_training_looks_like_and_what_the_model_says(bundle_
     public = training.of_split("PublicTest").images
     bundle = Bundle(bundle_folder)
     assert profile.answers == {
-        target: answers_of(bundle.predict(public, target), target) for target in ("fer", "ferplus")
+        target: prediction_profile(bundle.predict(public, target), target) for target in ("fer", "ferplus")
     }
-    assert profile.single_answers["fer"] == answers_of(bundle.predict(public, "fer", single=True), "fer")
+    assert profile.single_answers["fer"] == prediction_profile(bundle.predict(public, "fer", single=True), "fer")
     assert profile.single_answers["fer"] != profile.answers["fer"]
 
 
 def test_answers_that_are_known_are_not_asked_for_again(bundle_folder, training, tmp_path):
     bundle, public = Bundle(bundle_folder), training.of_split("PublicTest").images
     card = bundle.card
-    said = {
+    probabilities = {
         name: bundle.predict_network(name, public, card.student_tta if name in card.students else card.tta)
         for name in card.networks
     }
     shutil.copy(bundle_folder / CARD, tmp_path)
-    unasked = Bundle(bundle_folder)
-    unasked.predict_network = None
-    assert write_profile(tmp_path, unasked, training, said) == Profile.read(bundle_folder)
+    idle = Bundle(bundle_folder)
+    idle.predict_network = None
+    assert write_profile(tmp_path, idle, training, probabilities) == Profile.read(bundle_folder)
 
 
 def test_a_profile_holds_no_picture(bundle_folder):
     """Numbers that are quantiles of one number a picture, and counts: far fewer than there are pixels."""
-    told = json.loads((bundle_folder / PROFILE).read_text())
-    assert set(told) == {"format", "model", "pictures", "answers", "single_answers"}
+    stored = json.loads((bundle_folder / PROFILE).read_text())
+    assert set(stored) == {"format", "model", "pictures", "answers", "single_answers"}
     assert (bundle_folder / PROFILE).stat().st_size < 60_000
 
 
@@ -361,7 +364,9 @@ def test_what_cannot_be_compared(written, monkeypatch, words, error, message):
 
 
 def test_tables_of_two_models_are_compared_by_their_pictures(written, faces):
-    changes = drift(table(faces[:400]), Baseline.of_table(read_face_table(written / "may.parquet")).without_answers())
+    changes = drift(
+        table(faces[:400]), Baseline.of_table(read_face_table(written / "may.parquet")).without_predictions()
+    )
     assert {change.statistic for change in changes if change.measure} == {
         *("brightness", "contrast", "sharpness", "face size", "score", "pictures without a face"),
     }

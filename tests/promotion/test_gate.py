@@ -20,20 +20,20 @@ CLASSES = 7
 OPEN = {"accuracy": 0, "macro_f1": 0, "recall": 0, "expected_calibration_error": 1}
 
 
-def trial(name, labels, answers, latency=10.0, targets=("fer",), sure=0.9):
+def measurement(name, labels, answers, latency=10.0, targets=("fer",), sure=0.9):
     """A model that gives `answers`, each with the probability `sure`."""
     scores = {}
     for target in targets:
         classes = {"fer": 7, "ferplus": 8}[target]
-        said = np.full((len(labels), classes), (1 - sure) / (classes - 1), np.float32)
-        said[np.arange(len(labels)), answers] = sure
+        probabilities = np.full((len(labels), classes), (1 - sure) / (classes - 1), np.float32)
+        probabilities[np.arange(len(labels)), answers] = sure
         truth = np.eye(classes, dtype=np.float32)[labels]
-        scores[target] = score(said, truth, EvaluationSettings(bootstrap=100), 0)
+        scores[target] = score(probabilities, truth, EvaluationSettings(bootstrap=100), 0)
     same = {target: np.asarray(answers, np.int8) for target in targets}
     return Measurement(name, {target: np.asarray(labels, np.int8) for target in targets}, same, scores, latency)
 
 
-def answers_of(labels, accuracy, seed):
+def predicted_classes(labels, accuracy, seed):
     """Right with the probability `accuracy`, otherwise the next class."""
     right = np.random.default_rng(seed).random(len(labels)) < accuracy
     return np.where(right, labels, (labels + 1) % CLASSES).astype(np.int8)
@@ -70,7 +70,7 @@ def test_the_paired_bootstrap_covers_the_true_difference(labels):
     generator = np.random.default_rng(2)
     for seed in range(experiments):
         few = labels[generator.integers(0, len(labels), 300)]
-        first, second = answers_of(few, 0.6, 2 * seed), answers_of(few, 0.7, 2 * seed + 1)
+        first, second = predicted_classes(few, 0.6, 2 * seed), predicted_classes(few, 0.7, 2 * seed + 1)
         found = compare_paired(first, second, few, CLASSES, draws=200, confidence=0.9, seed=seed)
         held += found.accuracy_low <= 0.1 <= found.accuracy_high
     assert 0.84 < held / experiments < 0.96
@@ -92,7 +92,7 @@ def test_a_comparison_says_who_is_right_alone():
 
 
 def test_without_a_champion_the_floors_alone_decide(labels):
-    good = trial("m", labels, answers_of(labels, 0.8, 0), sure=0.8)
+    good = measurement("m", labels, predicted_classes(labels, 0.8, 0), sure=0.8)
     verdict = judge(good, None, GateSettings(), 0)
     assert verdict.passed
     assert "no champion yet" in verdict.reasons[-1]
@@ -110,7 +110,7 @@ def test_without_a_champion_the_floors_alone_decide(labels):
     ],
 )
 def test_each_floor_refuses_alone_and_says_why(labels, floors, reason):
-    model = trial("m", labels, answers_of(labels, 0.8, 0), sure=0.9)
+    model = measurement("m", labels, predicted_classes(labels, 0.8, 0), sure=0.9)
     assert judge(model, None, gate(), 0).passed
     verdict = judge(model, None, gate(floors), 0)
     assert not verdict.passed
@@ -122,14 +122,14 @@ def test_a_class_of_few_pictures_is_not_held_to_the_recall_floor(labels):
     rare = np.where(np.arange(len(labels)) < 5, 1, np.where(labels == 1, 0, labels)).astype(np.int8)
     answers = rare.copy()
     answers[:5] = 0
-    model = trial("m", rare, answers, sure=1.0)
+    model = measurement("m", rare, answers, sure=1.0)
     passed = judge(model, None, gate({"recall": 0.5}), 0)
     assert passed.passed
     # The floor is left out aloud: whoever reads the verdict knows of which classes nothing was asked.
-    said = "fer recall of disgust (5) is not held to the floor: a class needs 20 pictures."
-    assert said in passed.reasons
-    assert said in list(passed.table()["reason"])
-    assert f"- left out: {said}" in verdict_page(passed, "m").splitlines()
+    probabilities = "fer recall of disgust (5) is not held to the floor: a class needs 20 pictures."
+    assert probabilities in passed.reasons
+    assert probabilities in list(passed.table()["reason"])
+    assert f"- left out: {probabilities}" in verdict_page(passed, "m").splitlines()
     verdict = judge(model, None, gate({"recall": 0.5, "recall_pictures": 5}), 0)
     assert "recall of disgust, the lowest, 0.0000" in verdict.reasons[0]
     assert not [check for check in verdict.checks if check.left_out]
@@ -139,8 +139,8 @@ def test_a_class_of_few_pictures_is_not_held_to_the_recall_floor(labels):
 
 
 def test_a_change_that_chance_explains_is_refused(labels):
-    champion = trial("champion", labels, answers_of(labels, 0.70, 0))
-    verdict = judge(trial("same", labels, answers_of(labels, 0.71, 1)), champion, gate(), 0)
+    champion = measurement("champion", labels, predicted_classes(labels, 0.70, 0))
+    verdict = judge(measurement("same", labels, predicted_classes(labels, 0.71, 1)), champion, gate(), 0)
     assert verdict.comparisons["fer"].p_value > 0.05
     assert not verdict.passed
     assert "McNemar p =" in verdict.reasons[0]
@@ -148,8 +148,8 @@ def test_a_change_that_chance_explains_is_refused(labels):
 
 
 def test_a_better_model_is_let_through_and_a_worse_one_is_refused_for_each_reason(labels):
-    weak = trial("weak", labels, answers_of(labels, 0.6, 0))
-    strong = trial("strong", labels, answers_of(labels, 0.7, 1))
+    weak = measurement("weak", labels, predicted_classes(labels, 0.6, 0))
+    strong = measurement("strong", labels, predicted_classes(labels, 0.7, 1))
     verdict = judge(strong, weak, gate(), 0)
     assert verdict.passed
     assert verdict.metrics()["difference/fer/accuracy"] > 0.05
@@ -162,29 +162,31 @@ def test_a_better_model_is_let_through_and_a_worse_one_is_refused_for_each_reaso
 
 
 def test_not_worse_lets_an_equal_model_through_and_no_worse_one(labels):
-    champion = trial("champion", labels, answers_of(labels, 0.70, 0))
+    champion = measurement("champion", labels, predicted_classes(labels, 0.70, 0))
     settings = gate(require="not_worse", margin=0.05)
-    assert judge(trial("same", labels, answers_of(labels, 0.70, 1)), champion, settings, 0).passed
-    refused = judge(trial("worse", labels, answers_of(labels, 0.60, 1)), champion, settings, 0)
+    assert judge(measurement("same", labels, predicted_classes(labels, 0.70, 1)), champion, settings, 0).passed
+    refused = judge(measurement("worse", labels, predicted_classes(labels, 0.60, 1)), champion, settings, 0)
     assert "lower by more than 0.05 has to be ruled out" in refused.reasons[0]
 
 
 def test_a_second_target_may_not_suffer_nor_get_lost(labels):
     both = ("fer", "ferplus")
-    champion = trial("champion", labels, answers_of(labels, 0.6, 0), targets=both)
-    assert judge(trial("better", labels, answers_of(labels, 0.7, 1), targets=both), champion, gate(), 0).passed
-    lost = judge(trial("fer only", labels, answers_of(labels, 0.7, 1)), champion, gate(), 0)
+    champion = measurement("champion", labels, predicted_classes(labels, 0.6, 0), targets=both)
+    assert judge(
+        measurement("better", labels, predicted_classes(labels, 0.7, 1), targets=both), champion, gate(), 0
+    ).passed
+    lost = judge(measurement("fer only", labels, predicted_classes(labels, 0.7, 1)), champion, gate(), 0)
     assert lost.reasons == ("the champion answers for ferplus, the challenger does not.",)
-    mixed = trial("better", labels, answers_of(labels, 0.7, 1))
-    worse = trial("worse", labels, answers_of(labels, 0.5, 1), targets=both)
+    mixed = measurement("better", labels, predicted_classes(labels, 0.7, 1))
+    worse = measurement("worse", labels, predicted_classes(labels, 0.5, 1), targets=both)
     half = Measurement(
-        "half", worse.labels, {"fer": mixed.answers["fer"], "ferplus": worse.answers["ferplus"]},
+        "half", worse.labels, {"fer": mixed.predicted_classes["fer"], "ferplus": worse.predicted_classes["ferplus"]},
         {"fer": mixed.scores["fer"], "ferplus": worse.scores["ferplus"]}, 10.0,
     )  # fmt: skip
     refused = judge(half, champion, gate(), 0)
     assert not refused.passed
     assert all(reason.startswith("ferplus") for reason in refused.reasons)
-    unknown = judge(mixed, trial("m", labels, answers_of(labels, 0.6, 0)), gate(target="ferplus"), 0)
+    unknown = judge(mixed, measurement("m", labels, predicted_classes(labels, 0.6, 0)), gate(target="ferplus"), 0)
     assert "ferplus, which decides, is not answered by both" in unknown.reasons[0]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.promotion.settings import GateSettings
-from ferkit.registry.history import Entry, History, ensure_registered
+from ferkit.registry.history import Entry, History, ensure_history
 from ferkit.registry.listing import list_versions
 from ferkit.registry.models import champion_version, load_champion
 from ferkit.registry.promote import Pictures, find_challenger, promote, roll_back
@@ -121,7 +121,7 @@ def test_models_are_registered_promoted_and_rolled_back_on_postgresql(client, fo
 
 def test_of_many_that_write_the_same_line_one_succeeds(client):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: ensure_registered("crowded"), range(8)))
+        list(pool.map(lambda _: ensure_history("crowded"), range(8)))
         history = History("crowded")
         written = list(
             pool.map(

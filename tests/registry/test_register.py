@@ -24,7 +24,7 @@ from ferkit.registry.addresses import ModelAddress
 from ferkit.registry.client import RegistryError
 from ferkit.registry.history import HISTORY_TAG
 from ferkit.registry.mlflow_model import requirements
-from ferkit.registry.models import champion_version, is_registered, load_champion, load_version
+from ferkit.registry.models import champion_version, load_champion, load_version, version_exists
 from tests.toys.registry import register, register_toy, registry_at
 from tests.toys.run import toy_run
 from tests.toys.services import free_port, served
@@ -132,9 +132,9 @@ def test_a_model_is_found_by_any_alias_and_version_of_any_name(store, tmp_path):
         ("models:/other/1", "no model is registered as other; `ferkit run` registers"),
         ("models:/ferkit-small@champion", "no model was promoted yet; `ferkit promote --name ferkit-small` does that"),
     ):
-        with pytest.raises(RegistryError, match=line) as told:
+        with pytest.raises(RegistryError, match=line) as raised:
             ModelAddress.parse(address).load(tmp_path)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(raised.value)
 
 
 def test_a_registered_model_that_is_none_of_ours_is_told(store, tmp_path):
@@ -143,9 +143,11 @@ def test_a_registered_model_that_is_none_of_ours_is_told(store, tmp_path):
     (tmp_path / "else" / "model.txt").write_text("a model")
     client.create_registered_model("else")
     client.create_model_version("else", source=(tmp_path / "else").as_uri())
-    with pytest.raises(RegistryError, match=r"files of else version 1: .*No such artifact: 'artifacts/bundle'") as told:
+    with pytest.raises(
+        RegistryError, match=r"files of else version 1: .*No such artifact: 'artifacts/bundle'"
+    ) as raised:
         ModelAddress.parse("models:/else/1").load(tmp_path / "cache")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_what_is_not_there_is_told(store, tmp_path, monkeypatch):
@@ -265,15 +267,15 @@ def test_the_same_models_are_registered_once_whatever_the_run_is_called(store):
     assert register(_renamed(run), folder).equals(made)
     assert "challenger" not in client.get_registered_model("ferkit").aliases, "the champion is no challenger"
     client.set_registered_model_alias("ferkit", "champion", "1")
-    assert is_registered("ferkit", version)
+    assert version_exists("ferkit", version)
     files = client.get_logged_model(model).artifact_location
     shutil.rmtree(urllib.request.url2pathname(files.removeprefix("file://")))
-    assert not is_registered("ferkit", version), "its files are gone"
+    assert not version_exists("ferkit", version), "its files are gone"
     again = register(run, folder)["version"].iloc[0]
     assert int(again) > int(version)
     client.delete_model_version("ferkit", again)
-    assert not is_registered("ferkit", again)
-    assert not is_registered("other", "1")
+    assert not version_exists("ferkit", again)
+    assert not version_exists("other", "1")
 
 
 def _renamed(run):

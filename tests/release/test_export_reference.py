@@ -25,7 +25,7 @@ from ferkit.environment import this_environment
 from ferkit.errors import ConfigError, DataError, WeightsError
 from ferkit.models.face_model import FaceModel
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
-from ferkit.monitoring.profile import Profile, answers_of, bundle_sha256
+from ferkit.monitoring.profile import Profile, bundle_sha256, prediction_profile
 from ferkit.release.answers import KeptAnswers
 from ferkit.release.evaluate_bundle import evaluate_bundle
 from ferkit.release.export_reference import Choice, export_reference
@@ -175,7 +175,7 @@ def test_drift_knows_the_answers_of_what_was_exported(exported, bundle, faces):
     pictures = faces.of_split("PublicTest").images
     for answers, single in ((profile.answers, False), (profile.single_answers, True)):
         for target in bundle.targets:
-            assert answers[target] == answers_of(bundle.predict(pictures, target, single=single), target)
+            assert answers[target] == prediction_profile(bundle.predict(pictures, target, single=single), target)
 
 
 def test_loading_needs_no_pretrained_weights_and_predicting_nothing_is_fine(exported):

@@ -18,7 +18,7 @@ from ferkit.models.ensemble import Ensemble
 from ferkit.models.selection import SelectionSettings, selection_pictures
 from ferkit.models.temperature import apply_temperature
 from ferkit.models.test_time_augmentation import NO_TTA
-from ferkit.promotion.measure import protocols_of, try_bundle
+from ferkit.promotion.measure import measure_bundle, protocols_of
 from ferkit.release.run_bundle import bundle_ensemble, bundle_single
 from tests.toys.run import toy_run
 
@@ -129,10 +129,10 @@ def test_the_gate_asks_the_pictures_that_choose(judged, run):
     images[np.flatnonzero(run.faces.in_split("PublicTest"))[:3]] = images[run.faces.in_split("Training")][:3]
     faces = replace(run.faces, images=images)
     for selection in (SelectionSettings(), SelectionSettings(duplicates="keep")):
-        trial = try_bundle(
+        measurement = measure_bundle(
             "toy", judged.bundle, faces, protocols_of(judged.bundle), run.config.evaluation, 0,
             selection=selection,
         )  # fmt: skip
-        assert trial.labels["fer"].tolist() == selection_pictures(faces, selection).label.tolist()
-        assert trial.subset == selection.subset
-    assert len(trial.labels["fer"]) >= len(selection_pictures(faces, SelectionSettings())) + 3
+        assert measurement.labels["fer"].tolist() == selection_pictures(faces, selection).label.tolist()
+        assert measurement.subset == selection.subset
+    assert len(measurement.labels["fer"]) >= len(selection_pictures(faces, SelectionSettings())) + 3

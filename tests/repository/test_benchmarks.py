@@ -274,7 +274,7 @@ def test_every_runner_of_a_peer_is_there() -> None:
 
 def test_the_kept_answers_of_the_vote_have_the_form_that_the_script_writes() -> None:
     faces = load(SyntheticSettings(count=300))
-    made = vote_answers.answers(load_bundle(), faces, 1)
+    made = vote_answers.predict_splits(load_bundle(), faces, 1)
     with np.load(vote_answers.ANSWERS) as kept:
         assert set(kept) == set(made)
         for name, array in made.items():

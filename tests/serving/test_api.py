@@ -93,28 +93,28 @@ def valid(schema, value):
     ).validate(value)
 
 
-def refused(answer, status, code):
-    assert (answer.status, answer.json["error"]["code"]) == (status, code), answer.body
-    valid("Error", answer.json)
-    assert answer.headers["content-type"] == "application/json"
-    return answer.json["error"]["message"]
+def refused(response, status, code):
+    assert (response.status, response.json["error"]["code"]) == (status, code), response.body
+    valid("Error", response.json)
+    assert response.headers["content-type"] == "application/json"
+    return response.json["error"]["message"]
 
 
 def test_the_faces_of_a_picture(server, bundle):
-    answer = server.predict(encoded(two_faces(), "JPEG", quality=95), kind="image/jpeg")
-    assert answer.status == 200, answer.body
-    said = answer.json
-    valid("Prediction", said)
-    assert said["model"] == {"name": "toy", "version": "local"}
-    assert said["classes"] == list(class_names("fer"))
-    [picture] = said["pictures"]
+    response = server.predict(encoded(two_faces(), "JPEG", quality=95), kind="image/jpeg")
+    assert response.status == 200, response.body
+    content = response.json
+    valid("Prediction", content)
+    assert content["model"] == {"name": "toy", "version": "local"}
+    assert content["classes"] == list(class_names("fer"))
+    [picture] = content["pictures"]
     assert (picture["name"], picture["width"], picture["height"], picture["left_out"]) == ("picture", 640, 480, 0)
     large, small = picture["faces"]
     for face, (x, y) in ((large, (470, 320)), (small, (150, 140))):
         left, top, width, height = face["box"]
         assert left < x < left + width
         assert top < y < top + height
-        assert list(face["probabilities"]) == said["classes"]
+        assert list(face["probabilities"]) == content["classes"]
         assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-4)
         assert face["emotion"] == max(face["probabilities"], key=face["probabilities"].get)
 
@@ -123,10 +123,12 @@ def test_the_faces_of_a_picture(server, bundle):
 def test_it_says_what_the_reference_says(server, bundle, target, single):
     crops = drawn_faces()[:5]
     query = f"detect=false&target={target}&single={single}"
-    answer = server.predict_form(*[("picture", f"{i}.png", encoded(each)) for i, each in enumerate(crops)], query=query)
+    response = server.predict_form(
+        *[("picture", f"{i}.png", encoded(each)) for i, each in enumerate(crops)], query=query
+    )
     expected = Bundle(bundle).predict(crops, target, single=single == "true")
-    assert [each["name"] for each in answer.json["pictures"]] == [f"{i}.png" for i in range(5)]
-    faces = [face for each in answer.json["pictures"] for face in each["faces"]]
+    assert [each["name"] for each in response.json["pictures"]] == [f"{i}.png" for i in range(5)]
+    faces = [face for each in response.json["pictures"] for face in each["faces"]]
     assert [face["box"] for face in faces] == [[0, 0, 48, 48]] * 5
     given = [list(face["probabilities"].values()) for face in faces]
     np.testing.assert_allclose(given, expected, atol=2e-5)
@@ -139,14 +141,14 @@ def example(name, *arguments):
 
 
 def test_the_example_that_asks_it(server, tmp_path):
-    told = example("call_the_api.py", "--url", f"http://127.0.0.1:{server.port}")
-    assert told.stdout.startswith("toy, fer\n[")
+    shown = example("call_the_api.py", "--url", f"http://127.0.0.1:{server.port}")
+    assert shown.stdout.startswith("toy, fer\n[")
     (tmp_path / "text.png").write_text("no picture")
-    told = example("call_the_api.py", tmp_path / "text.png", "--url", f"http://127.0.0.1:{server.port}")
-    assert (told.returncode, told.stdout) == (1, "")
-    assert "picture" in told.stderr
-    told = example("call_the_api.py", "--url", f"http://127.0.0.1:{free_port()}")
-    assert "is the service running?" in told.stderr
+    shown = example("call_the_api.py", tmp_path / "text.png", "--url", f"http://127.0.0.1:{server.port}")
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "picture" in shown.stderr
+    shown = example("call_the_api.py", "--url", f"http://127.0.0.1:{free_port()}")
+    assert "is the service running?" in shown.stderr
 
 
 def test_many_clients_are_answered_in_batches_each_with_its_own(server, bundle):
@@ -154,35 +156,35 @@ def test_many_clients_are_answered_in_batches_each_with_its_own(server, bundle):
     expected = Bundle(bundle).predict(crops, "fer", single=True)
     batches, faces = server.metric("ferkit_batch_faces_count"), server.metric("ferkit_batch_faces_sum")
 
-    def ask(index):
-        answer = server.predict(encoded(crops[index]), "detect=false&single=true")
-        return answer.status, list(answer.json["pictures"][0]["faces"][0]["probabilities"].values())
+    def request(index):
+        response = server.predict(encoded(crops[index]), "detect=false&single=true")
+        return response.status, list(response.json["pictures"][0]["faces"][0]["probabilities"].values())
 
     with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(ask, [index for _ in range(8) for index in range(len(crops))]))
-    assert {status for status, _ in answers} == {200}
-    np.testing.assert_allclose([said for _, said in answers], np.tile(expected, (8, 1)), atol=2e-5)
-    asked = server.metric("ferkit_batch_faces_sum") - faces
-    assert asked == len(answers)
-    assert server.metric("ferkit_batch_faces_count") - batches < asked, "some were asked together"
+        responses = list(clients.map(request, [index for _ in range(8) for index in range(len(crops))]))
+    assert {status for status, _ in responses} == {200}
+    np.testing.assert_allclose([content for _, content in responses], np.tile(expected, (8, 1)), atol=2e-5)
+    submitted = server.metric("ferkit_batch_faces_sum") - faces
+    assert submitted == len(responses)
+    assert server.metric("ferkit_batch_faces_count") - batches < submitted, "some were asked together"
 
 
 def test_a_face_is_explained(server):
     picture = encoded(two_faces())
-    answer = server.post("/api/v1/explain?face=1&emotion=sad", picture)
-    assert answer.status == 200, answer.body
-    said = answer.json
-    valid("Explanation", said)
-    assert (said["emotion"], said["face"]) == ("sad", 1)
+    response = server.post("/api/v1/explain?face=1&emotion=sad", picture)
+    assert response.status == 200, response.body
+    content = response.json
+    valid("Explanation", content)
+    assert (content["emotion"], content["face"]) == ("sad", 1)
     faces = server.predict(picture).json["pictures"][0]["faces"]
-    assert said["box"] == faces[1]["box"]
-    left, top, side, _ = said["crop_box"]
+    assert content["box"] == faces[1]["box"]
+    left, top, side, _ = content["crop_box"]
     framing = load_detector("blazeface").framing
-    width = max(said["box"][2:])
+    width = max(content["box"][2:])
     assert side == pytest.approx(framing.scale * width, abs=0.01)
-    assert left + side / 2 == pytest.approx(said["box"][0] + said["box"][2] / 2, abs=0.01)
-    assert top + side / 2 == pytest.approx(said["box"][1] + said["box"][3] / 2 - framing.up * width, abs=0.01)
-    drawn = Image.open(BytesIO(base64.b64decode(said["overlay_png"].partition(",")[2])))
+    assert left + side / 2 == pytest.approx(content["box"][0] + content["box"][2] / 2, abs=0.01)
+    assert top + side / 2 == pytest.approx(content["box"][1] + content["box"][3] / 2 - framing.up * width, abs=0.01)
+    drawn = Image.open(BytesIO(base64.b64decode(content["overlay_png"].partition(",")[2])))
     assert drawn.size == (240, 240)
     assert server.post("/api/v1/explain", picture).json["emotion"] == faces[0]["emotion"]
     whole = server.post("/api/v1/explain?detect=false&single=true&target=ferplus", encoded(drawn_faces()[0])).json
@@ -206,17 +208,22 @@ def test_a_form_takes_pictures_of_any_size(server):
     noise = encoded(np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8))
     assert len(noise) > 1_000_000
     two = form(("picture", "a.png", noise), ("picture", "b.png", noise))
-    answer = server.post("/api/v1/predict", two, "multipart/form-data; boundary=----ferkit")
-    assert [each["name"] for each in answer.json["pictures"]] == ["a.png", "b.png"]
+    response = server.post("/api/v1/predict", two, "multipart/form-data; boundary=----ferkit")
+    assert [each["name"] for each in response.json["pictures"]] == ["a.png", "b.png"]
 
 
 def test_the_model_and_its_card(server, bundle):
-    said = server.get("/api/v1/model").json
-    valid("Model", said)
-    assert (said["name"], said["version"], said["alias"], said["has_student"]) == ("toy", "local", None, True)
-    assert said["card_markdown"] == (bundle / "MODEL_CARD.md").read_text()
-    assert said["targets"]["ferplus"]["classes"] == list(class_names("ferplus"))
-    assert said["targets"]["fer"]["members"] == {"one": 0.75, "two": 0.25}
+    content = server.get("/api/v1/model").json
+    valid("Model", content)
+    assert (content["name"], content["version"], content["alias"], content["has_student"]) == (
+        "toy",
+        "local",
+        None,
+        True,
+    )
+    assert content["card_markdown"] == (bundle / "MODEL_CARD.md").read_text()
+    assert content["targets"]["ferplus"]["classes"] == list(class_names("ferplus"))
+    assert content["targets"]["fer"]["members"] == {"one": 0.75, "two": 0.25}
 
 
 def test_the_shipped_model_has_numbers(tmp_path):
@@ -224,9 +231,9 @@ def test_the_shipped_model_has_numbers(tmp_path):
     from ferkit.serving.model.served import without_registry
     from ferkit.serving.responses import about_model
 
-    said = about_model(without_registry())
-    valid("Model", said)
-    best = [row for row in said["numbers"] if row["role"] == "ensemble" and row["subset"] == "PrivateTest"]
+    content = about_model(without_registry())
+    valid("Model", content)
+    best = [row for row in content["numbers"] if row["role"] == "ensemble" and row["subset"] == "PrivateTest"]
     assert best
     assert all(0.5 < row["accuracy"] < 1 for row in best)
 
@@ -259,8 +266,8 @@ def test_a_bomb_that_is_within_the_limit_is_a_picture(server):
     """24 million pixels in 30 KB; and a small picture with 200 MB behind it, which nobody reads."""
     bomb = encoded(Image.new("L", (6000, 4000)))
     assert len(bomb) < 100_000
-    answer = server.predict(bomb)
-    assert (answer.status, answer.json["pictures"][0]["faces"]) == (200, [])
+    response = server.predict(bomb)
+    assert (response.status, response.json["pictures"][0]["faces"]) == (200, [])
     squeeze = zlib.compressobj(9)
     packed = b"".join(squeeze.compress(bytes(1_000_000)) for _ in range(200)) + squeeze.flush()
     assert server.predict(png(10, 10, packed), "detect=false").status == 200
@@ -269,8 +276,8 @@ def test_a_bomb_that_is_within_the_limit_is_a_picture(server):
 def test_a_body_of_100_megabytes_is_refused_before_it_is_read(server):
     before = server.most_memory
     big = bytes(100_000_000)
-    for answer in (server.predict(big), server.predict_form(("picture", "big.png", big))):
-        assert "expected at most 20,000,000" in refused(answer, 413, "body_too_large")
+    for response in (server.predict(big), server.predict_form(("picture", "big.png", big))):
+        assert "expected at most 20,000,000" in refused(response, 413, "body_too_large")
     assert server.most_memory - before < 50_000_000
 
 
@@ -305,26 +312,26 @@ SECOND = {"save_all": True, "append_images": [Image.new("RGB", (640, 480))]}
     ],
 )
 def test_pictures_as_people_have_them(server, image, kind, options):
-    answer = server.predict(encoded(image, kind, **options), kind=f"image/{kind.lower()}")
-    assert answer.status == 200, answer.body
-    [picture] = answer.json["pictures"]
+    response = server.predict(encoded(image, kind, **options), kind=f"image/{kind.lower()}")
+    assert response.status == 200, response.body
+    [picture] = response.json["pictures"]
     assert (picture["width"], picture["height"]) == (640, 480)
     centres = [(x + width / 2, y + height / 2) for x, y, width, height in (face["box"] for face in picture["faces"])]
     assert np.abs(np.array(centres) - [(470, 320), (150, 140)]).max() < 40, "upright, largest first"
 
 
 def test_no_face_is_an_empty_list(server):
-    answer = server.predict(encoded(np.full((300, 400, 3), 128, np.uint8)))
-    assert (answer.status, answer.json["pictures"][0]["faces"]) == (200, [])
+    response = server.predict(encoded(np.full((300, 400, 3), 128, np.uint8)))
+    assert (response.status, response.json["pictures"][0]["faces"]) == (200, [])
 
 
 def test_two_hundred_faces(server):
     side = 150
     places = [(side * (i % 14) + 75, side * (i // 14) + 75) for i in range(200)]
     faces = [(drawn_faces()[i % 24], x, y, 120, 0) for i, (x, y) in enumerate(places)]
-    answer = server.predict(encoded(scene(*faces, width=14 * side, height=15 * side), "JPEG"), "single=true")
-    assert answer.status == 200
-    found = answer.json["pictures"][0]["faces"]
+    response = server.predict(encoded(scene(*faces, width=14 * side, height=15 * side), "JPEG"), "single=true")
+    assert response.status == 200
+    found = response.json["pictures"][0]["faces"]
     # The detector of drawn faces as small as these misses some: what counts is that all it finds are read.
     assert 140 <= len(found) <= 200
     assert all(sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-4) for face in found)
@@ -334,8 +341,8 @@ def test_more_faces_than_are_read_are_counted(guarded):
     faces = [
         (drawn_faces()[i], x, y, 130, 0) for i, (x, y) in enumerate([(120, 120), (320, 120), (520, 120), (120, 350)])
     ]
-    answer = guarded.predict(encoded(scene(*faces), "JPEG"), Authorization=f"Bearer {TOKEN}")
-    [picture] = answer.json["pictures"]
+    response = guarded.predict(encoded(scene(*faces), "JPEG"), Authorization=f"Bearer {TOKEN}")
+    [picture] = response.json["pictures"]
     assert (len(picture["faces"]), picture["left_out"]) == (2, 2)
 
 
@@ -352,8 +359,8 @@ def test_more_faces_than_are_read_are_counted(guarded):
     ids=["wrong name", "a field too many", "text", "empty file", "a long text", "many texts"],
 )
 def test_wrong_fields(server, parts, code):
-    answer = server.predict_form(*parts)
-    assert len(refused(answer, 413 if code == "body_too_large" else 400, code)) < 400
+    response = server.predict_form(*parts)
+    assert len(refused(response, 413 if code == "body_too_large" else 400, code)) < 400
 
 
 def test_a_part_without_a_name_is_refused(server):
@@ -365,7 +372,7 @@ def test_a_part_without_a_name_is_refused(server):
 def test_a_picture_may_come_without_a_type(server):
     crop = drawn_faces()[0]
     expected = server.predict(encoded(crop), "detect=false").json["pictures"]
-    untyped = server.ask("POST", "/api/v1/predict?detect=false", encoded(crop))
+    untyped = server.request("POST", "/api/v1/predict?detect=false", encoded(crop))
     assert (untyped.status, untyped.json["pictures"]) == (200, expected)
     assert server.predict(encoded(crop), "detect=false", kind="application/octet-stream").json["pictures"] == expected
 
@@ -377,9 +384,9 @@ def test_pictures_may_come_as_json(server):
     for sent, names in ((texts[0], ["picture"]), (texts, ["picture 1", "picture 2"])):
         body = json.dumps({"picture": sent})
         valid("PicturesAsText", json.loads(body))
-        answer = server.predict(body, "detect=false", kind="application/json")
-        assert answer.status == 200, answer.body
-        assert answer.json["pictures"] == [each | {"name": name} for each, name in zip(expected, names, strict=False)]
+        response = server.predict(body, "detect=false", kind="application/json")
+        assert response.status == 200, response.body
+        assert response.json["pictures"] == [each | {"name": name} for each, name in zip(expected, names, strict=False)]
     explained = server.post("/api/v1/explain?detect=false", json.dumps({"picture": texts[0]}), "application/json")
     assert explained.status == 200
 
@@ -416,9 +423,9 @@ def test_a_body_that_ends_too_early_is_said_so(server):
             head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 5000\r\n\r\n"
             connection.sendall(head.encode() + b"--B\r\n" + bytes(95))
             connection.shutdown(socket.SHUT_WR)
-            said = b"".join(iter(lambda: connection.recv(100_000), b""))
-        assert b" 400 " in said.splitlines()[0]
-        assert b"100 bytes came of the 5,000 that were announced" in said
+            content = b"".join(iter(lambda: connection.recv(100_000), b""))
+        assert b" 400 " in content.splitlines()[0]
+        assert b"100 bytes came of the 5,000 that were announced" in content
 
 
 @pytest.fixture(scope="module")
@@ -465,7 +472,7 @@ def test_wrong_content_types(server):
         assert "expected image/*" in refused(server.predict(face, kind=kind), 415, "wrong_content_type")
     refused(server.predict(face, kind="multipart/form-data"), 400, "no_picture")
     refused(server.predict(b"--x\r\nbroken", kind="multipart/form-data; boundary=y"), 400, "no_picture")
-    refused(server.ask("POST", "/api/v1/predict"), 400, "empty_body")
+    refused(server.request("POST", "/api/v1/predict"), 400, "empty_body")
     assert server.predict(face, "detect=false", kind="image/x-unheard-of").status == 200
 
 
@@ -479,26 +486,26 @@ def test_wrong_parameters(server, query):
 
 def test_wrong_addresses_and_methods(server):
     refused(server.get("/api/v1/nothing"), 404, "not_found")
-    answer = server.get("/api/v1/predict")
-    refused(answer, 405, "method_not_allowed")
-    assert "POST" in answer.headers["allow"]
-    refused(server.ask("DELETE", "/api/v1/model"), 405, "method_not_allowed")
+    response = server.get("/api/v1/predict")
+    refused(response, 405, "method_not_allowed")
+    assert "POST" in response.headers["allow"]
+    refused(server.request("DELETE", "/api/v1/model"), 405, "method_not_allowed")
 
 
 def test_a_name_that_nobody_would_give_comes_back_as_it_is(server):
     name = "<script>alert(1)</script>" + "x" * 500
-    answer = server.predict_form(("picture", name, encoded(drawn_faces()[0])), query="detect=false")
-    assert answer.json["pictures"][0]["name"] == name[:200]
-    assert answer.headers["content-type"] == "application/json"
+    response = server.predict_form(("picture", name, encoded(drawn_faces()[0])), query="detect=false")
+    assert response.json["pictures"][0]["name"] == name[:200]
+    assert response.headers["content-type"] == "application/json"
 
 
 def test_a_client_that_stops_within_its_body_is_not_waited_for(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         head = "POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\n"
         connection.sendall(head.encode() + bytes(100))
-        said = b"".join(iter(lambda: connection.recv(100_000), b""))
-    assert b" 408 " in said.splitlines()[0]
-    assert b'"too_slow"' in said
+        content = b"".join(iter(lambda: connection.recv(100_000), b""))
+    assert b" 408 " in content.splitlines()[0]
+    assert b'"too_slow"' in content
 
 
 HEAD = b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n"
@@ -527,8 +534,8 @@ def test_clients_that_say_nothing_of_use_delay_no_probe(server, sent):
         assert time.monotonic() - start < 6
         if sent is SLOW:
             # Who said nothing is told nothing; none is waited for longer than the settings say.
-            answers = [b"".join(iter(lambda client=client: client.recv(10_000), b"")) for client in clients]
-            assert [answer[:12] for answer in answers] == [b""] * 40 + [b"HTTP/1.1 408"] * 120
+            responses = [b"".join(iter(lambda client=client: client.recv(10_000), b"")) for client in clients]
+            assert [response[:12] for response in responses] == [b""] * 40 + [b"HTTP/1.1 408"] * 120
 
 
 def test_a_head_without_an_end_is_refused(server):
@@ -539,18 +546,18 @@ def test_a_head_without_an_end_is_refused(server):
 
 def test_requests_of_one_connection_are_answered_in_turn(server):
     """The second comes with the first, the third byte by byte."""
-    ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.sendall(ask + ask)
-        for place in range(len(ask)):
-            client.sendall(ask[place : place + 1])
-        said = b""
-        while said.count(b'{"status":"ok"}') < 3:
+        client.sendall(request + request)
+        for place in range(len(request)):
+            client.sendall(request[place : place + 1])
+        content = b""
+        while content.count(b'{"status":"ok"}') < 3:
             came = client.recv(10_000)
-            assert came, said
-            said += came
-    assert said.count(b"HTTP/1.1 200 OK") == 3
+            assert came, content
+            content += came
+    assert content.count(b"HTTP/1.1 200 OK") == 3
 
 
 def test_the_token_guards_what_is_asked_and_counted(guarded):
@@ -561,9 +568,9 @@ def test_the_token_guards_what_is_asked_and_counted(guarded):
         {"Authorization": f"Basic {TOKEN}"},
         {"Authorization": "Bearer é"},
     ):
-        answer = guarded.predict(face, **wrong)
-        refused(answer, 401, "unauthorized")
-        assert answer.headers["www-authenticate"] == "Bearer"
+        response = guarded.predict(face, **wrong)
+        refused(response, 401, "unauthorized")
+        assert response.headers["www-authenticate"] == "Bearer"
     for path in ("/api/v1/model", "/metrics"):
         refused(guarded.get(path), 401, "unauthorized")
         assert guarded.get(path, Authorization=f"Bearer {TOKEN}").status == 200
@@ -584,10 +591,10 @@ def test_limits_are_settings(guarded):
 
 def test_a_client_that_asks_too_often_is_told_when_to_come_again(guarded):
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    answers = [guarded.predict(encoded(drawn_faces()[0]), "detect=false", **bearer) for _ in range(14)]
-    assert {answer.status for answer in answers} == {200, 429} or answers[0].status == 429
-    refused(answers[-1], 429, "too_many_requests")
-    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    responses = [guarded.predict(encoded(drawn_faces()[0]), "detect=false", **bearer) for _ in range(14)]
+    assert {response.status for response in responses} == {200, 429} or responses[0].status == 429
+    refused(responses[-1], 429, "too_many_requests")
+    assert 1 <= int(responses[-1].headers["retry-after"]) <= 60
     assert guarded.get("/api/v1/model", **bearer).status == 200
 
 
@@ -607,18 +614,18 @@ def test_browsers_are_told_what_not_to_do(server, path):
 
 
 def test_no_other_page_may_ask(server):
-    answer = server.ask(
+    response = server.request(
         "OPTIONS",
         "/api/v1/predict",
         headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"},
     )
-    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert not [name for name in response.headers if name.startswith("access-control")]
 
 
 def test_what_is_counted(server):
     server.predict(encoded(drawn_faces()[0]), "detect=false")
     server.get("/invented/by/a/client")
-    server.ask("BREW", "/healthz")
+    server.request("BREW", "/healthz")
     page = server.get("/metrics")
     assert page.headers["content-type"].startswith("text/plain")
     families = {family.name: family for family in text_string_to_metric_families(page.body.decode())}
@@ -708,9 +715,9 @@ def test_every_token_that_is_taken_can_be_presented(toy, token):
 
 def test_wrong_tokens_are_counted(toy):
     service = InProcess(create_app(ServingSettings(token=TOKEN), toy))
-    answers = [service.get("/api/v1/model", Authorization=f"Bearer guess {number}") for number in range(12)]
-    assert [answer.status for answer in answers] == [401] * 10 + [429] * 2
-    assert "wrong tokens" in refused(answers[-1], 429, "too_many_requests")
+    responses = [service.get("/api/v1/model", Authorization=f"Bearer guess {number}") for number in range(12)]
+    assert [response.status for response in responses] == [401] * 10 + [429] * 2
+    assert "wrong tokens" in refused(responses[-1], 429, "too_many_requests")
     assert service.get("/api/v1/model", Authorization=f"Bearer {TOKEN}").status == 429, "no guess is answered"
     assert service.get("/api/v1/model").status == 401, "no token is no guess"
     assert service.get("/readyz").status == 200
@@ -738,18 +745,18 @@ def test_until_a_model_was_read_it_says_so(bundle, tmp_path):
     ready = client.get("/readyz")
     assert ready.status_code == 503
     valid("Readiness", ready.json)
-    for answer in (client.post("/api/v1/predict", data=b"x", content_type="image/png"), client.get("/api/v1/model")):
-        assert answer.status_code == 503
-        assert answer.json["error"]["code"] == "not_ready"
-        assert int(answer.headers["Retry-After"]) > 0
+    for response in (client.post("/api/v1/predict", data=b"x", content_type="image/png"), client.get("/api/v1/model")):
+        assert response.status_code == 503
+        assert response.json["error"]["code"] == "not_ready"
+        assert int(response.headers["Retry-After"]) > 0
 
 
 def test_a_bug_is_told_without_its_details(bundle, tmp_path, caplog):
     app = create_app(ServingSettings(), LiveModel(tmp_path, fallback=bundle, registry=False))
     app.add_url_rule("/bug", view_func=lambda: {}["the secret"])
-    answer = app.test_client().get("/bug")
-    assert (answer.status_code, answer.json["error"]["code"]) == (500, "internal")
-    assert "secret" not in answer.text
+    response = app.test_client().get("/bug")
+    assert (response.status_code, response.json["error"]["code"]) == (500, "internal")
+    assert "secret" not in response.text
     assert "the secret" in caplog.text
 
 
@@ -781,9 +788,9 @@ def test_nothing_that_is_sent_takes_the_memory_or_the_service_from_others(server
     # Some large pictures at first, for which there is room one after another.
     sent = ["large.png"] * 4 + ["crowd39.jpg"] * 2 + [name for _ in range(16) for name in expected]
     with ThreadPoolExecutor(16) as clients, server.watched() as memory:
-        asked = [(name, clients.submit(server.predict, contents[name], kind="image/jpeg")) for name in sent]
-        for name, answer in asked:
-            assert answer.result().status in expected.get(name, {200, 503}), (name, answer.result().body)
+        submitted = [(name, clients.submit(server.predict, contents[name], kind="image/jpeg")) for name in sent]
+        for name, response in submitted:
+            assert response.result().status in expected.get(name, {200, 503}), (name, response.result().body)
     assert max(memory) < 2 * GIGABYTE
     assert "Traceback" not in server.log.read_text()
 
@@ -812,8 +819,8 @@ def test_memory_stays_bounded(server):
         "WebP": encoded(large.convert("RGB").resize((side, side)), "WEBP", quality=1, method=0),
     }
     with ThreadPoolExecutor(12) as clients, server.watched() as memory:
-        asked = [clients.submit(server.predict, content) for _ in range(3) for content in kinds.values()]
-        statuses = [each.result().status for each in asked]
+        submitted = [clients.submit(server.predict, content) for _ in range(3) for content in kinds.values()]
+        statuses = [each.result().status for each in submitted]
     assert set(statuses) <= {200, 503}, statuses
     assert 200 in statuses
     assert max(memory) < 2 * GIGABYTE

@@ -62,12 +62,12 @@ def behind(batcher, mean, crowd, *jobs):
     """Answers to `jobs`, which all wait, in this order, behind one that keeps the network busy."""
     first = crowd.submit(batcher.predict, mean, pictures(0))
     until(mean.began.is_set)
-    waiting, asked = 0, []
+    waiting, submitted = 0, []
     for classifier, images in jobs:
-        asked.append(crowd.submit(batcher.predict, classifier, images))
+        submitted.append(crowd.submit(batcher.predict, classifier, images))
         waiting += len(images)
         until(lambda total=waiting: batcher.waiting == total)
-    return first, asked
+    return first, submitted
 
 
 def test_what_waits_is_answered_together_and_each_gets_its_own(crowd, request):
@@ -77,10 +77,10 @@ def test_what_waits_is_answered_together_and_each_gets_its_own(crowd, request):
     jobs = [
         (mean, pictures(*range(start, start + 3))) for start in range(10, 40, 3) if 13 not in range(start, start + 3)
     ]
-    first, asked = behind(batcher, mean, crowd, *jobs)
+    first, submitted = behind(batcher, mean, crowd, *jobs)
     mean.gate.set()
-    for (_, images), answer in zip(jobs, asked, strict=True):
-        np.testing.assert_array_equal(answer.result(20)[:, 0], images[:, 0, 0])
+    for (_, images), future in zip(jobs, submitted, strict=True):
+        np.testing.assert_array_equal(future.result(20)[:, 0], images[:, 0, 0])
     assert first.result(20).tolist() == [[0, 0]]
     until(lambda: len(sizes) == 2)
     assert sizes == [1, 27], "one batch of all who waited"
@@ -89,9 +89,9 @@ def test_what_waits_is_answered_together_and_each_gets_its_own(crowd, request):
 def test_each_request_has_its_share_of_a_batch_and_small_ones_leave_theirs_to_large_ones(crowd, request):
     batcher, mean = open_batcher(request, most_batch=4), Mean()
     jobs = [(mean, pictures(*values)) for values in (tuple(range(100, 110)), (1, 2, 3), (4,), (5, 6))]
-    _, asked = behind(batcher, mean, crowd, *jobs)
+    _, submitted = behind(batcher, mean, crowd, *jobs)
     mean.gate.set()
-    assert [answer.result(20)[:, 0].tolist() for answer in asked] == [job[1][:, 0, 0].tolist() for job in jobs]
+    assert [future.result(20)[:, 0].tolist() for future in submitted] == [job[1][:, 0, 0].tolist() for job in jobs]
     assert mean.seen == [[0], [100, 1, 4, 5], [101, 102, 2, 6], [103, 104, 105, 3], [106, 107, 108, 109]]
 
 
@@ -99,10 +99,10 @@ def test_more_requests_than_fit_into_a_batch_take_turns(crowd, request):
     batcher, one = open_batcher(request, most_batch=2), Mean("one")
     other = Mean("other", one.gate, seen=one.seen)
     jobs = [(one, pictures(1, 11)), (one, pictures(2, 12)), (one, pictures(3)), (other, pictures(4))]
-    _, asked = behind(batcher, one, crowd, *jobs)
+    _, submitted = behind(batcher, one, crowd, *jobs)
     one.gate.set()
-    for (_, images), answer in zip(jobs, asked, strict=True):
-        np.testing.assert_array_equal(answer.result(20)[:, 0], images[:, 0, 0])
+    for (_, images), future in zip(jobs, submitted, strict=True):
+        np.testing.assert_array_equal(future.result(20)[:, 0], images[:, 0, 0])
     assert one.seen == [[0], [1, 2], [3, 11], [4], [12]]
 
 
@@ -176,26 +176,26 @@ def test_only_the_same_question_is_asked_together(crowd, request):
     batcher, one = open_batcher(request), Mean("one")
     other = Mean("other", one.gate, seen=one.seen)
     jobs = [(one, pictures(1)), (other, pictures(2)), (one, pictures(3)), (other, pictures(4))]
-    _, asked = behind(batcher, one, crowd, *jobs)
+    _, submitted = behind(batcher, one, crowd, *jobs)
     one.gate.set()
-    assert [answer.result(20)[0, 0] for answer in asked] == [1, 2, 3, 4]
+    assert [future.result(20)[0, 0] for future in submitted] == [1, 2, 3, 4]
     assert one.seen == [[0], [1, 3], [2, 4]]
 
 
 def test_an_error_reaches_its_own_request_alone(crowd, request):
     batcher, mean = open_batcher(request), Mean()
-    _, asked = behind(batcher, mean, crowd, *[(mean, pictures(value)) for value in (12, 13, 14)])
+    _, submitted = behind(batcher, mean, crowd, *[(mean, pictures(value)) for value in (12, 13, 14)])
     mean.gate.set()
-    assert asked[0].result(20)[0, 0] == 12
-    assert asked[2].result(20)[0, 0] == 14
+    assert submitted[0].result(20)[0, 0] == 12
+    assert submitted[2].result(20)[0, 0] == 14
     with pytest.raises(ZeroDivisionError):
-        asked[1].result(20)
+        submitted[1].result(20)
     assert batcher.predict(mean, pictures(5))[0, 0] == 5, "the thread lives on"
 
 
 def test_a_queue_that_is_full_refuses(crowd, request):
     batcher, mean = open_batcher(request, most_waiting=4), Mean()
-    _, asked = behind(batcher, mean, crowd, (mean, pictures(1, 2, 3)))
+    _, submitted = behind(batcher, mean, crowd, (mean, pictures(1, 2, 3)))
     with pytest.raises(BusyError, match="3 faces wait") as refused:
         batcher.predict(mean, pictures(4, 5))
     assert refused.value.status == 503
@@ -203,14 +203,14 @@ def test_a_queue_that_is_full_refuses(crowd, request):
     fits = crowd.submit(batcher.predict, mean, pictures(6))
     mean.gate.set()
     assert fits.result(20)[0, 0] == 6
-    assert asked[0].result(20)[:, 0].tolist() == [1, 2, 3]
+    assert submitted[0].result(20)[:, 0].tolist() == [1, 2, 3]
     assert len(batcher.predict(mean, pictures(*range(20, 30)))) == 10, "more than may wait, but nobody does"
 
 
 def test_who_waits_too_long_is_refused_and_not_asked_for(crowd, request):
     batcher, mean = open_batcher(request, patience_seconds=0.05), Mean()
-    first, asked = behind(batcher, mean, crowd, (mean, pictures(1)))
-    for each in (first, *asked):
+    first, submitted = behind(batcher, mean, crowd, (mean, pictures(1)))
+    for each in (first, *submitted):
         with pytest.raises(BusyError, match=r"within 0\.05 s"):
             each.result(20)
     mean.gate.set()
@@ -246,11 +246,11 @@ def test_the_thread_meets_a_network_before_requests_do(crowd, request):
 
 def test_closing_answers_what_waits_and_refuses_the_rest(crowd):
     batcher, mean = Batcher(), Mean()
-    _, asked = behind(batcher, mean, crowd, (mean, pictures(1)))
+    _, submitted = behind(batcher, mean, crowd, (mean, pictures(1)))
     closing = crowd.submit(batcher.close)
     mean.gate.set()
     closing.result(20)
-    assert asked[0].result(20)[0, 0] == 1
+    assert submitted[0].result(20)[0, 0] == 1
     with pytest.raises(BusyError):
         batcher.predict(mean, pictures(2))
 

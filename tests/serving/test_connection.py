@@ -20,20 +20,20 @@ def ends():
         yield ours, theirs
 
 
-def begun(ours, theirs, *, pause, whole):
+def begun(ours, theirs, *, pause, total):
     """A connection whose request has begun, and its body."""
     connection = Connection(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2), head_seconds=5.0)
     theirs.sendall(HEAD)
     connection.head += ours.recv(1000)
     connection.init()
     body = next(connection.parser).body
-    connection.expect_body(pause, whole)
+    connection.expect_body(pause, total)
     return connection, body
 
 
 def test_a_body_that_comes_byte_by_byte_has_an_end(ends):
     ours, theirs = ends
-    connection, body = begun(ours, theirs, pause=20.0, whole=0.3)
+    connection, body = begun(ours, theirs, pause=20.0, total=0.3)
     ended = threading.Event()
 
     def trickle():
@@ -56,14 +56,14 @@ def test_a_body_that_comes_byte_by_byte_has_an_end(ends):
 
 
 def test_a_pause_within_a_body_has_an_end(ends):
-    _, body = begun(*ends, pause=0.1, whole=20.0)
+    _, body = begun(*ends, pause=0.1, total=20.0)
     with pytest.raises(TimeoutError):
         body.read(5000)
 
 
 def test_each_request_has_its_own_time(ends):
     ours, theirs = ends
-    connection, body = begun(ours, theirs, pause=5.0, whole=5.0)
+    connection, body = begun(ours, theirs, pause=5.0, total=5.0)
     theirs.sendall(b"x" * 5000)
     assert body.read(5000) == b"x" * 5000
     theirs.sendall(HEAD)

@@ -195,7 +195,7 @@ class Clients:
         Image.fromarray(FACE).save(content, "PNG")
         self._server, self._picture = server, content.getvalue()
         self._stop = threading.Event()
-        self.told, self.failed = [], []
+        self.responses, self.failed = [], []
         self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
 
     def _ask(self):
@@ -208,9 +208,9 @@ class Clients:
             if answer.status != 200:
                 self.failed.append(answer)
                 continue
-            said = answer.json
-            self.told.append(
-                (said["model"]["version"], list(said["pictures"][0]["faces"][0]["probabilities"].values()))
+            content = answer.json
+            self.responses.append(
+                (content["model"]["version"], list(content["pictures"][0]["faces"][0]["probabilities"].values()))
             )
 
     def __enter__(self):
@@ -236,27 +236,27 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
             def state():
                 return server.get("/readyz").json["registry"]["state"]
 
-            def told(clients, version):
+            def responses(clients, version):
                 """Several answers of `version`, from now on."""
-                start = len(clients.told)
-                wait_for(lambda: [each for each, _ in clients.told[start:]].count(version) > 20)
+                start = len(clients.responses)
+                wait_for(lambda: [each for each, _ in clients.responses[start:]].count(version) > 20)
 
             readiness = []
             with Clients(server) as clients:
-                told(clients, "1")
+                responses(clients, "1")
                 crown("2")
-                told(clients, "2")
+                responses(clients, "2")
                 crown("3")
                 wait_for(lambda: state() == "away")
                 readiness.append(server.get("/readyz").json["registry"]["error"])
                 assert server.metric("ferkit_registry_up") == 0
                 crown("1")
-                told(clients, "1")
+                responses(clients, "1")
                 assert state() == "ok"
                 registry.close()
                 wait_for(lambda: state() == "away")
                 readiness.append(server.get("/readyz").json["registry"]["error"])
-                told(clients, "1")
+                responses(clients, "1")
             assert server.get("/readyz").status == 200
             registry.enter_context(mlflow_server(folder, port))
             wait_for(lambda: state() == "ok")
@@ -274,8 +274,8 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
         "the registry does not answer, or has no files of its champion; the log of the service says why.",
     ]
     expected = {version: Bundle(folder / version / BUNDLE).predict(FACE[None])[0] for version in ("1", "2")}
-    assert {version for version, _ in clients.told} == set(expected)
-    for version, probabilities in clients.told:
+    assert {version for version, _ in clients.responses} == set(expected)
+    for version, probabilities in clients.responses:
         np.testing.assert_allclose(probabilities, expected[version], atol=2e-5)
 
 

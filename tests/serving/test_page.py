@@ -126,7 +126,7 @@ class Visit:
     """A page in a window of its own, and what it did: addresses that it asked, complaints of the browser."""
 
     def __init__(self, browser, server, token=TOKEN, **options):
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.complaints: list[str] = []
         self.waiting = self.most_waiting = 0
         self.context = browser.new_context(**options)
@@ -142,7 +142,7 @@ class Visit:
         self.page.goto(server)
 
     def _asks(self, request):
-        self.asked.append(request.url)
+        self.requested.append(request.url)
         if "/predict" in request.url:
             self.waiting += 1
             self.most_waiting = max(self.most_waiting, self.waiting)
@@ -179,7 +179,7 @@ def visit(browser, server):
     yield opened
     for each in visits:
         each.context.close()
-        assert [url for url in each.asked if not url.startswith((server, "data:", "blob:"))] == []
+        assert [url for url in each.requested if not url.startswith((server, "data:", "blob:"))] == []
         assert each.complaints == []
 
 
@@ -267,9 +267,9 @@ def test_the_choices_reach_the_service(visit, files):
         seen.page.check("input[value=ferplus]", force=True)
     sync_api.expect(seen.page.locator(".bar")).to_have_count(8)
     assert "contempt" in seen.shares()
-    with seen.page.expect_response(lambda answer: "target=ferplus&single=true" in answer.url) as asked:
+    with seen.page.expect_response(lambda answer: "target=ferplus&single=true" in answer.url) as requested:
         seen.page.check("input[value=true]", force=True)
-    assert asked.value.ok
+    assert requested.value.ok
 
 
 @needs_browser

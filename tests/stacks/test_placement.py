@@ -67,8 +67,8 @@ def test_what_the_stack_says_about_pods_stays_and_the_step_has_the_last_word():
     ("memory", "quantity"), [("8GB", "8G"), ("512MiB", "512Mi"), ("3KB", "3k"), ("4KiB", "4Ki"), ("1TB", "1T")]
 )
 def test_memory_is_a_quantity_of_kubernetes(memory, quantity):
-    asked = step_settings(ResourceRequest(memory=memory), placement("kubernetes"))
-    resources = asked["orchestrator.kubernetes"]["pod_settings"]["resources"]
+    settings = step_settings(ResourceRequest(memory=memory), placement("kubernetes"))
+    resources = settings["orchestrator.kubernetes"]["pod_settings"]["resources"]
     assert resources == {"requests": {"memory": quantity}, "limits": {"memory": quantity}}
 
 

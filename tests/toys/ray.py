@@ -54,8 +54,8 @@ class ToyCluster:
     def run(self, name: str, **arguments) -> tuple[int, str]:
         """Status and output of the toy pipeline `name`."""
         process = self.start(name, **arguments)
-        said, _ = process.communicate(timeout=400)
-        return process.returncode, said
+        output, _ = process.communicate(timeout=400)
+        return process.returncode, output
 
     def noted(self, label: str, what: str = "begin") -> list[dict]:
         """What the step `label` noted down, one line each time that it was begun or ended."""
@@ -144,8 +144,8 @@ def toy_cluster(folder: Path, nodes: int | None = None):
             }
             cluster = ToyCluster(folder, machines, environment, stack, tracking)
             applying = cluster.ferkit("stack", "apply", str(stack))
-            said, _ = applying.communicate(timeout=120)
-            assert applying.returncode == 0, said
+            output, _ = applying.communicate(timeout=120)
+            assert applying.returncode == 0, output
             yield cluster
         finally:
             machines.shutdown()

@@ -30,7 +30,7 @@ def toy_run(folder, *, seed: int = 0, **changes) -> TrainedRun:
     folder.mkdir(parents=True, exist_ok=True)
     config = RunConfig.model_validate({**CONFIG, **changes})
     faces = load(config.data)
-    models, said = [], {}
+    models, predictions = [], {}
     for number, training in enumerate(config.trained()):
         file = folder / f"{training.name}.keras"
         heads = {name: len(class_names(name)) for name in training.names}
@@ -38,16 +38,18 @@ def toy_run(folder, *, seed: int = 0, **changes) -> TrainedRun:
         models.append(FaceModel(training.label, training.names[0], file))
         for target in training.targets:
             model = FaceModel(training.label, target.name, file)
-            said[target.name, training.label] = [
+            predictions[target.name, training.label] = [
                 model.predict_split(faces, target, split, config.prediction) for split in ("PublicTest", "PrivateTest")
             ]
     ensembles, evaluations = [], []
     for target in config.targets:
         members = [each.label for each in config.members(target.name)]
-        public = {each: said[target.name, each][0] for each in members}
+        public = {each: predictions[target.name, each][0] for each in members}
         ensemble = selection_ensemble(public, faces, target, config.selection, config.ensemble)
-        mixture = [combine({each: said[target.name, each][at] for each in members}, ensemble) for at in (0, 1)]
-        judged = {label: found for (name, label), found in said.items() if name == target.name} | {"ensemble": mixture}
+        mixture = [combine({each: predictions[target.name, each][at] for each in members}, ensemble) for at in (0, 1)]
+        judged = {label: found for (name, label), found in predictions.items() if name == target.name} | {
+            "ensemble": mixture
+        }
         evaluations += [
             evaluate(label, found, faces, target, config.evaluation, config.seed) for label, found in judged.items()
         ]

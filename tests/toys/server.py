@@ -19,7 +19,7 @@ BOUNDARY = "----ferkit"
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     body: bytes = field(repr=False)
@@ -34,19 +34,19 @@ class Answer:
 
 
 class Client:
-    def ask(self, method, path, body=None, headers=None) -> Answer:
+    def request(self, method, path, body=None, headers=None) -> Response:
         raise NotImplementedError
 
-    def get(self, path, **headers) -> Answer:
-        return self.ask("GET", path, headers=headers)
+    def get(self, path, **headers) -> Response:
+        return self.request("GET", path, headers=headers)
 
-    def post(self, path, content, kind="image/png", **headers) -> Answer:
-        return self.ask("POST", path, content, {"Content-Type": kind, **headers})
+    def post(self, path, content, kind="image/png", **headers) -> Response:
+        return self.request("POST", path, content, {"Content-Type": kind, **headers})
 
-    def predict(self, content, query="", kind="image/png", **headers) -> Answer:
+    def predict(self, content, query="", kind="image/png", **headers) -> Response:
         return self.post(f"/api/v1/predict?{query}", content, kind, **headers)
 
-    def predict_form(self, *parts, query="") -> Answer:
+    def predict_form(self, *parts, query="") -> Response:
         return self.predict(form(*parts), query, f"multipart/form-data; boundary={BOUNDARY}")
 
 
@@ -56,10 +56,10 @@ class InProcess(Client):
     def __init__(self, app) -> None:
         self._client = app.test_client()
 
-    def ask(self, method, path, body=None, headers=None) -> Answer:
+    def request(self, method, path, body=None, headers=None) -> Response:
         given = {"Host": "127.0.0.1", **(headers or {})}
         response = self._client.open(path, method=method, data=body, headers=given)
-        return Answer(response.status_code, {key.lower(): value for key, value in response.headers}, response.data)
+        return Response(response.status_code, {key.lower(): value for key, value in response.headers}, response.data)
 
 
 @dataclass
@@ -68,12 +68,12 @@ class Server(Client):
     process: subprocess.Popen
     log: Path
 
-    def ask(self, method, path, body=None, headers=None) -> Answer:
+    def request(self, method, path, body=None, headers=None) -> Response:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
-            return Answer(
+            return Response(
                 response.status, {key.lower(): value for key, value in response.getheaders()}, response.read()
             )
         finally:

@@ -36,7 +36,7 @@ from ferkit.training.distillation import DistillationSettings, distil
 from ferkit.training.execution import ExecutionSettings, check_execution, compile_arguments, precision_of
 from ferkit.training.mixing import MixingSettings
 from steps.figures import evaluation_figures
-from tests.promotion.test_gate import answers_of, gate, trial
+from tests.promotion.test_gate import gate, measurement, predicted_classes
 from tests.toys.layouts import write_jaffe, write_kdef, write_parquet
 from tests.training.test_fine_tune import marked_faces
 
@@ -286,12 +286,14 @@ def of_floor(pictures=600, **floors):
     labels = np.random.default_rng(0).integers(0, 7, pictures).astype(np.int8)
     labels[labels == 1] = 0
     labels[:5] = 1
-    answers = answers_of(labels, 0.72, 0)
+    answers = predicted_classes(labels, 0.72, 0)
     answers[:5] = 0
-    return judge(trial("m", labels, answers), None, gate(floors), 0).passed
+    return judge(measurement("m", labels, answers), None, gate(floors), 0).passed
 
 
 def of_change(targets=("fer", "ferplus"), **change):
     labels = np.random.default_rng(0).integers(0, 7, 600).astype(np.int8)
-    champion, challenger = (trial("m", labels, answers_of(labels, share, 0), targets=targets) for share in (0.7, 0.72))
+    champion, challenger = (
+        measurement("m", labels, predicted_classes(labels, share, 0), targets=targets) for share in (0.7, 0.72)
+    )
     return judge(challenger, champion, gate(**change), 0).reasons

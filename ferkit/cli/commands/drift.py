@@ -95,7 +95,7 @@ def _of_table(before: FaceTable, table: FaceTable) -> tuple[str, Baseline]:
     title = f"{before.name}, {len(before.faces):,} faces"
     models = [each.made_with.get("model") for each in (before, table)]
     if all(models) and models[0] != models[1]:
-        return f"{title}; another model answered there", baseline.without_answers()
+        return f"{title}; another model answered there", baseline.without_predictions()
     return title, baseline
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ferkit.cli.commands.run import run_and_tell
+from ferkit.cli.commands.run import run_and_report
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.loading import load_stored_config
 from ferkit.config.named_files import NamedFiles
@@ -53,7 +53,7 @@ def import_run(
             f"{files.data}: name the same files with --set data.path=FOLDER."
         )
     imported, origin = _members(run_folder, settings)
-    results = run_and_tell(settings, files, imported, origin)
+    results = run_and_report(settings, files, imported, origin)
     Console(highlight=False).print(_compared(run_folder, settings, results), soft_wrap=True)
 
 

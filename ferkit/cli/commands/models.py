@@ -32,12 +32,12 @@ def models(
     Examples: `ferkit models`, `ferkit models ferkit-vggface --most 5`, `ferkit models --json`
     """
     from ferkit.registry.history import History
-    from ferkit.registry.listing import list_versions, registered_names
+    from ferkit.registry.listing import list_versions, model_names
 
     Workspace.named().require_mlflow(writable=False)
     versions = list_versions(name, most)
     history = History(name).read()[-most:]
-    others = [each for each in registered_names(name) if each != name]
+    others = [each for each in model_names(name) if each != name]
     if as_json:
         typer.echo(_to_json(name, versions, history, others))
         return
@@ -67,8 +67,8 @@ def _lines(name: str, versions: "Sequence[ListedVersion]") -> list[str]:
         rows.append((each.version, ", ".join(each.aliases), *numbers, f"{each.registered:%Y-%m-%d %H:%M}"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    told = [f"    by {each.registered_by}{f'; {each.verdict}' if each.verdict else ''}" for each in versions]
-    both = [line for pair in zip(lines[1:], told, strict=True) for line in pair]
+    authors = [f"    by {each.registered_by}{f'; {each.verdict}' if each.verdict else ''}" for each in versions]
+    both = [line for pair in zip(lines[1:], authors, strict=True) for line in pair]
     return [f"{name}: accuracy, macro-F1 on PrivateTest", lines[0], *both]
 
 

@@ -22,7 +22,7 @@ from ferkit.inference.batches import BATCH, Output, predict_pictures
 from ferkit.inference.inputs import Source, SourceList, list_sources, read_list
 from ferkit.inference.predictor import Predictor
 from ferkit.inference.results import MadeWith
-from ferkit.inference.resumable_table import batch_table
+from ferkit.inference.resumable_table import open_table
 from ferkit.inference.stream import Drawings, PictureResult, pictures_of_sources, pictures_of_webcam
 
 __all__ = ["register"]
@@ -101,16 +101,16 @@ def predict(
         "target": target, "model": chosen.sha256, "single": single, "every": every, "webcam": webcam,
         "detector": "none" if no_detect else detector,
     }  # fmt: skip
-    told = PredictionReport()
+    report = PredictionReport()
     with Interruptions() as interruptions, ExitStack() as stack:
-        told.writers = [
+        report.writers = [
             stack.enter_context(writer) for writer in _writers(chosen.classes, to, sources, as_json=as_json)
         ]
-        outputs: list[Output] = [told, Drawings(draw, sources)] if draw else [told]
+        outputs: list[Output] = [report, Drawings(draw, sources)] if draw else [report]
         batch = None
         if table:
-            batch = stack.enter_context(batch_table(table, chosen.classes, made_with, sources, restart=restart))
-            # The last to take what was found: what the table holds has been told and drawn.
+            batch = stack.enter_context(open_table(table, chosen.classes, made_with, sources, restart=restart))
+            # The last to take results: what the table holds has been printed and drawn.
             outputs.append(batch)
         start = batch.place if batch else (0, 0)
         if webcam_number is None:
@@ -122,14 +122,14 @@ def predict(
             groups = predict_pictures(
                 frames, predictor, batch=1 if webcam else BATCH, ahead=not webcam, keep_pictures=draw is not None
             )
-            _answer(groups, [*outputs, progress], interruptions, webcam=webcam)
-    done = batch.progress if batch else told
+            _send(groups, [*outputs, progress], interruptions, webcam=webcam)
+    done = batch.progress if batch else report
     if to:
         print(f"{to}: {done.faces:,} faces in {done.pictures:,} pictures")  # noqa: T201
     if draw:
-        print(f"{draw}: {told.pictures:,} pictures")  # noqa: T201
-    if told.perhaps_crops:
-        count = f"{told.perhaps_crops:,} pictures that are as small as a cut face"
+        print(f"{draw}: {report.pictures:,} pictures")  # noqa: T201
+    if report.perhaps_crops:
+        count = f"{report.perhaps_crops:,} pictures that are as small as a cut face"
         print(  # noqa: T201
             f"ferkit: no face in {count}; if they are faces and nothing else, add --no-detect.", file=sys.stderr
         )
@@ -139,10 +139,10 @@ def predict(
         raise typer.Exit(1)
 
 
-def _answer(
+def _send(
     found: Generator[list[PictureResult]], outputs: Sequence[Output], interruptions: Interruptions, *, webcam: bool
 ) -> None:
-    """Hand what is found, group by group, to each output."""
+    """Hand the results, group by group, to each output."""
     try:
         with closing(found):
             for group in found:

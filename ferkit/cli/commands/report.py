@@ -44,7 +44,7 @@ def report(
 
 
 def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
-    """Write the report of a ZenML run to `folder`; the folder, and the results as a table."""
+    """Write the report of a ZenML run to `folder`; returns the folder, and the results as a table."""
     outputs = run.steps["report"].outputs
     stored: Report = outputs["report"][0].load()
     written = stored.titled(run.name)
@@ -57,7 +57,7 @@ def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
 
 
 def results_table(results: "pd.DataFrame", title: str) -> Table:
-    """What a person compares first: a heading for each model, a line for each set of pictures; 80 columns wide."""
+    """The scores of a run for the terminal: a heading for each model, a line for each set of pictures; 80 columns."""
     table = Table(title=title, box=None, padding=(0, 1, 0, 0), title_justify="left")
     for name in ("model, pictures of", "count", "accuracy", "interval", "macro F1", "ECE"):
         table.add_column(name, justify="left" if name.startswith("model") else "right", no_wrap=True)

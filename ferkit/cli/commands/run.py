@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["register", "run_and_tell"]
+__all__ = ["register", "run_and_report"]
 
 
 def register(app: typer.Typer) -> None:
@@ -96,12 +96,12 @@ def run(
         _show_plan(settings, files, no_cache or [], stack)
         return
     if not seeds:
-        run_and_tell(settings, files, stack=stack, no_cache=no_cache or [])
+        run_and_report(settings, files, stack=stack, no_cache=no_cache or [])
         return
     tables = []
     for seed in range(settings.seed, settings.seed + seeds):
         of_seed = settings.model_copy(update={"seed": seed})
-        tables.append(run_and_tell(of_seed, files, stack=stack, no_cache=no_cache or []))
+        tables.append(run_and_report(of_seed, files, stack=stack, no_cache=no_cache or []))
     _print_spread(settings.name, tables)
 
 
@@ -114,7 +114,7 @@ def _print_spread(name: str, tables: "Sequence[pd.DataFrame]") -> None:
     page.print(over_seeds(tables).to_string(index=False, float_format="{:.4f}".format), soft_wrap=True)
 
 
-def run_and_tell(
+def run_and_report(
     settings: RunConfig,
     files: NamedFiles,
     imported: MemberImport | None = None,
@@ -122,7 +122,7 @@ def run_and_tell(
     stack: str | None = None,
     no_cache: Sequence[str] = (),
 ) -> "pd.DataFrame":
-    """Run the pipeline as `start` does, and print its results and where they are; the results."""
+    """Run the pipeline on a stack, print its results and where they are, and return them as a table."""
     # The environment is read when ZenML and MLflow are imported, and an error in a config should not wait for them.
     from ferkit.cli.console import RunConsole, quiet_native_libraries
 
@@ -131,7 +131,7 @@ def run_and_tell(
     console = RunConsole(quiet_native_libraries(workspace.native_log))
     console.attach()
     what = f"members trained on {origin}" if imported else f"{len(settings.trained())} trainings"
-    console.say(f"{settings.name}: {what}; state in {workspace.root}")
+    console.write_event(f"{settings.name}: {what}; state in {workspace.root}")
     workspace, placement = activate(workspace, stack)
     finished = start(settings, files, workspace, placement, console, imported, origin, no_cache)
     folder, results = export(finished, workspace.root / "reports" / finished.name)

@@ -59,17 +59,17 @@ def list_stacks(
     close_abandoned(workspace)
     from zenml.client import Client
 
-    registered = [
+    zenml_stacks = [
         _described(stack) for stack in Client().list_stacks(size=100, sort_by="asc:created", hydrate=True).items
     ]
-    known = {stack["name"] for stack in registered}
+    known = {stack["name"] for stack in zenml_stacks}
     files = {path.stem: path.relative_to(CHECKOUT) for path in sorted(STACK_FILES.glob("*.yaml"))}
     left = {name: str(path) for name, path in files.items() if name not in known}
     if as_json:
-        typer.echo(json.dumps({"stacks": registered, "not_registered": left}, indent=2))
+        typer.echo(json.dumps({"stacks": zenml_stacks, "not_registered": left}, indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
-    for stack in registered:
+    for stack in zenml_stacks:
         console.print(f"[bold]{stack['name']}[/]  orchestrator {stack['orchestrator']}")
         console.print(f"    artifacts  {stack['artifacts'] or 'of this machine'}")
         if stack["mlflow"]:

@@ -66,7 +66,7 @@ def open_run(workspace: Workspace, run: str, experiment: str, *, elsewhere: bool
     run
         Its name in ZenML, and in MLflow.
     experiment
-        Of MLflow.
+        Name of the experiment in MLflow.
     elsewhere
         Other processes run the steps, and see the run to its end without this one.
     """

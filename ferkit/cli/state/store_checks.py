@@ -1,4 +1,4 @@
-"""Whether the stores of ZenML and MLflow can be used, told in a line and in seconds.
+"""Checks that the stores of ZenML and MLflow can be used, in seconds; a failure is one line.
 
 Both libraries try again for minutes where nobody answers, which is right in the middle of a long training and wrong at
 the beginning of a command.
@@ -19,8 +19,8 @@ __all__ = ["StoreError", "require_store", "without_user"]
 # Of one attempt, and of everything: resolving a name has no limit of its own.
 _ATTEMPT_SECONDS = 4.0
 _MOST_SECONDS = 8.0
-# Of looking through a whole database: a large one is looked through in part.
-_LOOK_SECONDS = 2.0
+# Of checking a whole database: a large one is checked in part.
+_POLL_SECONDS = 2.0
 # What a proxy answers for a server that is away.
 _AWAY = (502, 503, 504)
 _ADVICE = ": is it running, and is the address right?"
@@ -31,7 +31,7 @@ class StoreError(FerkitError):
 
 
 def require_store(whose: str, url: str, *, verify: bool | str = True, writable: bool = True) -> None:
-    """Look whether the store at `url` is there and can be used; one that is not made yet can.
+    """Check that the store at `url` is there and can be used, or is not made yet.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def require_store(whose: str, url: str, *, verify: bool | str = True, writable: 
     Raises
     ------
     StoreError
-        If it is not, after 8 s at most.
+        If it cannot be used; after 8 s at most.
     """
     scheme = urlsplit(url).scheme.partition("+")[0]
     if scheme in ("http", "https"):
@@ -59,13 +59,13 @@ def require_store(whose: str, url: str, *, verify: bool | str = True, writable: 
         _within(f"{whose}'s database {without_user(url)}", lambda: _require_database(whose, url))
 
 
-def _within(what: str, look: Callable[[], None]) -> None:
-    """Call `look`, which may hang where nothing can interrupt it."""
+def _within(what: str, check: Callable[[], None]) -> None:
+    """Call `check`, which may hang where nothing can interrupt it; a `StoreError` after 8 s."""
     problems: list[BaseException] = []
 
     def attempt() -> None:
         try:
-            look()
+            check()
         except BaseException as error:  # noqa: BLE001 - raised again below
             problems.append(error)
 
@@ -83,15 +83,15 @@ def _require_server(whose: str, url: str, verify: bool | str) -> None:
 
     where = f"{whose}'s server {without_user(url)}"
     try:
-        answer = requests.get(f"{url.rstrip('/')}/health", timeout=_ATTEMPT_SECONDS, verify=verify, stream=True)
+        response = requests.get(f"{url.rstrip('/')}/health", timeout=_ATTEMPT_SECONDS, verify=verify, stream=True)
     except requests.exceptions.SSLError as error:
         raise StoreError(f"{where}: its certificate is not accepted ({_reason(error)}).") from None
     except (requests.exceptions.RequestException, ValueError) as error:
         raise StoreError(f"{where} does not answer ({_reason(error)}){_ADVICE}") from None
-    answer.close()
+    response.close()
     # Any other answer comes from something that is there, be it a proxy that wants to know who asks.
-    if answer.status_code in _AWAY:
-        raise StoreError(f"{where} is away: what is before it answers {answer.status_code} {answer.reason}.")
+    if response.status_code in _AWAY:
+        raise StoreError(f"{where} is away: what is before it answers {response.status_code} {response.reason}.")
 
 
 def _require_database(whose: str, url: str) -> None:
@@ -123,7 +123,7 @@ def _require_file(whose: str, path: Path, *, writable: bool) -> None:
     if not os.access(path, needed) or (writable and not os.access(path.parent, os.W_OK)):
         raise StoreError(f"{where} cannot be {'written' if writable else 'read'}: change the permissions.")
     try:
-        _look_through(path, writable=writable)
+        _check_database(path, writable=writable)
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise StoreError(
@@ -136,8 +136,8 @@ def _require_file(whose: str, path: Path, *, writable: bool) -> None:
         ) from None
 
 
-def _look_through(path: Path, *, writable: bool) -> None:
-    """Raise what SQLite has to say of a database."""
+def _check_database(path: Path, *, writable: bool) -> None:
+    """Raise SQLite's error if a database is damaged, locked or not writable."""
     # To read it, SQLite first takes back what a killed process left half done.
     mode = "rw" if os.access(path, os.W_OK) else "ro"
     database = sqlite3.connect(
@@ -146,7 +146,7 @@ def _look_through(path: Path, *, writable: bool) -> None:
     )  # fmt: skip
     try:
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        deadline = time.monotonic() + _LOOK_SECONDS
+        deadline = time.monotonic() + _POLL_SECONDS
         database.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         try:
             [found] = database.execute("PRAGMA quick_check(1)").fetchone()

@@ -72,7 +72,7 @@ class Workspace:
 
     @classmethod
     def open(cls) -> "Workspace":
-        """The same, made if missing.
+        """The workspace that the environment names, else the checkout's own; made if missing.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Workspace:
 
     @property
     def native_log(self) -> Path:
-        """Where native libraries are to write: a file in the folder, nowhere if that cannot be written."""
+        """File for messages of native libraries, in the folder of state; ``/dev/null`` if that cannot be written."""
         file = self.root / "native.log"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ class Workspace:
 
     @property
     def checkpoints(self) -> Path:
-        """Where trainings keep what they go on from."""
+        """Folder of the checkpoints from which trainings go on."""
         return Path(os.environ.get("FERKIT_CHECKPOINTS") or self.root / "checkpoints")
 
     def file_hashes(self) -> "FileHashes":
@@ -201,7 +201,7 @@ class Workspace:
         Raises
         ------
         ConfigError
-            As `ferkit.stacks.register.apply`, and if the stack has a name that is taken.
+            If a flavor is unknown, a package of it is missing, it refuses its configuration, or the name is taken.
         """
         # It imports numpy and pandas, which a command that only needs the environment does not wait for.
         from ferkit.stacks.register import apply

@@ -22,26 +22,26 @@ from ferkit.serving.errors import BusyError
 
 __all__ = ["Batcher", "Classifier"]
 
-# How often somebody who waits looks whether the client is still there, in seconds.
-_LOOK_SECONDS = 0.25
+# Seconds between two checks whether the client that waits is still there.
+_POLL_SECONDS = 0.25
 
 
 class Classifier(Hashable, Protocol):
-    """What answers for pictures; those of requests whose classifiers are equal are answered together."""
+    """A function from pictures to probabilities; requests whose classifiers are equal share batches."""
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
         """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
 
 
 class _Job:
-    """The pictures of one request, and what has been said about the first of them."""
+    """The pictures of one request, and the predictions of the first of them."""
 
     def __init__(self, classifier: Classifier, images: NDArray[np.uint8]) -> None:
         self.classifier = classifier
         self.images = images
         self.taken = 0
-        self.said: list[NDArray[np.floating]] = []
-        self.answer: Future[NDArray[np.floating]] = Future()
+        self.predicted: list[NDArray[np.floating]] = []
+        self.future: Future[NDArray[np.floating]] = Future()
         self.last_sign = time.monotonic()
 
     @property
@@ -55,12 +55,12 @@ class _Job:
         self.taken += count
         return part
 
-    def add(self, said: NDArray[np.floating]) -> None:
-        """Keep the answers to a part; the last one ends the job."""
-        self.said.append(said)
+    def add(self, predicted: NDArray[np.floating]) -> None:
+        """Keep the predictions of a part; the last one ends the job."""
+        self.predicted.append(predicted)
         self.last_sign = time.monotonic()
-        if not self.left and not self.answer.done():
-            self.answer.set_result(np.concatenate(self.said))
+        if not self.left and not self.future.done():
+            self.future.set_result(np.concatenate(self.predicted))
 
 
 # A job, and its pictures that are in the batch.
@@ -68,7 +68,7 @@ _Part = tuple[_Job, NDArray[np.uint8]]
 
 
 class Batcher:
-    """One thread that asks networks for all who wait.
+    """One thread that runs the networks for all requests that wait.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Batcher:
         self._patience_seconds = patience_seconds
         self._batch_seconds = batch_seconds
         self._on_batch = on_batch
-        # Seconds a picture, by the hash of what was asked: a model that was replaced must not be kept for that.
+        # Seconds a picture, by the hash of the classifier: a model that was replaced must not be kept for that.
         self._pace: dict[int, float] = {}
         self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -116,12 +116,12 @@ class Batcher:
     def predict(
         self, classifier: Classifier, images: NDArray[np.uint8], gone: Gone = nobody_leaves
     ) -> NDArray[np.floating]:
-        """What `classifier` says about pictures (N, 48, 48) uint8; blocks until it has.
+        """Probabilities (N, classes) of pictures (N, 48, 48) uint8 by `classifier`; blocks until they are there.
 
         Parameters
         ----------
         gone
-            Says whether nobody waits for the answer any more.
+            Returns whether nobody waits for the result any more.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Batcher:
             If too many pictures wait already, those of others would delay these for too long, or none of these was
             answered for too long.
         GoneError
-            If the client has left; what was left of its pictures is not asked for.
+            If the client has left; what was left of its pictures is not predicted.
         """
         job = _Job(classifier, images)
         with self._changed:
@@ -143,11 +143,11 @@ class Batcher:
             self._changed.notify()
         while True:
             try:
-                return job.answer.result(min(_LOOK_SECONDS, self._patience_seconds))
+                return job.future.result(min(_POLL_SECONDS, self._patience_seconds))
             except TimeoutError:
                 # Not if the network raised this error itself.
-                if job.answer.done():
-                    return job.answer.result()
+                if job.future.done():
+                    return job.future.result()
             if gone():
                 self._forget(job)
                 raise GoneError
@@ -156,7 +156,7 @@ class Batcher:
                 raise BusyError(f"no answer of the network within {self._patience_seconds:g} s") from None
 
     def meet(self, classifier: Classifier) -> None:
-        """Let the thread ask `classifier` once: some networks prepare themselves for each thread anew."""
+        """Let the thread run `classifier` once: some networks prepare themselves for each thread anew."""
         # A thread that is too busy will do so with the first request.
         with suppress(BusyError):
             self.predict(classifier, np.zeros((1, SIZE, SIZE), np.uint8))
@@ -182,14 +182,17 @@ class Batcher:
     def _work(self) -> None:
         while parts := self._next():
             started = time.monotonic()
-            self._answer(parts)
+            self._classify(parts)
             count, seconds = sum(len(images) for _, images in parts), time.monotonic() - started
             key = hash(parts[0][0].classifier)
             self._pace[key] = (self._pace.get(key, seconds / max(1, count)) + seconds / max(1, count)) / 2
             self._on_batch(count, seconds)
 
     def _next(self) -> list[_Part]:
-        """Pictures of the job that waits longest and of those that ask the same, shared out evenly; none at the end."""
+        """Pictures of the job that waits longest and of those with an equal classifier, in even shares.
+
+        None at the end.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
@@ -212,27 +215,27 @@ class Batcher:
         pace = self._pace.get(hash(classifier))
         return max(1, min(self._most_batch, int(self._batch_seconds / pace))) if pace else self._most_batch
 
-    def _answer(self, parts: list[_Part]) -> None:
+    def _classify(self, parts: list[_Part]) -> None:
         job, images = parts[0]
         try:
-            said = _said(job.classifier, np.concatenate([images for _, images in parts]))
+            predicted = _probabilities(job.classifier, np.concatenate([images for _, images in parts]))
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the request, not to this thread.
             if len(parts) == 1:
                 self._forget(job)
-                job.answer.set_exception(error)
+                job.future.set_exception(error)
                 return
             # One of them may be at fault: each gets an answer, or an error, of its own.
             for part in parts:
-                self._answer([part])
+                self._classify([part])
             return
         start = 0
         for job, images in parts:
-            job.add(said[start : start + len(images)])
+            job.add(predicted[start : start + len(images)])
             start += len(images)
 
 
-def _said(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.floating]:
-    said = classifier(images)
-    if len(said) != len(images):
-        raise ValueError(f"{len(said)} answers for {len(images)} pictures")
-    return said
+def _probabilities(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.floating]:
+    predicted = classifier(images)
+    if len(predicted) != len(images):
+        raise ValueError(f"{len(predicted)} answers for {len(images)} pictures")
+    return predicted

@@ -1,6 +1,6 @@
 """The model that answers now, and the thread that looks for a newer one.
 
-A new champion is read, and asked once, beside the one that answers; only then does it take over, between two requests.
+A new champion is read, and warmed up, beside the one that answers; only then does it take over, between two requests.
 A request keeps the model that it began with.
 """
 
@@ -28,13 +28,13 @@ _UNREADABLE = "no model can be read; the log of the service says why."
 
 @dataclass(frozen=True)
 class RegistryState:
-    """What came of the last look at the registry.
+    """Result of the last check of the registry.
 
     Attributes
     ----------
     state
-        ``none``: none is asked. ``unknown``: not asked yet. ``ok``: it answered. ``away``: it did not, or its champion
-        could not be read.
+        ``none``: there is none. ``unknown``: not checked yet. ``ok``: it answered. ``away``: it did not, or its
+        champion could not be read.
     error
         Why it is away, in words that anybody may read: no address, no path. The log has the reason.
     checked_at
@@ -54,21 +54,21 @@ class LiveModel:
     cache
         Where models from the registry are kept.
     reload_seconds
-        Time between two looks.
+        Seconds between two checks of the registry.
     fallback
         The model that answers while there is no champion; None: the models that ferkit ships.
     registry
-        Whether there is a registry to ask.
+        Whether there is a registry to check.
     prepare
-        Called with each question that a new model has been asked, before it takes over.
+        Called with each classifier of a new model, before it takes over.
 
     Attributes
     ----------
     served
-        The model that answers now; None until one was read. The first one answers as soon as one of its questions was
-        asked; later ones take over when all were.
+        The model that answers now; None until one was read. The first one answers as soon as one of its classifiers is
+        warm; later ones take over when all are.
     registry
-        What came of the last look.
+        Result of the last check of the registry.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class LiveModel:
         self.registry = RegistryState("unknown" if registry else "none")
 
     def start(self) -> None:
-        """Read the model in a thread, and look for newer ones from then on."""
+        """Read the model in a thread, and check for newer ones from then on."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -144,16 +144,16 @@ class LiveModel:
             return None
         from ferkit.registry.models import load_champion
 
-        registered = load_champion(self._cache)
-        if registered is None:
+        champion = load_champion(self._cache)
+        if champion is None:
             # Nothing was promoted, or the champion was taken back: what ferkit brings.
             return None if self.served and self.served.alias is None else without_registry(self._fallback)
         # By the folder, not by the version: once a model was deleted, the numbers begin anew.
-        if self.served and self.served.alias and self.served.bundle.folder == registered.folder:
+        if self.served and self.served.alias and self.served.bundle.folder == champion.folder:
             return None
-        about = {key: getattr(registered, key) for key in ("name", "version", "alias", "run_id")}
-        served = Served(bundle=Bundle(registered.folder), **about)
-        self._remember(about | {"folder": str(registered.folder)})
+        about = {key: getattr(champion, key) for key in ("name", "version", "alias", "run_id")}
+        served = Served(bundle=Bundle(champion.folder), **about)
+        self._remember(about | {"folder": str(champion.folder)})
         return served
 
     def _take(self, served: Served) -> None:

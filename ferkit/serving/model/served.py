@@ -1,4 +1,4 @@
-"""A model in use, and the questions that it can be asked."""
+"""A model in use, and its classifiers: one for each target, by the ensemble or by the single network."""
 
 import logging
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ _ENSEMBLE_LATER = "the ensemble is being read; try again in some seconds, or ask
 
 
 def now() -> str:
-    """Date and time, UTC, ISO 8601."""
+    """The current date and time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A model in use.
+    """A model that the service predicts with.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Served:
     loaded_at
         Date and time, UTC, ISO 8601.
     warm
-        Names of the networks that have been asked, so that no request pays for what is done once.
+        Names of the networks that have predicted once, so that no request pays for their preparation.
     """
 
     name: str
@@ -51,21 +51,21 @@ class Served:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every question can be asked."""
+        """Whether every network is warm."""
         return all(self.warm.issuperset(classifier.networks) for classifier in self.classifiers())
 
     def require_ready(self) -> None:
-        """Raise a `NotReadyError` unless every question can be asked."""
+        """Raise a `NotReadyError` unless every network is warm."""
         if not self.is_ready:
             raise NotReadyError(_ENSEMBLE_LATER)
 
     def classifier(self, target: Target, *, single: bool) -> "ServedClassifier":
-        """What answers for `target`.
+        """The classifier for `target`: the ensemble, or the single network.
 
         Raises
         ------
         ApiError
-            If this model does not answer for it, or not yet.
+            If this model does not predict the target, or its networks are not warm yet.
         """
         card = self.bundle.card.targets.get(target)
         if card is None:
@@ -80,7 +80,7 @@ class Served:
         return classifier
 
     def classifiers(self) -> "list[ServedClassifier]":
-        """As many as it takes to ask every network that has a say; the quickest, which needs no TensorFlow, first."""
+        """Classifiers that together use every voting network; the quickest, which needs no TensorFlow, first."""
         covered: set[str] = set()
         found = []
         for target, card in self.bundle.card.targets.items():
@@ -94,7 +94,7 @@ class Served:
 
 @dataclass(frozen=True)
 class ServedClassifier:
-    """A question to a model: equal ones may be asked together."""
+    """A model's function from pictures to probabilities of one target; requests of equal ones share batches."""
 
     served: Served
     target: Target
@@ -102,12 +102,12 @@ class ServedClassifier:
 
     @property
     def networks(self) -> frozenset[str]:
-        """Names of those that have a say."""
+        """Names of the networks that vote."""
         vote = self.served.bundle.card.targets[self.target].vote(single=self.single)
         return frozenset(vote.weights if vote else ())
 
     def warm_up(self) -> None:
-        """Have its networks see pictures."""
+        """Let its networks predict pictures once, which prepares them."""
         # Several networks, each prepared for two sizes, look to TensorFlow like one that is traced again and again.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.

@@ -20,7 +20,7 @@ _BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding|expect)[ \t]*:", r
 
 
 class _BodyReader(SocketUnreader):  # type: ignore[misc]
-    """What gunicorn reads a connection with; a body that is not there in time is none."""
+    """gunicorn's reader of a connection, with a deadline for the body."""
 
     def __init__(self, client: socket.socket) -> None:
         super().__init__(client)
@@ -28,11 +28,11 @@ class _BodyReader(SocketUnreader):  # type: ignore[misc]
         self._deadline: float | None = None
 
     def allow(self, seconds: float) -> None:
-        """Let what comes next take so long, from the first wait for it on."""
+        """Give what comes next `seconds`, from the first wait for it on."""
         self._seconds, self._deadline = seconds, None
 
     def chunk(self) -> bytes:
-        """What has come; waits for it.
+        """Bytes that have come; waits for them.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Connection(TConn):  # type: ignore[misc]
     Parameters
     ----------
     config, client, address, server
-        As gunicorn has them: its settings, the socket, and the addresses of both ends.
+        gunicorn's settings, the socket, and the addresses of both ends.
     head_seconds
         How long the client may take for a head.
 
@@ -96,13 +96,13 @@ class Connection(TConn):  # type: ignore[misc]
         self.parser.unreader.unread(bytes(self.head))
         self.head.clear()
 
-    def expect_body(self, pause: float, whole: float) -> None:
-        """Have reads of the body fail after so many seconds without any of it, and once it takes `whole` in all."""
+    def expect_body(self, pause: float, total: float) -> None:
+        """Let reads of the body fail after `pause` seconds without any of it, and after `total` seconds in all."""
         self.sock.settimeout(pause)
-        self.parser.unreader.allow(whole)
+        self.parser.unreader.allow(total)
 
     def wait(self, seconds: float) -> None:
-        """Be patient with the client for so long from now on."""
+        """Set the deadline of the client to `seconds` from now."""
         self.deadline = time.monotonic() + seconds
 
     @property
@@ -112,6 +112,6 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def is_probe(self) -> bool:
-        """Whether a service is asked if it lives or is ready, without a body, which could be slow to come."""
+        """Whether the request is for ``/healthz`` or ``/readyz``, without a body, which could be slow to come."""
         head = self.head.partition(_END_OF_HEAD)[0]
         return _PROBE.match(head) is not None and _BODY.search(head) is None

@@ -1,4 +1,4 @@
-"""gunicorn's worker with threads, in which a connection takes a thread only once it has asked something.
+"""gunicorn's worker with threads, in which a connection takes a thread only once it has sent a request's head.
 
 gunicorn's own gives a new connection a thread at once, and lets it keep that for as long as the client takes for its
 first lines: as many connections as there are threads, of clients that send slowly, or nothing, or TLS to a port without
@@ -30,25 +30,25 @@ _PROBE_THREADS = 2
 # Of a client after its last answer: closed with bytes of it unread, a connection takes the answer away from it
 # (RFC 9112, 9.6).
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 65_536
-# Between two looks at who has been waited for too long.
-_LOOK_SECONDS = 0.5
+# Between two checks of the deadlines of connections.
+_POLL_SECONDS = 0.5
 
 
 class HeadWorker(ThreadWorker):  # type: ignore[misc]
-    """A thread for each request, none for a connection that has not asked yet."""
+    """gunicorn worker: a thread for each request, none for a connection whose request has not come yet."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         settings = ServingSettings.from_environment()
         self._head_seconds = settings.head_seconds
         self._body_seconds, self._upload_seconds = settings.body_seconds, settings.upload_seconds
-        # Those who have to ask and those who have to leave, in the order in which they began to.
-        self._asking: dict[Connection, None] = {}
+        # Connections that have to send a head and those that have to be closed by the client, oldest first.
+        self._sending_head: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
 
     @classmethod
     def check_config(cls, cfg: Config, log: Any) -> None:
-        """Refuse what this worker cannot do."""
+        """Refuse TLS, which this worker cannot do, with a `ConfigError`."""
         super().check_config(cfg, log)
         if cfg.is_ssl:
             raise ConfigError(
@@ -63,7 +63,7 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Let requests that are under way end, and wait for nobody else."""
         super().handle_exit(sig, frame)
-        self.method_queue.defer(self._close_asking)
+        self.method_queue.defer(self._close_sending_head)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection and wait for its first request."""
@@ -81,7 +81,7 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
         self._await_head(connection, self._head_seconds)
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Have a thread answer."""
+        """Hand a connection whose request's head has come to a thread."""
         threads = self._probes if conn.is_probe else self.tpool
         future = threads.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
@@ -103,13 +103,13 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Return in time for `murder_keepalived`."""
-        super().wait_for_and_dispatch_events(min(timeout, _LOOK_SECONDS))
+        super().wait_for_and_dispatch_events(min(timeout, _POLL_SECONDS))
 
     def murder_keepalived(self) -> None:
-        """Close those who did not ask, or did not leave, in time; gunicorn calls this after each round of events."""
+        """Close connections that sent no head, or did not leave, in time; gunicorn calls this after each round."""
         now = time.monotonic()
-        for connection in [each for each in chain(self._asking, self._leaving) if each.deadline < now]:
-            if connection.head and connection in self._asking:
+        for connection in [each for each in chain(self._sending_head, self._leaving) if each.deadline < now]:
+            if connection.head and connection in self._sending_head:
                 self._refuse(connection, "408 Request Timeout", "too_slow", "the head of the request came too slowly")
             else:
                 self._close(connection)
@@ -119,12 +119,12 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
         if connection.has_head:
             self.enqueue_req(connection)
             return
-        self._asking[connection] = None
+        self._sending_head[connection] = None
         self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read_head, connection))
 
     def _read_head(self, connection: Connection, sock: socket.socket) -> None:
         # An event of the same round may have closed it.
-        if connection not in self._asking:
+        if connection not in self._sending_head:
             return
         came = _received(sock)
         if not came:
@@ -175,12 +175,12 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _make_room(self) -> None:
         """Close the connection that has been waited for longest."""
-        first = next(chain(self._leaving, self._asking), None)
+        first = next(chain(self._leaving, self._sending_head), None)
         if first is not None:
             self._close(first)
 
-    def _close_asking(self) -> None:
-        for connection in list(self._asking):
+    def _close_sending_head(self) -> None:
+        for connection in list(self._sending_head):
             self._close(connection)
 
     def _close(self, connection: Connection) -> None:
@@ -190,7 +190,7 @@ class HeadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _forget(self, connection: Connection) -> None:
         """Stop waiting for it."""
-        for group in (self._asking, self._leaving):
+        for group in (self._sending_head, self._leaving):
             if connection in group:
                 del group[connection]
                 self.poller.unregister(connection.sock)
