@@ -33,7 +33,7 @@ def teach(
         list[str] | None, typer.Option("--set", metavar="K=V", help="Override a setting; repeatable.")
     ] = None,
 ) -> None:
-    """Write what a vote predicts for every picture of the split Training.
+    """Write what a vote predicts for the training pictures, as a file that networks can be taught by.
 
     Backbones with `teacher: FILE.npz` learn from it, in runs on any source that holds these pictures. The shipped vote
     takes 31 ms a picture on two cores. Two examples:
