@@ -156,7 +156,7 @@ def _teacher_predictions(out: Path, base: RunConfig, data: RunData) -> dict[Targ
     bundle, folder = load_bundle(), RunFolder(out)
     pictures = data.faces.of_split("Training")
     missing = [target.name for target in base.targets if folder.read_teacher(target.name, SHIPPED) is None]
-    for name, predicted in bundle.predict_targets(pictures.images, missing).items() if missing else ():
+    for name, predicted in bundle.predict_targets(pictures.images, missing, model="vote").items() if missing else ():
         folder.write_teacher(Predictions(name, "Training", pictures.row, predicted), SHIPPED)
     found = {target.name: folder.read_teacher(target.name, SHIPPED) for target in base.targets}
     return {name: predicted for name, predicted in found.items() if predicted is not None}

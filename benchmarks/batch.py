@@ -65,8 +65,8 @@ def main() -> None:
         named = [(str(arguments.folder), list_sources([str(arguments.folder)]).sources)] if arguments.folder else []
         for title, sources in named or draw_pictures(Path(scratch), arguments.count):
             print(f"{title}, {len(sources)} pictures, a second")
-            for single in (True, False) if bundle.has_student else (False,):
-                classify = partial(bundle.predict, single=single)
+            for model in reversed(bundle.card.models):
+                classify = partial(bundle.predict, model=model)
                 predictor = Predictor(classify, bundle.classes("fer"), load_detector("blazeface"))
                 pictures_a_second(sources[:40], predictor, ahead=False, batch=32)
                 rates = np.array(
@@ -76,7 +76,7 @@ def main() -> None:
                     ]
                 )
                 for (name, *_), rate in zip(WAYS, rates.max(axis=0), strict=True):
-                    print(f"  {'single' if single else 'ensemble':9} {name:24} {rate:6.1f}", flush=True)
+                    print(f"  {model:9} {name:24} {rate:6.1f}", flush=True)
 
 
 if __name__ == "__main__":

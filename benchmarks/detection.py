@@ -189,7 +189,7 @@ def print_framing(detector: Detector, faces: Picture, emotions: NDArray[np.int8]
     bundle = load_bundle()
 
     def right(images: Picture) -> str:
-        predicted = bundle.predict(images, "fer", single=bundle.has_student).argmax(axis=1)
+        predicted = bundle.predict(images, "fer", model=bundle.card.models[-1]).argmax(axis=1)
         return f"{100 * (predicted == emotions[kept]).mean():.1f} %"
 
     print(f"right of {len(kept)} faces as they were: {right(faces[kept])}")

@@ -7,7 +7,7 @@ clients are a process of their own, on the same cores as the server. Millisecond
 over all answers of all rounds; anything but 200 is an error. Processor time is that of all threads of the server for an
 answer: what is left of a measurement on a machine that does other things, too. The face is drawn by ferkit's source
 `synthetic`: a crop of 48x48 pixels, and the same face in a picture of 640x480, as JPEG. Goals on two cores: 60 ms for
-the picture, 8 ms for a crop by the single network, 100 crops a second with 16 clients.
+the picture, 8 ms for a crop by the tiny network, 100 crops a second with 16 clients.
 
 A peer runs in an environment of its own below `--cache` (see benchmarks/peers/compare.py), behind the standard
 library's HTTP server: what it does with the same pictures is its own code, its own way of finding the face included.
@@ -57,13 +57,13 @@ class Load:
 
 
 OURS = (
-    Load("a crop, single network", "/api/v1/predict?detect=false&single=true", "crop", 1),
+    Load("a crop, tiny network", "/api/v1/predict?detect=false&model=tiny", "crop", 1),
     Load("a crop, ensemble", "/api/v1/predict?detect=false", "crop", 1),
-    Load("a picture, single network", "/api/v1/predict?single=true", "picture", 1),
+    Load("a picture, tiny network", "/api/v1/predict?model=tiny", "picture", 1),
     Load("a picture, ensemble", "/api/v1/predict", "picture", 1),
-    Load("crops, single network", "/api/v1/predict?detect=false&single=true", "crop", 16),
+    Load("crops, tiny network", "/api/v1/predict?detect=false&model=tiny", "crop", 16),
     Load("crops, ensemble", "/api/v1/predict?detect=false", "crop", 16),
-    Load("pictures, single network", "/api/v1/predict?single=true", "picture", 16),
+    Load("pictures, tiny network", "/api/v1/predict?model=tiny", "picture", 16),
 )
 THEIRS = (
     Load("a crop", "/crop", "crop", 1),

@@ -36,7 +36,7 @@ def predict_splits(bundle: Bundle, faces: FaceDataset, limit: int | None) -> dic
         found[f"row {split}"] = pictures.row.astype(np.int32)
         for name in bundle.voters:
             start = time.perf_counter()
-            predicted = bundle.predict_network(name, pictures.images, bundle.card.tta)
+            predicted = bundle.predict_network(name, pictures.images)
             found |= {f"{split} {name} {target}": each.astype(np.float16) for target, each in predicted.items()}
             print(f"{split}: {len(pictures)} pictures, {name}, {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return found
@@ -56,7 +56,7 @@ def write_teacher(bundle: Bundle, faces: FaceDataset, stored: Path, to: Path) ->
             }
             for name in bundle.voters
         }
-    answers = {target: bundle.vote(networks, target, calibrated=False) for target in bundle.targets}
+    answers = {target: bundle.vote(networks, target, model="vote", calibrated=False) for target in bundle.targets}
     write_teacher_file(to, pictures.images, answers)
     print(f"{len(pictures)} pictures: {to}", file=sys.stderr)
 

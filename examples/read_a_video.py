@@ -39,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = load_bundle()
     # bundle.predict alone asks the whole vote: more accurate, many times slower.
-    predictor = Predictor(partial(bundle.predict, single=True), bundle.classes("fer"), load_detector("blazeface"))
+    predictor = Predictor(partial(bundle.predict, model="tiny"), bundle.classes("fer"), load_detector("blazeface"))
     with tempfile.TemporaryDirectory() as folder:
         video = arguments.video or Path(folder) / "drawn.avi"
         if not arguments.video:

@@ -1,12 +1,48 @@
-"""The base of every section of a run configuration."""
+"""The base of every section of a run configuration, and what reads stored ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-__all__ = ["Settings"]
+from ferkit.errors import FerkitError
+
+__all__ = ["Settings", "read_json"]
+
+_Stored = TypeVar("_Stored", bound=BaseModel)
+
+
+def read_json(file: Path, kind: type[_Stored], error: type[FerkitError], *, missing: str, damaged: str) -> _Stored:
+    """What ferkit stored as JSON in `file`, checked.
+
+    Parameters
+    ----------
+    kind
+        What it is read as.
+    error
+        What is raised if that fails.
+    missing
+        What the error says after the name of a file that is not there.
+    damaged
+        What it says of one that cannot be read, or is of another kind; ``{problem}`` stands for what is wrong.
+
+    Raises
+    ------
+    FerkitError
+        Of the class `error`, if the file is missing or damaged.
+    """
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise error(f"{file}: {missing}") from None
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        problem = f"{where}: {first['msg']}" if where else first["msg"]
+        raise error(f"{file}: {damaged.format(problem=' '.join(problem.split()))}") from invalid
+    except OSError as unreadable:
+        raise error(f"{file}: {damaged.format(problem=unreadable.strerror)}") from unreadable
 
 
 class Settings(BaseModel):

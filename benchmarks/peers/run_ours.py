@@ -1,4 +1,4 @@
-"""The shipped models of this project: variant ``ensemble``, or ``single``, the one network that an ensemble taught."""
+"""The shipped models of this project: variant ``vote``, ``default`` or ``tiny``."""
 
 import sys
 from typing import Any
@@ -6,16 +6,17 @@ from typing import Any
 from measure import measure
 
 from ferkit.bundles.bundle import load_bundle
+from ferkit.bundles.card import ModelName
 
-single = sys.argv[3] == "single"
+model: ModelName = sys.argv[3]  # type: ignore[assignment]
 bundle = load_bundle()
-vote = bundle.card.targets["fer"].vote(single=single)
+vote = bundle.card.targets["fer"].models.get(model)
 if vote is None:
-    sys.exit("error: the shipped models have no single network for fer")
+    sys.exit(f"error: the shipped models have no {model} for fer")
 
 
 def predict(pictures: Any) -> Any:
-    return bundle.predict(pictures, "fer", single=single)
+    return bundle.predict(pictures, "fer", model=model)
 
 
 weights = [bundle.folder / bundle.card.networks[name].file for name in vote.weights]

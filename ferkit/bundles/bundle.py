@@ -1,9 +1,8 @@
-"""A bundle: networks on disk that answer together, an ensemble, and one network that was taught by it."""
+"""A bundle: networks on disk that answer together, and those that learned from what these answer."""
 
 import hashlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.backbones.network import build_network
-from ferkit.bundles.card import BundleCard, Vote
-from ferkit.bundles.weights import read_half
+from ferkit.bundles.card import BundleCard, ModelName, Vote
+from ferkit.bundles.weights import read_weights
 from ferkit.data.dataset import FaceDataset, require_faces
 from ferkit.data.labels import Split, Target, class_names
 from ferkit.data.stored_pictures import Images
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from ferkit.models.litert import LiteRTNetwork
 
-__all__ = ["SHIPPED", "Bundle", "NetworkProgress", "load_bundle"]
+__all__ = ["SHIPPED", "Bundle", "NetworkProgress", "load_bundle", "mixture"]
 
 SHIPPED = Path(__file__).with_name("reference")
 
@@ -71,25 +70,20 @@ class Bundle:
     @property
     def voters(self) -> tuple[str, ...]:
         """Names of the networks that have a vote for at least one target."""
-        votes = (card.vote(single=False) for card in self.card.targets.values())
-        return tuple(dict.fromkeys(name for vote in votes if vote for name in vote.weights))
+        votes = (card.vote for card in self.card.targets.values())
+        return tuple(dict.fromkeys(name for vote in votes for name in vote.weights))
 
     def classes(self, target: Target) -> tuple[str, ...]:
         """Names of the columns of what `predict` returns."""
-        self._vote_for(target, single=False)
+        self.vote_for(target, "vote")
         return class_names(target)
-
-    @cached_property
-    def has_student(self) -> bool:
-        """Whether ``single=True`` can be asked for, for at least one target."""
-        return bool(self.card.students)
 
     def network(self, name: str) -> "keras.Model":
         """The network `name`, built and filled when it is first asked for."""
         if name not in self._networks:
             card = self.card.networks[name]
             network = build_network(card.backbone, card.heads, seed=0)
-            read_half(network, self.folder / card.file)
+            read_weights(network, self.folder / card.file)
             self._networks[name] = network
         return self._networks[name]
 
@@ -97,8 +91,8 @@ class Bundle:
         self,
         name: str,
         images: Images,
-        tta: TestTimeAugmentation,
         on_pictures: Callable[[int], None] = lambda _count: None,
+        tta: TestTimeAugmentation | None = None,
     ) -> TargetProbabilities:
         """What each head of one network says about pictures, averaged over the views that `tta` makes.
 
@@ -106,10 +100,13 @@ class Bundle:
         ----------
         images : (N, 48, 48) uint8
             The pictures.
+        tta
+            Test-time augmentation; that of the models which the network belongs to, if None.
         on_pictures
             Called with the number of pictures that have been answered since the last call.
         """
         heads = self.card.networks[name].heads
+        tta = self.card.tta_of(name) if tta is None else tta
         answers: TargetProbabilities = {
             target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()
         }
@@ -133,23 +130,27 @@ class Bundle:
         return {target: np.mean([said[target] for said in seen], axis=0) for target in card.heads}
 
     def vote(
-        self, said: Mapping[str, TargetProbabilities], target: Target, *, single: bool = False, calibrated: bool = True
+        self,
+        said: Mapping[str, TargetProbabilities],
+        target: Target,
+        *,
+        model: ModelName = "default",
+        calibrated: bool = True,
     ) -> NDArray[np.float32]:
-        """What the ensemble, or the student, makes of what its networks said: (N, classes) float32.
+        """What a model makes of what its networks said: (N, classes) float32.
 
         With its temperature, or without if not `calibrated`.
         """
-        vote = self._vote_for(target, single=single)
-        mixture = sum(weight * said[name][target].astype(np.float64) for name, weight in vote.weights.items())
-        said_together = np.asarray(mixture, dtype=np.float32)
-        return apply_temperature(said_together, vote.temperature) if calibrated else said_together
+        vote = self.vote_for(target, model)
+        mixed = mixture(vote, said, target)
+        return apply_temperature(mixed, vote.temperature) if calibrated else mixed
 
     def predict(
         self,
         images: Images,
         target: Target = "fer",
         *,
-        single: bool = False,
+        model: ModelName = "default",
         on_pictures: Callable[[int], None] = lambda _count: None,
     ) -> NDArray[np.float32]:
         """Calibrated probabilities of pictures.
@@ -160,8 +161,9 @@ class Bundle:
             Grey faces, cut as FER-2013's are: the face fills the picture.
         target
             ``fer`` or ``ferplus``.
-        single
-            Ask the student alone, which is many times faster.
+        model
+            ``default``: the network that is to answer, which is the vote where there is no such network; ``vote``: the
+            whole ensemble, which is more accurate and many times slower; ``tiny``: the smallest network.
         on_pictures
             Called with the number of pictures that one network has answered since the last call.
 
@@ -178,40 +180,48 @@ class Bundle:
         Examples
         --------
         >>> faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48), dtype=np.uint8)
-        >>> load_bundle().predict(faces, "ferplus", single=True).shape
+        >>> load_bundle().predict(faces, "ferplus", model="tiny").shape
         (2, 8)
         """
-        return self.predict_targets(images, [target], single=single, on_pictures=on_pictures)[target]
+        return self.predict_targets(images, [target], model=model, on_pictures=on_pictures)[target]
 
     def predict_targets(
         self,
         images: Images,
         targets: Iterable[Target],
         *,
-        single: bool = False,
+        model: ModelName = "default",
         on_pictures: Callable[[int], None] = lambda _count: None,
     ) -> TargetProbabilities:
         """What `predict` says for each of several targets; a network with a head for each is asked once."""
         require_faces(images)
-        tta = self.card.student_tta if single else self.card.tta
-        votes = {target: self._vote_for(target, single=single) for target in targets}
+        votes = {target: self.vote_for(target, model) for target in targets}
         names = dict.fromkeys(name for vote in votes.values() for name in vote.weights)
-        said = {name: self.predict_network(name, images, tta, on_pictures) for name in names}
-        return {target: self.vote(said, target, single=single) for target in votes}
+        said = {name: self.predict_network(name, images, on_pictures) for name in names}
+        return {target: self.vote(said, target, model=model) for target in votes}
 
-    def predict_split(self, faces: FaceDataset, target: Target, split: Split, *, single: bool = False) -> Predictions:
+    def predict_split(
+        self, faces: FaceDataset, target: Target, split: Split, *, model: ModelName = "default"
+    ) -> Predictions:
         """What `predict` says about the pictures of `split` that have a label for `target` under its protocol."""
-        self._vote_for(target, single=single)
+        self.vote_for(target, model)
         pictures, _ = labelled(faces.of_split(split), self.card.targets[target].settings)
-        return Predictions(target, split, pictures.row, self.predict(pictures.images, target, single=single))
+        return Predictions(target, split, pictures.row, self.predict(pictures.images, target, model=model))
 
-    def _vote_for(self, target: Target, *, single: bool) -> Vote:
+    def vote_for(self, target: Target, model: ModelName) -> Vote:
+        """Weights and temperature of a model.
+
+        Raises
+        ------
+        DataError
+            If nothing here answers for the target, or there is no such model.
+        """
         if target not in self.card.targets:
             raise DataError(f"target {target!r}: this bundle answers for {', '.join(self.targets)}.")
-        vote = self.card.targets[target].vote(single=single)
-        if vote is None:
-            raise DataError(f"target {target!r}: this bundle has no student; ask the ensemble (single=False).")
-        return vote
+        models = self.card.targets[target].models
+        if (name := self.card.resolved(model)) not in models:
+            raise DataError(f"target {target!r}: this bundle has no model {model!r}; it has {', '.join(models)}.")
+        return models[name]
 
 
 def load_bundle(folder: Path | None = None) -> Bundle:
@@ -231,6 +241,12 @@ def load_bundle(folder: Path | None = None) -> Bundle:
     ('neutral', 'happiness')
     """
     return Bundle(folder or SHIPPED)
+
+
+def mixture(vote: Vote, said: Mapping[str, TargetProbabilities], target: Target) -> NDArray[np.float32]:
+    """The weighted mean (N, classes) of what networks said, before the temperature."""
+    mixed = sum(weight * said[name][target].astype(np.float64) for name, weight in vote.weights.items())
+    return np.asarray(mixed, dtype=np.float32)
 
 
 def _check(file: Path, sha256: str) -> None:

@@ -1,20 +1,26 @@
 """``reference.json``: what the networks of a bundle are, and how they vote."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ferkit.backbones.settings import BackboneSettings
+from ferkit.bundles.weights import StoredPrecision
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings
 from ferkit.errors import WeightsError
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
+from ferkit.settings import read_json
 
-__all__ = ["CARD", "BundleCard", "LiteRTCard", "NetworkCard", "TargetCard", "Vote"]
+__all__ = ["CARD", "MODELS", "BundleCard", "LiteRTCard", "ModelName", "NetworkCard", "TargetCard", "Vote"]
 
 CARD = "reference.json"
+
+# What one can ask a bundle for; `TargetCard` says what each is.
+ModelName = Literal["vote", "default", "tiny"]
+MODELS: tuple[ModelName, ...] = ("vote", "default", "tiny")
 
 
 class _Card(BaseModel):
@@ -47,6 +53,8 @@ class NetworkCard(_Card):
         Number of classes of each target.
     file, sha256
         Its weights, see `ferkit.bundles.weights`, and their checksum in hexadecimal.
+    precision
+        Of its large weights.
     litert
         The same network for quick answers; without it, Keras is asked.
     """
@@ -56,6 +64,7 @@ class NetworkCard(_Card):
     heads: dict[Target, int] = Field(min_length=1)
     file: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*\.npz$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    precision: StoredPrecision = "float16"
     litert: LiteRTCard | None = None
 
 
@@ -87,23 +96,28 @@ class TargetCard(_Card):
     ----------
     settings
         With the protocol that selection followed and evaluation follows.
-    ensemble
-        The vote of the members.
-    student
-        The one network that was trained on what the ensemble says.
+    vote
+        Of the ensemble's members.
+    default
+        The network that answers unless another model is asked for; it was taught by the vote. None: the vote answers.
+    tiny
+        A smaller network that was taught by the vote; of a run, the best of its students.
     """
 
     settings: TargetSettings
-    ensemble: Vote
-    student: Vote | None = None
+    vote: Vote
+    default: Vote | None = None
+    tiny: Vote | None = None
 
-    def vote(self, *, single: bool) -> Vote | None:
-        """The student's if `single`, otherwise the ensemble's."""
-        return self.student if single else self.ensemble
+    @property
+    def models(self) -> dict[ModelName, Vote]:
+        """What is there, by name."""
+        named: dict[ModelName, Vote | None] = {"vote": self.vote, "default": self.default, "tiny": self.tiny}
+        return {name: vote for name, vote in named.items() if vote is not None}
 
 
 class BundleCard(_Card):
-    """The whole of ``reference.json``.
+    """The whole of ``reference.json``; format 1, of earlier versions, is read, too.
 
     Attributes
     ----------
@@ -115,31 +129,71 @@ class BundleCard(_Card):
         By name, which is that of the folder of their training.
     targets
         What can be asked for.
-    tta, student_tta
-        Test-time augmentation of the ensemble and of the student; the file says ``views`` and ``student_views``.
+    tta
+        Test-time augmentation of each model; one that is not named sees the picture alone.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     networks: dict[str, NetworkCard] = Field(min_length=1)
     targets: dict[Target, TargetCard] = Field(min_length=1)
-    tta: TestTimeAugmentation = Field(NO_TTA, alias="views")
-    student_tta: TestTimeAugmentation = Field(NO_TTA, alias="student_views")
+    tta: dict[ModelName, TestTimeAugmentation] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_format_1(cls, content: Any) -> Any:
+        """Format 1 had an ensemble and a student, and no other network that answers."""
+        if not isinstance(content, dict) or content.get("format") != 1:
+            return content
+        content = {**content, "format": 2}
+        views = {"vote": content.pop("views", None), "tiny": content.pop("student_views", None)}
+        content["tta"] = {name: each for name, each in views.items() if each is not None}
+        names = {"ensemble": "vote", "student": "tiny"}
+        if isinstance(content.get("targets"), dict):
+            content["targets"] = {
+                target: {names.get(key, key): value for key, value in card.items()} if isinstance(card, dict) else card
+                for target, card in content["targets"].items()
+            }
+        return content
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        seen: dict[str, TestTimeAugmentation] = {}
         for target, card in self.targets.items():
             if card.settings.name != target:
                 raise ValueError(f"target {target}: its settings are those of {card.settings.name}.")
-            for name in (*card.ensemble.weights, *(card.student.weights if card.student else ())):
-                if name not in self.networks or target not in self.networks[name].heads:
-                    raise ValueError(f"target {target}: no network {name!r} with a head for it.")
+            for model, vote in card.models.items():
+                for name in vote.weights:
+                    if name not in self.networks or target not in self.networks[name].heads:
+                        raise ValueError(f"target {target}: no network {name!r} with a head for it.")
+                    if seen.setdefault(name, self.tta.get(model, NO_TTA)) != self.tta.get(model, NO_TTA):
+                        raise ValueError(f"network {name}: two models want other test-time augmentation of it.")
+        if len({card.default is None for card in self.targets.values()}) > 1:
+            raise ValueError("a default network answers for every target or for none.")
         return self
 
     @property
-    def students(self) -> frozenset[str]:
-        """Names of the networks that are students."""
-        return frozenset(name for card in self.targets.values() if card.student for name in card.student.weights)
+    def models(self) -> tuple[ModelName, ...]:
+        """What answers for at least one target."""
+        return tuple(name for name in MODELS if self.networks_of(name))
+
+    def networks_of(self, model: ModelName) -> frozenset[str]:
+        """Names of the networks that have a say in what `model` answers."""
+        return frozenset(
+            name
+            for card in self.targets.values()
+            for name in (card.models[model].weights if model in card.models else ())
+        )
+
+    def resolved(self, model: ModelName) -> ModelName:
+        """`model`; where there is no default network, the vote for ``default``."""
+        return "vote" if model == "default" and not self.networks_of("default") else model
+
+    def tta_of(self, network: str) -> TestTimeAugmentation:
+        """Test-time augmentation of the models that `network` belongs to."""
+        return next(
+            (self.tta.get(model, NO_TTA) for model in self.models if network in self.networks_of(model)), NO_TTA
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -150,19 +204,15 @@ class BundleCard(_Card):
         WeightsError
             If there is none, or it is not one that this version of ferkit reads.
         """
-        file = folder / CARD
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            raise WeightsError(
-                f"{file}: no bundle there. Install a release of ferkit, which brings one, or make one: "
-                "`ferkit export-reference RUN`."
-            ) from None
-        except (OSError, ValidationError) as error:
-            raise WeightsError(
-                f"{file}: not a bundle that this ferkit reads: {' '.join(str(error).split())}"
-            ) from error
+        return read_json(
+            folder / CARD,
+            cls,
+            WeightsError,
+            missing="no bundle there. Install a release of ferkit, which brings one, or make one: "
+            "`ferkit export-reference RUN`.",
+            damaged="not a bundle that this ferkit reads: {problem}",
+        )
 
     def write(self, folder: Path) -> None:
         """Write ``reference.json`` into `folder`."""
-        (folder / CARD).write_text(self.model_dump_json(indent=2, by_alias=True) + "\n")
+        (folder / CARD).write_text(self.model_dump_json(indent=2) + "\n")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import keras
 
     from ferkit.bundles.bundle import Bundle
+    from ferkit.bundles.card import ModelName
 
 __all__ = ["explain", "grad_cam"]
 
@@ -60,7 +61,7 @@ def explain(
     images: NDArray[np.uint8],
     target: Target,
     *,
-    single: bool,
+    model: ModelName = "default",
     class_index: int | NDArray[np.integer],
 ) -> NDArray[np.float32]:
     """Where in each picture the networks of `bundle` see something that speaks for a class.
@@ -72,8 +73,8 @@ def explain(
     ----------
     images : (N, 48, 48) uint8
         As for `Bundle.predict`.
-    single
-        Explain the student's answer instead of the ensemble's.
+    model
+        Whose answer is explained, as for `Bundle.predict`.
     class_index
         One class for all pictures or (N,) one for each.
 
@@ -87,11 +88,8 @@ def explain(
     DataError
         If nothing here answers for the target, or as `grad_cam`.
     """
-    vote = bundle.card.targets[target].vote(single=single) if target in bundle.targets else None
-    if vote is None:
-        raise DataError(f"target {target!r}: this bundle has no {'student' if single else 'ensemble'} for it.")
+    vote = bundle.vote_for(target, model)
     _checked(images, target, class_index)
-    tta = bundle.card.student_tta if single else bundle.card.tta
     heat = np.zeros((len(images), SIZE, SIZE), dtype=np.float32)
     for name, weight in vote.weights.items():
         # Reading a network that has no say would cost memory and time.
@@ -99,7 +97,7 @@ def explain(
             continue
         network = bundle.network(name)
         heat += weight * grad_cam(network, images, target, class_index)
-        if tta.flip:
+        if bundle.card.tta_of(name).flip:
             heat += weight * grad_cam(network, images[:, :, ::-1], target, class_index)[:, :, ::-1]
     return _scaled(heat)
 

@@ -1,24 +1,35 @@
 """Writing a bundle: the folder that `ferkit.bundles.bundle.Bundle` reads, shipped, registered and served.
 
-Of networks that vote together it holds the weights in half precision (`ferkit.bundles.weights`) and ``reference.json``,
-which says how to build the networks and how they vote (`ferkit.bundles.card`), beside files for people.
+Of networks that answer it holds the weights (`ferkit.bundles.weights`) and ``reference.json``, which says how to build
+the networks and how they vote (`ferkit.bundles.card`), beside files for people.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from ferkit.backbones import BackboneSettings
 from ferkit.bundles.bundle import Bundle
-from ferkit.bundles.card import BundleCard, NetworkCard, TargetCard, Vote
-from ferkit.bundles.weights import write_half
+from ferkit.bundles.card import BundleCard, ModelName, NetworkCard, TargetCard, Vote
+from ferkit.bundles.weights import StoredPrecision, write_weights
 from ferkit.data.labels import Target, class_names
 from ferkit.models.ensemble import Ensemble
-from ferkit.models.face_model import FaceModel
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 
-__all__ = ["BundledNetwork", "bundle_card", "ensemble_vote", "write_bundle", "write_networks"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["BundledNetwork", "TrainedNetwork", "ensemble_vote", "write_bundle"]
+
+
+class TrainedNetwork(Protocol):
+    """What has a Keras network, which is read when it is asked for: a `ferkit.models.face_model.FaceModel`."""
+
+    @property
+    def network(self) -> "keras.Model":
+        """The network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,31 +52,22 @@ class BundledNetwork:
 
     name: str
     label: str
-    model: FaceModel
+    model: TrainedNetwork
     backbone: BackboneSettings
     targets: tuple[Target, ...]
 
-
-def write_networks(networks: Sequence[BundledNetwork], folder: Path) -> dict[str, NetworkCard]:
-    """Write the weights of networks into `folder`, and say what they are, by name.
-
-    Raises
-    ------
-    DataError
-        If a weight is no number.
-    """
-    cards = {}
-    for each in networks:
-        file = folder / f"{each.name}.npz"
-        write_half(each.model.network, file)
-        cards[each.name] = NetworkCard(
-            label=each.label,
-            backbone=each.backbone.model_copy(update={"weights": "none"}),
-            heads={target: len(class_names(target)) for target in each.targets},
+    def write(self, folder: Path, precision: StoredPrecision) -> NetworkCard:
+        """Write its weights into `folder`, and say what they are."""
+        file = folder / f"{self.name}.npz"
+        write_weights(self.model.network, file, precision)
+        return NetworkCard(
+            label=self.label,
+            backbone=self.backbone.model_copy(update={"weights": "none"}),
+            heads={target: len(class_names(target)) for target in self.targets},
             file=file.name,
             sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+            precision=precision,
         )
-    return cards
 
 
 def ensemble_vote(ensemble: Ensemble, temperature: float) -> Vote:
@@ -74,40 +76,28 @@ def ensemble_vote(ensemble: Ensemble, temperature: float) -> Vote:
     return Vote(weights=weights, temperature=temperature)
 
 
-def bundle_card(
-    name: str,
-    networks: Mapping[str, NetworkCard],
-    targets: Mapping[Target, TargetCard],
-    tta: TestTimeAugmentation,
-    student_tta: TestTimeAugmentation,
-) -> BundleCard:
-    """``reference.json`` of the networks that have a vote for one of `targets`; the others are left out."""
-    used = set(_voters(targets.values()))
-    return BundleCard(
-        name=name,
-        networks={name: card for name, card in networks.items() if name in used},
-        targets=dict(targets),
-        tta=tta,
-        student_tta=student_tta,
-    )
-
-
 def write_bundle(
     folder: Path,
     name: str,
     networks: Sequence[BundledNetwork],
     targets: Mapping[Target, TargetCard],
-    tta: TestTimeAugmentation,
-    student_tta: TestTimeAugmentation,
+    tta: Mapping[ModelName, TestTimeAugmentation],
+    precision: Mapping[str, StoredPrecision] | None = None,
 ) -> Bundle:
-    """Write what is in memory as a bundle into `folder`, which is made; networks without a vote are left out.
+    """Write networks, their votes and temperatures as a bundle; networks that have no say are left out.
 
     Parameters
     ----------
+    folder
+        Is made.
+    name
+        Of the bundle.
     targets
         How the networks vote for each target, by their names.
-    tta, student_tta
-        Test-time augmentation of the ensemble and of the student.
+    tta
+        Test-time augmentation of each model.
+    precision
+        Of the weights of a network, by name; half precision of one that is not named.
 
     Raises
     ------
@@ -115,13 +105,11 @@ def write_bundle(
         If a weight is no number.
     """
     folder.mkdir(parents=True)
-    used = set(_voters(targets.values()))
-    written = write_networks([each for each in networks if each.name in used], folder)
-    bundle_card(name, written, targets, tta, student_tta).write(folder)
+    used = {network for card in targets.values() for vote in card.models.values() for network in vote.weights}
+    cards = {
+        each.name: each.write(folder, (precision or {}).get(each.name, "float16"))
+        for each in networks
+        if each.name in used
+    }
+    BundleCard(name=name, networks=cards, targets=dict(targets), tta=dict(tta)).write(folder)
     return Bundle(folder)
-
-
-def _voters(targets: Iterable[TargetCard]) -> Iterable[str]:
-    for card in targets:
-        for vote in (card.ensemble, card.student):
-            yield from vote.weights if vote else ()

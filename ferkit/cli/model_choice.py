@@ -1,15 +1,20 @@
-"""The model that `--model` names: the shipped models, a bundle like them, a model of the registry, or one network."""
+"""The model that `--model` names: one of the shipped ones, of a bundle like them or of the registry, or a network."""
 
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferkit.cli.state.workspace import Workspace
 from ferkit.data.labels import Target
 from ferkit.errors import ConfigError
 from ferkit.inference.predictor import Classify
 
-__all__ = ["CHAMPION", "ModelChoice", "bundle_folder", "choose_model"]
+if TYPE_CHECKING:
+    from ferkit.bundles.bundle import Bundle
+    from ferkit.bundles.card import ModelName
+
+__all__ = ["CHAMPION", "ModelChoice", "bundle_folder", "choose_bundle", "choose_model"]
 
 CHAMPION = "models:/ferkit@champion"
 
@@ -28,39 +33,59 @@ class ModelChoice:
         Names of the columns of the probabilities.
     sha256
         Checksum of everything that decides about its predictions, in hexadecimal.
+    name
+        Which model of a bundle answers: ``vote``, ``default`` or ``tiny``; empty of a file of one network.
     """
 
     classify: Classify
     classes: tuple[str, ...]
     sha256: str
+    name: str = ""
 
 
-def choose_model(name: str | None, target: Target, *, single: bool) -> ModelChoice:
+def choose_model(name: str, target: Target) -> ModelChoice:
     """The model that the value of ``--model`` names.
 
     Parameters
     ----------
     name
-        None for the models that ferkit ships; a file that ends with .keras; a folder with a
-        ``reference.json``; or a model of the registry, ``models:/ferkit@champion`` or ``models:/ferkit-fernet/3``.
-    single
-        Predict with the one network that learned from the ensemble.
+        ``default``, ``vote`` or ``tiny`` of the models that ferkit ships; a folder with a ``reference.json`` or a model
+        of the registry, ``models:/ferkit@champion`` or ``models:/ferkit-fernet/3``, and of those another model than the
+        default one after ``#``: ``models:/ferkit@champion#tiny``; or a file that ends with .keras.
 
     Raises
     ------
     FerkitError
         If there is no such model, or it does not predict the target.
     """
-    if name and name.endswith(".keras"):
-        if single:
-            raise ConfigError("--single is one of the shipped models, --model names another: give one of them.")
+    if name.endswith(".keras"):
         return _of_file(Path(name), target)
-    from ferkit.bundles.bundle import load_bundle
     from ferkit.monitoring.profile import bundle_sha256
 
-    bundle = load_bundle(bundle_folder(name) if name else None)
-    classify = partial(bundle.predict, target=target, single=single)
-    return ModelChoice(classify, bundle.classes(target), bundle_sha256(bundle.folder))
+    bundle, model = choose_bundle(name)
+    bundle.vote_for(target, model)
+    classify = partial(bundle.predict, target=target, model=model)
+    return ModelChoice(classify, bundle.classes(target), bundle_sha256(bundle.folder), bundle.card.resolved(model))
+
+
+def choose_bundle(name: str) -> "tuple[Bundle, ModelName]":
+    """The bundle that `name` is, see `choose_model`, and which of its models is asked for.
+
+    Raises
+    ------
+    FerkitError
+        If there is no such bundle or no such model.
+    """
+    from ferkit.bundles.bundle import load_bundle
+    from ferkit.bundles.card import MODELS
+
+    if name in MODELS and not Path(name).is_dir():
+        return load_bundle(), name
+    place, _, asked = name.partition("#") if not Path(name).is_dir() else (name, "", "default")
+    model = next((each for each in MODELS if each == (asked or "default")), None)
+    if model is None:
+        raise ConfigError(f"{name}: no model {asked!r} in a bundle, expected one of {', '.join(MODELS)} after #.")
+    return load_bundle(bundle_folder(place, also=f"{', '.join(MODELS)}, ")), model
 
 
 def _of_file(file: Path, target: Target) -> ModelChoice:
@@ -78,8 +103,13 @@ def _of_file(file: Path, target: Target) -> ModelChoice:
     return ModelChoice(lambda images: checked().predict(images), model.classes, model.content_hash())
 
 
-def bundle_folder(name: str) -> Path:
+def bundle_folder(name: str, *, also: str = "") -> Path:
     """The folder of a bundle of networks that `name` is, or that the registry has for it.
+
+    Parameters
+    ----------
+    also
+        What else was expected, for the error.
 
     Raises
     ------
@@ -100,7 +130,7 @@ def bundle_folder(name: str) -> Path:
             )
         problem = "not a model that is read" if Path(name).exists() else "no such model"
         raise ConfigError(
-            f"{name}: {problem}, expected FILE.keras, a folder with reference.json, models:/NAME@ALIAS such as "
-            f"{CHAMPION}, or models:/NAME/VERSION such as models:/ferkit/3."
+            f"{name}: {problem}, expected {also}FILE.keras, a folder with reference.json, "
+            f"models:/NAME@ALIAS such as {CHAMPION}, or models:/NAME/VERSION such as models:/ferkit/3."
         )
     return Path(name)

@@ -1,9 +1,9 @@
 """Export: a network, or a whole vote, as ONNX and LiteRT files that say what the Keras model says."""
 
+from ferkit.bundles.parity import LIMITS, Limits, ParityError
 from ferkit.export.export_model import ExportReport, export_model
 from ferkit.export.litert import write_litert
 from ferkit.export.onnx import ONNXNetwork, write_onnx
-from ferkit.export.parity import LIMITS, Limits, ParityError
 from ferkit.export.pictures import ExportPictures
 from ferkit.export.source import ExportSource
 from ferkit.export.student import write_litert_of

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.bundles.parity import LIMITS, Agreement, Limits, ParityError, compare, violations
 from ferkit.data.labels import Target, class_names
 from ferkit.export.formats import SUFFIXES, Format, Precision
 from ferkit.export.latency import SECONDS, Latency, measure_latency
 from ferkit.export.litert import write_litert
 from ferkit.export.onnx import ONNXNetwork, write_onnx
-from ferkit.export.parity import LIMITS, Agreement, Limits, ParityError, compare, violations
 from ferkit.export.pictures import ExportPictures
 from ferkit.export.source import ExportSource
 from ferkit.models.face_model import TargetProbabilities

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.bundles.parity import Precision
 from ferkit.errors import ConfigError, DataError
 
 __all__ = [
@@ -19,10 +20,9 @@ __all__ = [
     "require_tensorflow",
 ]
 
-# float16: the weights; what is computed is as the runtime decides. int8: weights and activations of convolutions and
-# dense layers, quantised after training; the vote and its probabilities stay float32.
+# Of `ferkit export`. float16: the weights; what is computed is as the runtime decides. int8: weights and activations of
+# convolutions and dense layers, quantised after training; the vote and its probabilities stay float32.
 Format = Literal["onnx", "litert"]
-Precision = Literal["float32", "float16", "int8"]
 
 FORMATS: tuple[Format, ...] = ("onnx", "litert")
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8")

@@ -11,17 +11,17 @@ import numpy as np
 
 from ferkit.backbones.network import PROBABILITIES
 from ferkit.bundles.bundle import Bundle
-from ferkit.bundles.card import Vote
+from ferkit.bundles.card import ModelName, Vote
 from ferkit.data.dataset import SIZE
 from ferkit.data.labels import DECLARED_TARGETS, class_names
 from ferkit.errors import DataError
 from ferkit.models.temperature import TINY
-from ferkit.models.test_time_augmentation import TestTimeAugmentation, five_crops
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation, five_crops
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["INPUT", "answering", "vote_network"]
+__all__ = ["INPUT", "answering", "model_network"]
 
 INPUT = "picture"
 
@@ -61,33 +61,33 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     return keras.Model(picture, outputs, name=name or network.name)
 
 
-def vote_network(bundle: Bundle, *, single: bool = False) -> "keras.Model":
+def model_network(bundle: Bundle, model: ModelName = "default") -> "keras.Model":
     """All that `bundle` does to answer for its targets, as one model: calibrated probabilities by target.
 
     Parameters
     ----------
-    single
-        The student's, which answers for the targets that have one.
+    model
+        As for `Bundle.predict`; it answers for the targets that have it.
 
     Raises
     ------
     DataError
-        If there is no student.
+        If there is no such model.
     """
     import keras
 
-    votes = {target: card.vote(single=single) for target, card in bundle.card.targets.items()}
-    voting = {target: vote for target, vote in votes.items() if vote is not None}
+    name = bundle.card.resolved(model)
+    voting = {target: card.models[name] for target, card in bundle.card.targets.items() if name in card.models}
     if not voting:
-        raise DataError(f"{bundle.folder}: this bundle has no student; leave out --single.")
-    tta = bundle.card.student_tta if single else bundle.card.tta
+        raise DataError(f"{bundle.folder}: no model {name!r} in this bundle; it has {', '.join(bundle.card.models)}.")
+    tta = bundle.card.tta.get(name, NO_TTA)
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
     seen = list(_augmented(picture, tta))
     stacked = keras.ops.concatenate(seen, axis=0) if len(seen) > 1 else picture
     # The same backbone may vote several times, from several seeds: each needs a name of its own.
     members = {
-        name: answering(bundle.network(name), f"voter_{number}")
-        for number, name in enumerate(sorted({name for vote in voting.values() for name in vote.weights}))
+        member: answering(bundle.network(member), f"voter_{number}")
+        for number, member in enumerate(sorted({member for vote in voting.values() for member in vote.weights}))
     }
     said = {
         (name, target): answer
@@ -97,7 +97,7 @@ def vote_network(bundle: Bundle, *, single: bool = False) -> "keras.Model":
     outputs = {}
     for target, vote in voting.items():
         outputs[target] = _voted([said[name, target] for name in vote.weights], vote, len(seen))
-    return keras.Model(picture, outputs, name=f"{bundle.card.name}_{'student' if single else 'vote'}")
+    return keras.Model(picture, outputs, name=f"{bundle.card.name}_{name}")
 
 
 def _voted(said: Sequence[Any], vote: Vote, view_count: int) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.dataset import SIZE
-from ferkit.errors import WeightsError
+from ferkit.errors import ConfigError, WeightsError
 from ferkit.export.formats import Precision, require, require_representative, require_tensorflow
 from ferkit.export.graph import INPUT, answering
 from ferkit.files import written_whole
@@ -53,13 +53,15 @@ def write_onnx(
     Raises
     ------
     ConfigError
-        If Keras does not run on TensorFlow, or a package is missing.
+        If Keras does not run on TensorFlow, a package is missing, or there is no such precision in this format.
     DataError
         If ``int8`` has no representative pictures.
     """
     require_tensorflow()
     require("onnx", "tf2onnx", "onnxruntime")
     require_representative(precision, representative)
+    if precision in ("int8_weights", "int8_dynamic"):
+        raise ConfigError(f"{precision}: of LiteRT files alone; ONNX has float32, float16 and int8.")
     import keras
     import onnx
 

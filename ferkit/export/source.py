@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.bundles.bundle import Bundle
+from ferkit.bundles.card import ModelName
 from ferkit.data.labels import Protocol, Target
-from ferkit.export.graph import answering, vote_network
+from ferkit.export.graph import answering, model_network
 from ferkit.models.face_model import FaceModel, TargetProbabilities, forward
 
 if TYPE_CHECKING:
@@ -41,17 +42,17 @@ class ExportSource:
     protocols: dict[Target, Protocol]
 
     @classmethod
-    def of_bundle(cls, bundle: Bundle, *, single: bool = False) -> Self:
-        """The whole vote of a bundle, or its student."""
+    def of_bundle(cls, bundle: Bundle, model: ModelName = "default") -> Self:
+        """A model of a bundle, as `Bundle.predict` takes it."""
         # Compared with Keras, also where a file was exported before.
         bundle = Bundle(bundle.folder, quick=False)
-        network = vote_network(bundle, single=single)
+        network = model_network(bundle, model)
         protocols = {target: bundle.card.targets[target].settings.protocol for target in network.output}
 
         def predict(images: NDArray[np.uint8]) -> TargetProbabilities:
-            return bundle.predict_targets(images, protocols, single=single)
+            return bundle.predict_targets(images, protocols, model=model)
 
-        return cls(f"{bundle.card.name}-{'student' if single else 'vote'}", network, predict, protocols)
+        return cls(f"{bundle.card.name}-{bundle.card.resolved(model)}", network, predict, protocols)
 
     @classmethod
     def of_file(cls, file: Path) -> Self:

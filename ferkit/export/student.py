@@ -6,10 +6,9 @@ import numpy as np
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import LiteRTCard
-from ferkit.errors import WeightsError
+from ferkit.bundles.parity import ParityError, require_parity
 from ferkit.export.formats import Precision
 from ferkit.export.litert import write_litert
-from ferkit.export.parity import LIMITS, compare, violations
 from ferkit.models.face_model import forward
 from ferkit.models.litert import LiteRTNetwork
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
@@ -23,9 +22,9 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
     Parameters
     ----------
     name
-        Of a network of the bundle, usually the student.
+        Of a network of the bundle.
     precision
-        ``float32`` says what Keras says with the same weights; ``float16`` rounds them once more, for half the size.
+        As of `ferkit.export.litert.write_litert`; ``int8_weights`` loses nothing where the bundle's own file is int8.
 
     Returns
     -------
@@ -34,7 +33,7 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
 
     Raises
     ------
-    WeightsError
+    ParityError
         If the file does not say what the network says; nothing is changed then.
     """
     network = bundle.network(name)
@@ -44,9 +43,11 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
     said = forward(network, drawn)
     heads = bundle.card.networks[name].heads
     expected = {target: np.asarray(said[target] if isinstance(said, dict) else said) for target in heads}
-    if wrong := violations(compare(expected, LiteRTNetwork(file)(drawn), {}), LIMITS[precision]):
+    try:
+        require_parity(file.name, expected, LiteRTNetwork(file)(drawn), precision)
+    except ParityError:
         file.unlink()
-        raise WeightsError(f"{file.name}: it does not say what the network says ({'; '.join(wrong)}).")
+        raise
     card = LiteRTCard(file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     networks = {**bundle.card.networks, name: bundle.card.networks[name].model_copy(update={"litert": card})}
     bundle.card.model_copy(update={"networks": networks}).write(bundle.folder)

@@ -88,7 +88,7 @@ class Predictor:
     >>> from ferkit.data.picture_files import read_picture
     >>> from ferkit.detection.loading import load_detector
     >>> bundle = load_bundle()
-    >>> classify = partial(bundle.predict, single=True)
+    >>> classify = partial(bundle.predict, model="tiny")
     >>> predictor = Predictor(classify, bundle.classes("fer"), load_detector("blazeface"))
     >>> faces = predictor.predict(read_picture(Path("docs/images/faces.png")))
     >>> len(faces) > 10, {face.emotion for face in faces} <= set(bundle.classes("fer"))

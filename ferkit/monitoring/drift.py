@@ -14,12 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ferkit.bundles.card import MODELS, ModelName
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Protocol, Target, class_names
 from ferkit.data.statistics import FACE_STATISTICS
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
-from ferkit.inference.results import FaceTable
+from ferkit.inference.results import FaceTable, MadeWith
 from ferkit.monitoring.profile import Profile, Sample, prediction_profile
 from ferkit.settings import Settings
 
@@ -33,6 +34,12 @@ _PREDICTION_STATISTICS = ("confidence", "entropy")
 _LEAST_EXPECTED = 5.0
 # Added to each count before shares are divided, so that an emotion that never came has a distance, too.
 _HALF = 0.5
+
+
+def _answered_by(made_with: MadeWith) -> ModelName:
+    """The model of its bundle that a batch was made by; earlier versions wrote whether it was the student."""
+    named = next((each for each in MODELS if each == made_with.get("answers_by")), None)
+    return named or ("tiny" if made_with.get("single") else "vote")
 
 
 class DriftSettings(Settings):
@@ -132,8 +139,7 @@ class Baseline:
         The model's predictions are left out if the batch was made by another one. Sizes in pixels and scores of a
         detector are left out: the pictures of training are crops, whose detector nobody knows.
         """
-        of_all = profile.single_answers if table.made_with.get("single") else profile.answers
-        predictions = of_all.get(table.target)
+        predictions = profile.answers.get(_answered_by(table.made_with), {}).get(table.target)
         if predictions is None or table.made_with.get("model", profile.model) != profile.model:
             return cls(profile.pictures, {})
         return cls(

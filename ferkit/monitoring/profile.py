@@ -6,22 +6,21 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ferkit.bundles.bundle import Bundle
-from ferkit.bundles.card import CARD
+from ferkit.bundles.card import CARD, ModelName
 from ferkit.data.dataset import FaceDataset, as_faces
 from ferkit.data.labels import Target, class_names
 from ferkit.data.picture_blocks import blocks
 from ferkit.data.statistics import face_statistics
-from ferkit.data.stored_pictures import Images
 from ferkit.errors import DataError
 from ferkit.models.face_model import TargetProbabilities
-from ferkit.settings import Settings
+from ferkit.settings import Settings, read_json
 
 __all__ = ["PROFILE", "PredictionProfile", "Profile", "Sample", "bundle_sha256", "prediction_profile", "write_profile"]
 
@@ -102,15 +101,24 @@ class Profile(Settings):
         sha256 of the ``reference.json`` that it belongs to; empty where there is no model.
     pictures
         Distribution of each face statistic (brightness, contrast, ...) over the pictures of Training.
-    answers, single_answers
-        Predictions of PublicTest by the ensemble, and by its student, by target.
+    answers
+        Predictions of PublicTest by each model of the bundle, by target.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model: str = ""
     pictures: dict[str, Sample]
-    answers: dict[Target, PredictionProfile] = Field({})
-    single_answers: dict[Target, PredictionProfile] = Field({})
+    answers: dict[ModelName, dict[Target, PredictionProfile]] = Field({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_format_1(cls, content: Any) -> Any:
+        """Format 1 had predictions of an ensemble and of a student."""
+        if not isinstance(content, dict) or content.get("format") != 1:
+            return content
+        answers = {"vote": content.get("answers") or {}, "tiny": content.get("single_answers") or {}}
+        rest = {key: value for key, value in content.items() if key != "single_answers"}
+        return {**rest, "format": 2, "answers": {model: each for model, each in answers.items() if each}}
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -121,16 +129,14 @@ class Profile(Settings):
         DataError
             If there is none, or it is not one that this version of ferkit reads.
         """
-        file = folder / PROFILE
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            raise DataError(
-                f"{file}: no such file, so nothing says what this model was trained on; export or register it again, "
-                "or name a configuration or an earlier table: --against."
-            ) from None
-        except (OSError, ValidationError) as error:
-            raise DataError(f"{file}: not a profile that this ferkit reads: {' '.join(str(error).split())}") from error
+        return read_json(
+            folder / PROFILE,
+            cls,
+            DataError,
+            missing="no such file, so nothing says what this model was trained on; export or register it again, or "
+            "name a configuration or an earlier table: --against.",
+            damaged="not a profile that this ferkit reads: {problem}",
+        )
 
     @classmethod
     def of_pictures(cls, faces: FaceDataset) -> Self:
@@ -189,26 +195,18 @@ def write_profile(
     images = faces.of_split("PublicTest").images
     profile = Profile.of_pictures(faces).model_copy(update={"model": bundle_sha256(folder)})
     if len(images):
-        predictions = public if public is not None else _predict_networks(bundle, images)
-        answers, single = (_prediction_profiles(bundle, predictions, single=single) for single in (False, True))
-        profile = profile.model_copy(update={"answers": answers, "single_answers": single})
+        predictions = public or {name: bundle.predict_network(name, images) for name in bundle.card.networks}
+        answers = {model: _prediction_profiles(bundle, predictions, model) for model in bundle.card.models}
+        profile = profile.model_copy(update={"answers": answers})
     (folder / PROFILE).write_text(profile.model_dump_json() + "\n")
     return profile
 
 
-def _predict_networks(bundle: Bundle, images: Images) -> dict[str, TargetProbabilities]:
-    card = bundle.card
-    return {
-        name: bundle.predict_network(name, images, card.student_tta if name in card.students else card.tta)
-        for name in card.networks
-    }
-
-
 def _prediction_profiles(
-    bundle: Bundle, predictions: Mapping[str, TargetProbabilities], *, single: bool
+    bundle: Bundle, predictions: Mapping[str, TargetProbabilities], model: ModelName
 ) -> dict[Target, PredictionProfile]:
     return {
-        target: prediction_profile(bundle.vote(predictions, target, single=single), target)
+        target: prediction_profile(bundle.vote(predictions, target, model=model), target)
         for target, card in bundle.card.targets.items()
-        if card.vote(single=single)
+        if model in card.models
     }

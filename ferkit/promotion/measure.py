@@ -64,7 +64,7 @@ def measure_bundle(
     for target, (pictures, _) in parts.items():
         if not len(pictures):
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
-    voters = {network for target in targets for network in bundle.card.targets[target].ensemble.weights}
+    voters = {network for target in targets for network in bundle.vote_for(target, "default").weights}
     progress = NetworkProgress(name, len(public) * len(voters), on_pictures)
     predicted = bundle.predict_targets(as_faces(public.images), targets, on_pictures=progress)
     labels, predicted_classes, scores, milliseconds = {}, {}, {}, []

@@ -66,7 +66,7 @@ def signature() -> "ModelSignature":
         params=ParamSchema(
             [
                 ParamSpec("target", DataType.string, "fer"),
-                ParamSpec("single", DataType.boolean, default=False),
+                ParamSpec("model", DataType.string, default="default"),
                 ParamSpec("detect", DataType.boolean, default=False),
             ]
         ),

@@ -45,8 +45,8 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
             A column ``picture``: the content of a picture file as bytes or in base64, or pixels, (H, W) grey or
             (H, W, 3) RGB, from 0 to 255, as an array or as nested lists.
         params
-            ``target``: ``fer`` or ``ferplus``. ``single``: predict with the student alone. ``detect``: find the
-            faces of each picture, which is a face and nothing else otherwise.
+            ``target``: ``fer`` or ``ferplus``. ``model``: ``default``, ``vote`` or ``tiny``. ``detect``: find the faces
+            of each picture, which is a face and nothing else otherwise.
 
         Returns
         -------
@@ -55,15 +55,15 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
             for.
         """
         options = params or {}
-        target, single, detect = (
+        target, model, detect = (
             options.get("target", "fer"),
-            options.get("single", False),
+            options.get("model", "default"),
             options.get("detect", False),
         )
         try:
             pictures = [_picture(cell, f"picture {at}") for at, cell in enumerate(model_input["picture"])]
             classes = self._bundle.classes(target)
-            classify = partial(self._bundle.predict, target=target, single=single)
+            classify = partial(self._bundle.predict, target=target, model=model)
             found = Predictor(classify, classes, self._detector if detect else None).predict_many(pictures)
         except FerkitError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error

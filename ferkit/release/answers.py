@@ -1,7 +1,7 @@
 """What the shipped models answered to each picture, kept so that a shipped number can be checked without the run.
 
 A file of some ten kilobytes: four bytes of the sha256 of each picture of PublicTest and PrivateTest, and the class that
-the ensemble and the student gave it for each target. No picture and no label is in it.
+each model gave it for each target. No picture and no label is in it.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class KeptAnswers:
     picture : (N,) uint32
         The first four bytes of the sha256 of the pixels; sorted, each once.
     classes : (N,) uint8, by question
-        Class that was answered; a question is such as ``fer ensemble``.
+        Class that was answered; a question is such as ``fer vote``.
     """
 
     picture: NDArray[np.uint32]

@@ -1,121 +1,136 @@
-"""Which trainings in run folders become the shipped models."""
+"""Which of the trained networks vote, which is the default, and which the tiny one."""
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ferkit.config.loading import load_stored_config
-from ferkit.config.run_config import RunConfig
+from ferkit.bundles.card import ModelName
 from ferkit.errors import DataError
+from ferkit.release.sources import Source, Sources
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.member_folder import MemberFolder
-from ferkit.standalone.records import MemberRecord
 
-__all__ = ["Choice", "Seen", "Source", "choose", "file_of", "find_sources"]
+__all__ = ["Choice", "Chosen", "Seen", "choose", "file_of"]
 
 Seen = Literal["run", "once", "flip", "ten_crop"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What of the run folders becomes a bundle.
+    """What becomes which model of a bundle.
 
     Attributes
     ----------
     members
-        Labels of the networks that may vote; all that were not taught if empty.
-    student
-        Label of the network that was taught by the ensemble; the one that the runs taught, if empty.
+        Labels of the networks that may vote; if empty, the vote that is kept, else all that were not taught.
+    default
+        Label of the network that answers unless another model is asked for. If empty: the only one that the runs taught
+        besides `tiny`, else the one that is kept, else none.
+    tiny
+        Label of the smallest network. If empty: the one that is kept, else none.
     tta
-        Test-time augmentation of the ensemble: ``run``, as the first run predicts; ``once``; ``flip``; ``ten_crop``.
-    student_tta
-        The same for the student, whose point is speed.
+        Test-time augmentation of the vote: ``run``, as the vote that is kept or the first run predicts; ``once``;
+        ``flip``; ``ten_crop``.
+    default_tta, tiny_tta
+        The same for the two networks, whose point is speed.
     """
 
     members: tuple[str, ...] = ()
-    student: str | None = None
+    default: str | None = None
+    tiny: str | None = None
     tta: Seen = "run"
-    student_tta: Seen = "once"
+    default_tta: Seen = "once"
+    tiny_tta: Seen = "once"
 
-    def commands(self, runs: Sequence[Path]) -> list[str]:
+    def commands(self, runs: Sequence[Path], keep: Path | None) -> list[str]:
         """The commands that train the runs and make this choice."""
         names = [run.resolve().name for run in runs]
         lines = [
-            f"python -m ferkit.standalone {file_of(RunFolder(run).config, run, runs)} --out {name} --set data.path=data"
+            f"python -m ferkit.standalone {file_of(RunFolder(run).config, run, runs, keep)} --out {name} "
+            "--set data.path=data"
             for run, name in zip(runs, names, strict=True)
         ]
-        words = [*names, "--data", "data"]
+        words = [*names, *(["--keep", keep.name] if keep else []), "--data", "data"]
         words += ["--members", ",".join(self.members)] if self.members else []
-        words += ["--student", self.student] if self.student else []
-        words += ["--views", self.tta, "--student-views", self.student_tta]
+        words += ["--default", self.default] if self.default else []
+        words += ["--tiny", self.tiny] if self.tiny else []
+        words += ["--views", self.tta, "--default-views", self.default_tta, "--tiny-views", self.tiny_tta]
         return [*lines, shlex.join(["ferkit", "export-reference", *words])]
 
 
 @dataclass(frozen=True)
-class Source:
-    """A finished training."""
+class Chosen:
+    """The networks of a bundle.
 
-    name: str
-    folder: MemberFolder
-    record: MemberRecord
-    config: RunConfig
+    Attributes
+    ----------
+    members
+        Those that may vote.
+    default, tiny
+        One a target, or one for all; none where there is no such model.
+    """
+
+    members: tuple[Source, ...]
+    default: tuple[Source, ...]
+    tiny: tuple[Source, ...]
 
     @property
-    def is_student(self) -> bool:
-        """Whether the ensemble of its run taught it."""
-        return self.record.distillation is not None
+    def networks(self) -> tuple[Source, ...]:
+        """All of them."""
+        return tuple(dict.fromkeys((*self.members, *self.default, *self.tiny)))
 
 
-def find_sources(runs: Sequence[Path]) -> list[Source]:
-    """Every finished training; trainings of the same name in several runs are told apart by their run."""
-    found = []
-    configs = [load_stored_config(RunFolder(run).config) for run in runs]
-    for run, config in zip(runs, configs, strict=True):
-        folder = RunFolder(run)
-        folder.read_record()
-        if config.targets != configs[0].targets:
-            raise DataError(f"{run}: its targets or their protocols are not those of {runs[0]}; export one of the two.")
-        for path in sorted(each.parent for each in folder.trainings.glob("*/member.json")):
-            member = MemberFolder(path)
-            found.append((path.name, run.resolve().name, member, member.check(), config))
-    if not found:
-        raise DataError(
-            f"{', '.join(map(str, runs))}: no finished training there; run `python -m ferkit.standalone` first."
-        )
-    count = Counter(name for name, *_ in found)
-    sources = [
-        Source(f"{name}-{run}" if count[name] > 1 else name, member, record, config)
-        for name, run, member, record, config in found
-    ]
-    if len({each.name for each in sources}) < len(sources):
-        raise DataError(f"{', '.join(map(str, runs))}: two run folders have the same name; rename one.")
-    return sources
+def choose(sources: Sources, choice: Choice) -> Chosen:
+    """The networks that `choice` names.
 
-
-def choose(found: Sequence[Source], choice: Choice) -> tuple[list[Source], list[Source]]:
-    """The trainings that may vote, and those of the student."""
+    Raises
+    ------
+    DataError
+        If a label is unknown or not clear, or nobody is left to vote.
+    """
+    found = sources.found
     labels = sorted({each.record.label for each in found})
-    taught = sorted({each.record.label for each in found if each.is_student})
-    if unknown := {*choice.members, *([choice.student] if choice.student else [])} - set(labels):
+    named = {*choice.members, *(each for each in (choice.default, choice.tiny) if each)}
+    if unknown := named - set(labels):
         raise DataError(f"no finished training of {', '.join(sorted(unknown))}; there are {', '.join(labels)}.")
-    if choice.student is None and len(taught) > 1:
-        raise DataError(f"the runs taught {', '.join(taught)}: name the one that is to be the student.")
-    student = choice.student or (taught[0] if taught else None)
-    students = [each for each in found if each.record.label == student]
-    targets = [target for each in students for target in each.record.targets]
-    if len(set(targets)) < len(targets):
-        names = ", ".join(each.name for each in students)
-        raise DataError(f"the student is one network a target, found {names}: name fewer run folders.")
-    voters = choice.members or [label for label in labels if label not in taught]
-    members = [each for each in found if each.record.label in voters and each not in students]
-    if not members:
+    taught = sorted({each.record.label for each in found if each.folder and each.is_taught} - {choice.tiny})
+    if choice.default is None and len(taught) > 1:
+        raise DataError(f"the runs taught {', '.join(taught)}: name the one that is to be the default network.")
+    default = _network(sources, "default", choice.default or (taught[0] if taught else None))
+    tiny = _network(sources, "tiny", choice.tiny)
+    alone = {*default, *tiny}
+    if choice.members:
+        members = [each for each in found if each.record.label in choice.members]
+    elif sources.kept:
+        members = _kept(sources, "vote")
+    else:
+        members = [each for each in found if not each.is_taught]
+    if not (members := [each for each in members if each not in alone]):
         raise DataError(f"nobody is left to vote among the finished trainings: {', '.join(labels)}.")
-    return members, students
+    return Chosen(tuple(members), default, tiny)
 
 
-def file_of(file: Path, run: Path, runs: Sequence[Path]) -> str:
-    """What a file of one of several runs is called in the bundle."""
-    return f"{file.stem}-{run.resolve().name}{file.suffix}" if len(runs) > 1 else file.name
+def _network(sources: Sources, model: ModelName, label: str | None) -> tuple[Source, ...]:
+    """The network that is to be `model`: that of the runs with this label, that of the bundle, or the one kept."""
+    if label is None:
+        return tuple(_kept(sources, model))
+    of_label = [each for each in sources.found if each.record.label == label]
+    chosen = [each for each in of_label if each.folder] or of_label
+    targets = [target for each in chosen for target in each.record.targets]
+    if len(set(targets)) < len(targets):
+        names = ", ".join(each.name for each in chosen)
+        raise DataError(f"{model} is one network a target, found {names}: name fewer run folders.")
+    return tuple(chosen)
+
+
+def _kept(sources: Sources, model: ModelName) -> list[Source]:
+    if sources.kept is None:
+        return []
+    names = sources.kept[0].card.networks_of(model)
+    return [each for each in sources.found if each.folder is None and each.name in names]
+
+
+def file_of(file: Path, run: Path, runs: Sequence[Path], keep: Path | None) -> str:
+    """What a file of a run is called in the bundle, beside those of other runs."""
+    return f"{file.stem}-{run.resolve().name}{file.suffix}" if len(runs) > 1 or keep else file.name

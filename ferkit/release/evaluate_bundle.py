@@ -1,4 +1,4 @@
-"""Judging the shipped models on the official splits, from the shipped weights alone."""
+"""Judging a bundle on the official splits, from its weights alone."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ _SPLITS: tuple[Split, ...] = ("PublicTest", "PrivateTest")
 
 @dataclass(frozen=True, eq=False)
 class BundleEvaluation:
-    """What came of judging the shipped models.
+    """What came of judging a bundle.
 
     Attributes
     ----------
     scores
-        As `Evaluation.to_table`, with a column ``role``: member, ensemble or student. Members have no temperature;
-        ensemble and student are judged with theirs, and their calibration without it is in further columns, see
+        As `Evaluation.to_table`, with a column ``role``: ``member``, or the name of a model. Members have no
+        temperature; models are judged with theirs, and their calibration without it is in further columns, see
         `ferkit.evaluation.evaluate.with_raw_calibration`.
     answers
-        Of the ensemble and the student, to every picture that was asked.
+        Of each model, to every picture that was asked.
     """
 
     scores: pd.DataFrame
@@ -52,7 +52,7 @@ def evaluate_bundle(
     public: Mapping[str, TargetProbabilities] | None = None,
     on_pictures: Callable[[str, int, int], None] = lambda _network, _done, _all: None,
 ) -> BundleEvaluation:
-    """Ask every network about PublicTest and PrivateTest, once, and judge it, the ensemble and the student.
+    """Ask every network about PublicTest and PrivateTest, once, and judge the members of the vote and each model.
 
     Parameters
     ----------
@@ -75,13 +75,12 @@ def evaluate_bundle(
         raise DataError(f"no picture of {' or '.join(empty)} in this data: a bundle is judged on both.")
     said: dict[Split, dict[str, TargetProbabilities]] = {split: {} for split in _SPLITS}
     for name in bundle.card.networks:
-        tta = bundle.card.student_tta if name in bundle.card.students else bundle.card.tta
         if public is not None:
             said["PublicTest"][name] = public[name]
         left = {split: pictures for split, pictures in asked.items() if name not in said[split]}
         report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
         for split, pictures in left.items():
-            said[split][name] = bundle.predict_network(name, pictures.images, tta, report)
+            said[split][name] = bundle.predict_network(name, pictures.images, report)
     tables, classes = [], {}
     for target, model, role, probabilities, raw in _models(bundle, said):
         protocol = bundle.card.targets[target].settings
@@ -123,17 +122,16 @@ def _models(
 ) -> Iterator[tuple[Target, str, str, _Said, _Said]]:
     """Target, name and role of everything that is judged, what it answers by split, and that without temperature."""
     for target, card in bundle.card.targets.items():
-        for name in card.ensemble.weights:
+        for name in card.vote.weights:
             label = bundle.card.networks[name].label
             of_member = {split: answers[name][target] for split, answers in said.items()}
             yield target, label, "member", of_member, of_member
-        for role, single in (("ensemble", False), ("student", True)):
-            if card.vote(single=single):
-                answered, raw = (
-                    {
-                        split: bundle.vote(answers, target, single=single, calibrated=calibrated)
-                        for split, answers in said.items()
-                    }
-                    for calibrated in (True, False)
-                )
-                yield target, role, role, answered, raw
+        for model in card.models:
+            answered, raw = (
+                {
+                    split: bundle.vote(answers, target, model=model, calibrated=calibrated)
+                    for split, answers in said.items()
+                }
+                for calibrated in (True, False)
+            )
+            yield target, model, model, answered, raw

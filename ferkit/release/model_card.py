@@ -1,15 +1,16 @@
 """The model card of the shipped models (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 import yaml
 
 from ferkit.backbones import BackboneSettings
-from ferkit.bundles.card import BundleCard, Vote
+from ferkit.bundles.card import BundleCard, ModelName, Vote
 from ferkit.data.labels import class_names
-from ferkit.models.test_time_augmentation import TestTimeAugmentation
+from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.release.scores_table import markdown_table, published_table
+from ferkit.release.trainings import Trainings
 from ferkit.standalone.records import MemberRecord
 
 __all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "tta_words", "votes_table"]
@@ -17,10 +18,9 @@ __all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "tta_
 
 def model_card(
     card: BundleCard,
-    records: Mapping[str, MemberRecord],
+    trainings: Trainings,
     scores: pd.DataFrame,
     sizes: Mapping[str, int],
-    commands: Sequence[str],
 ) -> str:
     """What a person has to know before using the shipped models, as Markdown.
 
@@ -28,48 +28,48 @@ def model_card(
     ----------
     card
         What ships.
-    records
-        How each of its networks was trained, by name.
+    trainings
+        How each of its networks was trained.
     scores
         As `ferkit.release.evaluate_bundle.BundleEvaluation.scores`.
     sizes : bytes
         Of each file that ships, by name.
-    commands
-        That make all of it.
     """
     return _TEMPLATE.format(
         name=card.name,
         misuse=MISUSE,
         failings=FAILINGS,
-        count=len(card.networks.keys() - card.students),
+        count=len(card.networks),
         megabytes=f"{sum(sizes.values()) / 1e6:.1f}",
-        student=_student(card),
+        models=_models(card, sizes),
         results=published_table(scores),
         recall=_recall(scores),
-        networks=_networks(card, records, sizes),
-        recipes=_recipes(card, records),
+        networks=_networks(card, trainings.networks, sizes),
+        recipes=_recipes(card, trainings.networks),
         votes=votes_table(card),
-        views=tta_words(card.tta),
-        student_views=f",\n  the student {tta_words(card.student_tta)}" if card.students else "",
+        views=",\n  ".join(f"`{model}` {tta_words(card.tta.get(model, NO_TTA))}" for model in card.models),
         targets=labels_words(card),
         joint=_JOINT if any(len(network.heads) > 1 for network in card.networks.values()) else "",
-        licences=licences(record.backbone for record in records.values()),
-        commands="\n".join(f"    {each}" for each in commands),
+        licences=licences(record.backbone for record in trainings.networks.values()),
+        commands="\n".join(f"    {each}" for each in trainings.commands),
     )
 
 
-def _student(card: BundleCard) -> str:
-    if not card.students:
-        return ""
-    labels = " and ".join(f"`{card.networks[name].label}`" for name in sorted(card.students))
-    return (
-        f" One more network, {labels}, was taught by the vote of the run that trained it, and answers alone where "
-        "speed counts (`single=True`)."
-    )
+def _models(card: BundleCard, sizes: Mapping[str, int]) -> str:
+    """Markdown: what one can ask for."""
+    lines = []
+    for model in card.models:
+        names = sorted(card.networks_of(model))
+        labels = ", ".join(f"`{card.networks[name].label}`" for name in names)
+        files = [card.networks[name].litert for name in names]
+        quick = sum(sizes[file.file] for file in files if file) / 1e6
+        alone = f"; {quick:.1f} MB as LiteRT, which needs no TensorFlow" if all(files) else ""
+        lines.append(f"- `{model}`, {_ROLES[model]}: {labels}{alone}.")
+    return "\n".join(lines)
 
 
 def _recall(scores: pd.DataFrame) -> str:
-    """Recall of each class of the ensemble and the student on PrivateTest."""
+    """Recall of each class of each model on PrivateTest."""
     parts = []
     for target in scores["target"].unique():
         at = (scores["target"] == target) & (scores["subset"] == "PrivateTest") & (scores["role"] != "member")
@@ -97,7 +97,7 @@ def _networks(card: BundleCard, records: Mapping[str, MemberRecord], sizes: Mapp
                 f"{network.backbone.name}, {start}",
                 f"{network.backbone.size}",
                 " + ".join(network.heads),
-                f"{sizes[network.file] / 1e6:.1f}",
+                f"{sizes[network.file] / 1e6:.1f}, {network.precision}",
                 f"{record.numbers['best_epoch'] + 1:.0f} of {_epochs(record)}",
                 f"{record.seconds / 60:.0f}",
                 str(record.seed),
@@ -105,7 +105,18 @@ def _networks(card: BundleCard, records: Mapping[str, MemberRecord], sizes: Mapp
                 environment.commit or "unknown",
             )
         )
-    header = ("network", "backbone", "input", "heads", "MB", "best epoch", "minutes", "seed", "trained with", "commit")
+    header = (
+        "network",
+        "backbone",
+        "input",
+        "heads",
+        "MB, weights",
+        "best epoch",
+        "minutes",
+        "seed",
+        "trained with",
+        "commit",
+    )
     return markdown_table(header, rows)
 
 
@@ -141,11 +152,7 @@ def votes_table(card: BundleCard) -> str:
 
     rows = []
     for target, each in card.targets.items():
-        rows += [
-            (f"`{target}`, {role}", line(vote), f"{vote.temperature:.3f}")
-            for role, vote in (("ensemble", each.ensemble), ("student", each.student))
-            if vote
-        ]
+        rows += [(f"`{target}`, {role}", line(vote), f"{vote.temperature:.3f}") for role, vote in each.models.items()]
     return markdown_table(("target", "weights", "temperature"), rows)
 
 
@@ -168,6 +175,12 @@ def licences(backbones: Iterable[BackboneSettings]) -> str:
     ]
     return "\n".join(lines) or "- No network began with the weights of others."
 
+
+_ROLES: dict[ModelName, str] = {
+    "vote": "a weighted mean of networks, the most accurate answer",
+    "default": "one network that was taught by the vote, which answers unless another model is asked for",
+    "tiny": "a small network that was taught by a vote, for speed",
+}
 
 _JOINT = """
 - Networks with two heads learned from both kinds of labels together. FER+ labels are extra annotation for FER-2013: a
@@ -209,10 +222,13 @@ FAILINGS = """## Where they fail
 _TEMPLATE = """# Model card: the shipped models of ferkit
 
 `{name}`: {count} networks, {megabytes} MB with everything in this folder. They take a grey 48x48 picture of a face
-and give a probability to each expression: the seven of FER-2013 or the eight of FER+.{student}
+and give a probability to each expression: the seven of FER-2013 or the eight of FER+.
+
+{models}
 
     from ferkit.bundles.bundle import load_bundle
-    load_bundle().predict(pictures)      # (N, 48, 48) uint8 -> (N, 7) float32
+    load_bundle().predict(pictures)                   # (N, 48, 48) uint8 -> (N, 7) float32
+    load_bundle().predict(pictures, model="vote")     # the same, more accurate and slower
 
 {misuse}
 {failings}
@@ -235,20 +251,22 @@ Recall of each class on PrivateTest:
 ## Protocol
 
 - Trained on Training. Everything was chosen on PublicTest: epochs and recipe by what the networks said in training,
-  the weights of the vote and the temperatures by what these half-precision files say. PrivateTest chose nothing; it was
-  read for the table above. PublicTest's own numbers are therefore too good. So are, on both splits, those over all
-  pictures: of FER-2013, 288 of PrivateTest and 280 of PublicTest are in Training, byte for byte.
+  the weights of the vote, the precision of the files and the temperatures by what these files say, on the pictures
+  that `selection` in the configurations names. PrivateTest chose nothing; it was read for the table above.
+  PublicTest's own numbers are therefore too good. So are, on both splits, those over all pictures: of FER-2013, 288 of
+  PrivateTest and 280 of PublicTest are in Training, byte for byte.
 - Labels of each target: {targets}.{joint}
-- The ensemble sees of each picture {views}{student_views};
+- Of each picture, {views};
   the probabilities of the views are averaged.
-- `answers.npz` holds the class that ensemble and student gave each picture of both splits, by hash, so that a copy
+- `answers.npz` holds the class that each model gave each picture of both splits, by hash, so that a copy
   of the data, or a part of it, can be checked against this card.
 
 ## Members
 
 {networks}
 
-Minutes of training are those of the device named. Weights are stored in half precision. What each training did
+Minutes of training are those of the device named. Weights are stored in half precision, or in 8 bits with a scale a
+channel where the answers keep (99 % the same, at most 0.1 points of accuracy lost). What each training did
 otherwise than by default:
 
 {recipes}

@@ -16,12 +16,12 @@ import pandas as pd
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import TargetCard, Vote
+from ferkit.bundles.parity import require_parity
 from ferkit.bundles.writing import BundledNetwork, ensemble_vote, write_bundle
 from ferkit.config.run_config import RunConfig, Training
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings, labelled
-from ferkit.errors import DataError
 from ferkit.evaluation.evaluate import Evaluation, evaluate, metrics_of, with_raw_calibration
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.face_model import FaceModel
@@ -34,9 +34,8 @@ from ferkit.release.scores_table import SCORES
 
 __all__ = ["JudgedBundle", "TrainedRun", "bundle_ensemble", "bundle_single"]
 
-# Pictures on which the stored weights are compared with the run, and how far apart their probabilities may be.
+# Pictures on which the stored weights are compared with the run.
 _COMPARED = 128
-_LARGEST_MEAN_DIFFERENCE = 0.02
 
 
 class _Hashed(Protocol):
@@ -112,7 +111,7 @@ class JudgedBundle:
     bundle
         The bundle, as it is on disk.
     scores
-        As `Evaluation.to_table`, with a column ``role``: ``ensemble``, ``student`` or ``single``, which are judged as
+        As `Evaluation.to_table`, with a column ``role``: ``vote``, ``tiny`` or ``single``, which are judged as
         the bundle answers, and ``member``, judged as it is; and with the calibration before the temperature, see
         `ferkit.evaluation.evaluate.with_raw_calibration`.
     """
@@ -125,7 +124,7 @@ class JudgedBundle:
         """Every number of what the bundle answers, by names such as ``fer/PrivateTest/accuracy``."""
         found: dict[str, float] = {}
         for line in self.scores[self.scores["role"] != "member"].to_dict("records"):
-            who = f"{line['target']}/student" if line["role"] == "student" else line["target"]
+            who = f"{line['target']}/tiny" if line["role"] == "tiny" else line["target"]
             found |= {f"{who}/{name}": value for name, value in metrics_of(line).items()}
         return found
 
@@ -140,7 +139,7 @@ def bundle_ensemble(run: TrainedRun, folder: Path, origin: Mapping[str, str]) ->
 
     Raises
     ------
-    DataError
+    ParityError
         If the stored weights do not say what the run's networks said.
     """
     targets: dict[Target, TargetCard] = {}
@@ -154,12 +153,12 @@ def bundle_ensemble(run: TrainedRun, folder: Path, origin: Mapping[str, str]) ->
         taught = student and Vote(
             weights={run.training(target.name, student.model).name: 1.0}, temperature=student.temperature
         )
-        targets[target.name] = TargetCard(settings=target, ensemble=vote, student=taught)
+        targets[target.name] = TargetCard(settings=target, vote=vote, tiny=taught)
         voters = [label for label, name in zip(ensemble.members, names, strict=True) if name in vote.weights]
         labels |= {*voters, *([student.model] if student else [])}
         members = [run.evaluation(target.name, label).to_table() for label in voters]
         tables += [with_raw_calibration(each, each).assign(role="member") for each in members]
-        tables += [fitted.table("ensemble", "ensemble"), *([student.table("student", "student")] if student else [])]
+        tables += [fitted.table("vote", "vote"), *([student.table("tiny", "tiny")] if student else [])]
     return _write(run, folder, sorted(labels), targets, pd.concat(tables, ignore_index=True), origin)
 
 
@@ -174,7 +173,7 @@ def bundle_single(run: TrainedRun, label: str, folder: Path, origin: Mapping[str
         if any(label == each.label and target.name in each.names for each in run.config.trained()):
             fitted = _Fitted(run, target, label)
             vote = Vote(weights={run.training(target.name, label).name: 1.0}, temperature=fitted.temperature)
-            targets[target.name] = TargetCard(settings=target, ensemble=vote)
+            targets[target.name] = TargetCard(settings=target, vote=vote)
             tables.append(fitted.table(label, "single"))
     return _write(run, folder, [label], targets, pd.concat(tables, ignore_index=True), origin)
 
@@ -219,7 +218,7 @@ def _write(
 ) -> JudgedBundle:
     networks = run.networks(labels)
     tta = run.config.prediction
-    bundle = write_bundle(folder, run.config.name, networks, targets, tta, tta)
+    bundle = write_bundle(folder, run.config.name, networks, targets, {"vote": tta, "tiny": tta})
     (folder / "config.yaml").write_text(run.config.to_yaml())
     scores.to_csv(folder / SCORES, index=False)
     backbones = [each.backbone for each in networks if each.name in bundle.card.networks]
@@ -231,23 +230,15 @@ def _write(
 
 
 def _verify(run: TrainedRun, bundle: Bundle, target: TargetCard) -> None:
-    """Raise a `DataError` unless the stored networks say about PublicTest what those of the run said."""
+    """Raise a `ParityError` unless the stored networks say about PublicTest what those of the run said."""
     name = target.settings.name
-    for vote, single in ((target.ensemble, False), (target.student, True)):
-        if vote is None:
-            continue
+    pictures, _ = labelled(run.faces.of_split("PublicTest"), target.settings)
+    for model, vote in target.models.items():
         labels = {bundle.card.networks[network].label: weight for network, weight in vote.weights.items()}
         said = sum(
             weight * run.evaluation(name, label).predictions["PublicTest"].probabilities[:_COMPARED].astype(np.float64)
             for label, weight in labels.items()
         )
         expected = apply_temperature(np.asarray(said, dtype=np.float32), vote.temperature)
-        pictures, _ = labelled(run.faces.of_split("PublicTest"), target.settings)
-        found = bundle.predict(pictures.images[:_COMPARED], name, single=single)
-        difference = float(np.abs(found - expected).mean())
-        if difference > _LARGEST_MEAN_DIFFERENCE:
-            raise DataError(
-                f"{bundle.folder}, {name}: the stored weights differ by {difference:.4f} in probability from the "
-                f"run on PublicTest, expected at most {_LARGEST_MEAN_DIFFERENCE}: were the networks changed, or did "
-                "they predict in low precision?"
-            )
+        found = bundle.predict(pictures.images[:_COMPARED], name, model=model)
+        require_parity(f"{bundle.folder.name}, {model}", {name: expected}, {name: found}, "float16")

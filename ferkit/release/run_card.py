@@ -7,6 +7,7 @@ import pandas as pd
 from ferkit.backbones import BackboneSettings
 from ferkit.bundles.card import BundleCard
 from ferkit.config.run_config import RunConfig
+from ferkit.models.test_time_augmentation import NO_TTA
 from ferkit.release.model_card import FAILINGS, MISUSE, labels_words, licences, tta_words, votes_table
 from ferkit.release.scores_table import published_table
 
@@ -41,7 +42,7 @@ def run_card(
         results=published_table(scores),
         targets=labels_words(card),
         votes=votes_table(card),
-        views=tta_words(card.tta),
+        views=tta_words(card.tta.get("vote", NO_TTA)),
         origin="\n".join(f"- {what}: {value}" for what, value in origin.items()),
         licences=licences(backbones),
         chosen=config.selection.subset,

@@ -15,9 +15,9 @@ __all__ = [
     "check_page",
     "markdown_table",
     "missing_pictures",
+    "publish",
     "published_table",
     "read_scores",
-    "table_in_page",
     "update_page",
 ]
 
@@ -40,12 +40,12 @@ _HEADINGS: dict[Target, str] = {"fer": "FER-2013's labels", "ferplus": "FER+'s l
 
 
 def published_table(scores: pd.DataFrame) -> str:
-    """Markdown: for each target one line a model and set of pictures, ensemble and student first."""
+    """Markdown: for each target one line a model and set of pictures, models before members."""
     parts = []
     for target in scores["target"].unique():
         lines = scores[scores["target"] == target]
         labels = lines["labels"].iloc[0]
-        order = lines["role"].map({"ensemble": 0, "student": 1, "member": 2})
+        order = lines["role"].map({"vote": 0, "default": 1, "tiny": 2, "member": 3})
         rows = [_row(line) for line in lines.assign(order=order).sort_values("order", kind="stable").to_dict("records")]
         parts += [
             f"**{_HEADINGS[target]}** (`{target}`, {len(class_names(target))} classes; labels: {labels})",
@@ -70,7 +70,7 @@ def missing_pictures(scores: pd.DataFrame) -> str:
 
 
 def read_scores(folder: Path) -> pd.DataFrame:
-    """The scores that were published with the shipped models in `folder`.
+    """The scores that were published with the bundle in `folder`.
 
     Raises
     ------
@@ -88,6 +88,19 @@ def check_page(page: Path) -> None:
     _split_page(page)
 
 
+def publish(page: Path, scores: pd.DataFrame) -> None:
+    """Put the table of `scores` between the markers of a Markdown page.
+
+    Raises
+    ------
+    DataError
+        If they are not of the whole of FER-2013, or as `update_page` does.
+    """
+    if short := missing_pictures(scores):
+        raise DataError(f"{page}: left as it was, a published table is of the whole data; this one has {short}.")
+    update_page(page, published_table(scores))
+
+
 def update_page(page: Path, text: str) -> None:
     """Put `text` between the markers of a Markdown page; the rest of it stays.
 
@@ -98,17 +111,6 @@ def update_page(page: Path, text: str) -> None:
     """
     before, _, after = _split_page(page)
     page.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
-
-
-def table_in_page(page: Path) -> str:
-    """What stands between the markers of a page.
-
-    Raises
-    ------
-    DataError
-        If the page, or one of its markers, is missing.
-    """
-    return _split_page(page)[1].strip()
 
 
 def _split_page(page: Path) -> tuple[str, str, str]:

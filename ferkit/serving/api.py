@@ -107,7 +107,7 @@ def admit_request() -> Iterator[tuple[Backend, Served, list[Upload]]]:
 
 
 def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predictor:
-    classifier: Any = served.classifier(query.target, single=query.single)
+    classifier: Any = served.classifier(query.target, query.model)
     return Predictor(
         partial(service.batcher.predict, classifier, gone=gone_of(request)),
         served.bundle.classes(query.target),

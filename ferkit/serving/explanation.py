@@ -47,7 +47,7 @@ def explanation(
     if emotion not in classes:
         raise ApiError(422, "no_such_emotion", f"emotion {emotion[:100]!r}: expected one of {', '.join(classes)}.")
     crop = found.crops.images[query.face]
-    heat = explain(served.bundle, crop[None], query.target, single=query.single, class_index=classes.index(emotion))[0]
+    heat = explain(served.bundle, crop[None], query.target, model=query.model, class_index=classes.index(emotion))[0]
     face = found.crops.faces[query.face]
     square = square_of(face, detector.framing) if detector else None
     return {

@@ -11,6 +11,7 @@ from flask import Request
 from pydantic import Field, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from ferkit.bundles.card import ModelName
 from ferkit.data.labels import Target
 from ferkit.serving.backend import Backend, backend
 from ferkit.serving.errors import ApiError
@@ -193,14 +194,14 @@ class PredictQuery(Settings):
     ----------
     target
         The emotions of FER-2013, or those of FER+.
-    single
-        Predict with the one network that learned from the ensemble, which is quicker.
+    model
+        Predict with the default network, which is the vote where there is none, the whole vote, or the tiny network.
     detect
         Find the faces; false: each picture is a face and nothing else.
     """
 
     target: Target = "fer"
-    single: bool = False
+    model: ModelName = "default"
     detect: bool = True
 
     @classmethod

@@ -56,8 +56,8 @@ def about_model(served: Served) -> dict[str, Any]:
     targets = {
         target: {
             "classes": list(bundle.classes(target)),
-            "members": {bundle.card.networks[name].label: weight for name, weight in card.ensemble.weights.items()},
-            "single": card.student is not None,
+            "members": {bundle.card.networks[name].label: weight for name, weight in card.vote.weights.items()},
+            "models": list(card.models),
         }
         for target, card in bundle.card.targets.items()
     }
@@ -67,7 +67,7 @@ def about_model(served: Served) -> dict[str, Any]:
         "alias": served.alias,
         "run_id": served.run_id,
         "targets": targets,
-        "has_student": bundle.has_student,
+        "models": list(bundle.card.models),
         "card_markdown": _text(served, _CARD),
         "numbers": _numbers(_text(served, _SCORES)),
         "loaded_at": served.loaded_at,

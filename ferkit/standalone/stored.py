@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
 
 from ferkit.data.labels import DECLARED_TARGETS, Split, Target
 from ferkit.errors import DataError
 from ferkit.files import write_file
 from ferkit.models.predictions import Predictions
-from ferkit.settings import Settings
+from ferkit.settings import Settings, read_json
 
 __all__ = ["damaged_file", "missing_file", "read_predictions_file", "read_record_file", "write_predictions_file"]
+
+_MISSING = "missing; run `python -m ferkit.standalone` on the same configuration and folder again."
+_DAMAGED = "damaged ({problem}); copy it again, or delete it and train again."
 
 Record = TypeVar("Record", bound=Settings)
 
@@ -55,23 +57,14 @@ def read_record_file(path: Path, kind: type[Record]) -> Record:
     DataError
         If the file is missing or damaged.
     """
-    try:
-        return kind.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        raise missing_file(path) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise damaged_file(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise damaged_file(path, error) from error
+    return read_json(path, kind, DataError, missing=_MISSING, damaged=_DAMAGED)
 
 
 def missing_file(path: Path) -> DataError:
     """The error of a file that is not there."""
-    return DataError(f"{path}: missing; run `python -m ferkit.standalone` on the same configuration and folder again.")
+    return DataError(f"{path}: {_MISSING}")
 
 
 def damaged_file(path: Path, reason: object) -> DataError:
     """The error of a file that cannot be read."""
-    return DataError(f"{path}: damaged ({' '.join(str(reason).split())}); copy it again, or delete it and train again.")
+    return DataError(f"{path}: {_DAMAGED.format(problem=' '.join(str(reason).split()))}")

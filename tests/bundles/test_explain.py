@@ -102,15 +102,15 @@ def test_an_ensemble_is_the_weighted_mean_of_its_members(bundle):
     first, second = (grad_cam(bundle.network(name), FACES, "fer", 2) for name in ("one", "two"))
     mean = 0.7 * first + 0.3 * second
     expected = mean / mean.max(axis=(1, 2), keepdims=True)
-    assert explain(bundle, FACES, "fer", single=False, class_index=2) == pytest.approx(expected, abs=1e-5)
+    assert explain(bundle, FACES, "fer", model="vote", class_index=2) == pytest.approx(expected, abs=1e-5)
     student = grad_cam(bundle.network("student"), FACES, "fer", 2)
-    assert explain(bundle, FACES, "fer", single=True, class_index=2) == pytest.approx(student, abs=1e-5)
+    assert explain(bundle, FACES, "fer", model="tiny", class_index=2) == pytest.approx(student, abs=1e-5)
 
 
 def test_a_mirror_image_has_a_mirrored_map_where_both_are_asked(tmp_path):
     bundle = Bundle(write_toy_bundle(tmp_path, flip=True))
     heat, mirrored = (
-        explain(bundle, images, "fer", single=False, class_index=2) for images in (FACES, FACES[:, :, ::-1])
+        explain(bundle, images, "fer", model="vote", class_index=2) for images in (FACES, FACES[:, :, ::-1])
     )
     assert heat == pytest.approx(mirrored[:, :, ::-1], abs=1e-5)
 
@@ -120,13 +120,13 @@ def test_jax_finds_the_same_heat(bundle, tmp_path):
         "import sys, numpy as np; from pathlib import Path; from ferkit.bundles.explain import explain; "
         "from ferkit.bundles.bundle import Bundle; bundle = Bundle(Path(sys.argv[1])); "
         "faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8); "
-        "np.save(sys.argv[2], explain(bundle, faces, 'fer', single=True, class_index=4))"
+        "np.save(sys.argv[2], explain(bundle, faces, 'fer', model='tiny', class_index=4))"
     )
     subprocess.run(
         [sys.executable, "-c", program, bundle.folder, tmp_path / "heat.npy"],
         cwd=ROOT, check=True, timeout=300, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True,
     )  # fmt: skip
-    expected = explain(bundle, FACES, "fer", single=True, class_index=4)
+    expected = explain(bundle, FACES, "fer", model="tiny", class_index=4)
     assert np.load(tmp_path / "heat.npy") == pytest.approx(expected, abs=1e-3)
 
 
@@ -171,4 +171,4 @@ def test_a_network_of_another_kind_is_refused():
 def test_no_picture_is_no_map(light_meter, bundle):
     none = FACES[:0]
     assert grad_cam(light_meter, none, "fer", 0).shape == (0, 48, 48)
-    assert explain(bundle, none, "fer", single=True, class_index=0).shape == (0, 48, 48)
+    assert explain(bundle, none, "fer", model="tiny", class_index=0).shape == (0, 48, 48)

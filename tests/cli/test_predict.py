@@ -163,11 +163,8 @@ def test_no_face_is_said_and_long_names_keep_their_end():
     ("pictures", "options", "message"),
     [
         (None, {}, "nothing to look at: name pictures, folders or videos, or give --list or --webcam."),
-        (
-            ["face.png"],
-            {"single": True, "model": "fer.keras"},
-            "--single is one of the shipped models, --model names",
-        ),
+        (["face.png"], {"model": "huge"}, "huge: no such model, expected vote, default, tiny, FILE.keras, a folder"),
+        (["face.png"], {"model": "models:/ferkit@champion#huge"}, "models:/ferkit@champion#huge: no model 'huge' in a"),
         (["face.png"], {"model": "gone.keras"}, "gone.keras is no .keras archive"),
         (["face.png"], {"model": "fer.keras", "to": "faces.txt"}, "--to faces.txt: expected the name of a file that"),
         (["face.png"], {"model": "fer.keras", "to": "photos"}, "--to photos: expected the name of a file that"),

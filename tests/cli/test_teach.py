@@ -21,7 +21,7 @@ def test_the_file_holds_what_the_vote_answers_without_its_temperature(tmp_path):
     (tmp_path / "toy").mkdir()
     folder = write_toy_bundle(tmp_path / "toy")
     card = json.loads((folder / "reference.json").read_text())
-    card["targets"]["fer"]["ensemble"]["temperature"] = 0.5
+    card["targets"]["fer"]["vote"]["temperature"] = 0.5
     (folder / "reference.json").write_text(json.dumps(card))
     file = tmp_path / "answers.npz"
     done = ferkit("teach", "configs/quickstart.yaml", "--set", DATA, "--model", str(folder), "--to", str(file))
@@ -32,8 +32,8 @@ def test_the_file_holds_what_the_vote_answers_without_its_temperature(tmp_path):
     assert f"{len(training)} pictures of Training, answers for fer" in done.stdout
     teacher = load_bundle(folder)
     found = read_teacher_file(file).predict(oversample(faces, config.targets[0], BalancingSettings(), 0), "fer")
-    raw = 0.75 * teacher.predict_network("one", training.images, NO_TTA)["fer"]
-    raw += 0.25 * teacher.predict_network("two", training.images, NO_TTA)["fer"]
+    raw = 0.75 * teacher.predict_network("one", training.images, tta=NO_TTA)["fer"]
+    raw += 0.25 * teacher.predict_network("two", training.images, tta=NO_TTA)["fer"]
     np.testing.assert_allclose(found.probabilities, raw, atol=1e-3)
     assert not np.allclose(raw, teacher.predict(training.images), atol=1e-3)
 

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.bundles.bundle import Bundle, load_bundle
 from ferkit.bundles.card import BundleCard, NetworkCard, TargetCard, Vote
-from ferkit.bundles.weights import write_half
+from ferkit.bundles.parity import compare, require_parity, violations
+from ferkit.bundles.weights import read_weights, write_weights
 from ferkit.cli.commands import export as export_command
 from ferkit.cli.errors import expected_error
 from ferkit.data.labels import class_names
@@ -37,9 +38,8 @@ from ferkit.export import (
     write_litert_of,
     write_onnx,
 )
-from ferkit.export.graph import answering, vote_network
+from ferkit.export.graph import answering, model_network
 from ferkit.export.latency import BATCHES, measure_latency
-from ferkit.export.parity import compare, violations
 from ferkit.models.face_model import forward
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.sources import Fer2013Settings, SyntheticSettings, load
@@ -83,22 +83,20 @@ def bundle_folder(tmp_path_factory):
     for seed, (name, (heads, backbone)) in enumerate(built.items()):
         network, settings = toy(heads, seed, backbone)
         file = folder / f"{name}.npz"
-        write_half(network, file)
+        write_weights(network, file)
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         cards[name] = NetworkCard(label=name, backbone=settings, heads=heads, file=file.name, sha256=sha256)
-    student = Vote(weights={"small": 1.0}, temperature=0.8)
+    tiny = Vote(weights={"small": 1.0}, temperature=0.8)
     targets = {
         "fer": TargetCard(
             settings=TargetSettings(name="fer"),
-            ensemble=Vote(weights={"both": 0.3, "one": 0.7}, temperature=1.7),
-            student=student,
+            vote=Vote(weights={"both": 0.3, "one": 0.7}, temperature=1.7),
+            tiny=tiny,
         ),
-        "ferplus": TargetCard(
-            settings=TargetSettings(name="ferplus"), ensemble=Vote(weights={"both": 1.0}), student=student
-        ),
+        "ferplus": TargetCard(settings=TargetSettings(name="ferplus"), vote=Vote(weights={"both": 1.0}), tiny=tiny),
     }
     flip = TestTimeAugmentation(flip=True)
-    BundleCard(name="toy", networks=cards, targets=targets, tta=flip).write(folder)
+    BundleCard(name="toy", networks=cards, targets=targets, tta={"vote": flip}).write(folder)
     return folder
 
 
@@ -208,10 +206,10 @@ def test_int8_is_int8_and_float16_is_float16(report):
 def test_ten_crops_lie_in_the_graph_too(bundle_folder, faces, tmp_path):
     bundle = Bundle(bundle_folder)
     tta = TestTimeAugmentation(flip=True, crops="five")
-    bundle.card = bundle.card.model_copy(update={"student_tta": tta})
+    bundle.card = bundle.card.model_copy(update={"tta": {"tiny": tta}})
     images = faces.images[:12]
-    network = vote_network(bundle, single=True)
-    expected = {target: bundle.predict(images, target, single=True) for target in HEADS}
+    network = model_network(bundle, "tiny")
+    expected = {target: bundle.predict(images, target, model="tiny") for target in HEADS}
     close({target: np.asarray(each) for target, each in forward(network, images).items()}, expected)
     write_litert(network, tmp_path / "ten.tflite")
     close(LiteRTNetwork(tmp_path / "ten.tflite")(images), expected)
@@ -241,7 +239,7 @@ def test_a_network_trained_in_mixed_precision_with_augmentation_inside(faces, tm
 
 
 def test_a_file_that_says_something_else_is_removed_and_named(bundle, pictures, tmp_path):
-    source = ExportSource.of_bundle(bundle, single=True)
+    source = ExportSource.of_bundle(bundle, "tiny")
 
     def turned(images):
         return {target: np.roll(probabilities, 1, axis=1) for target, probabilities in source.predict(images).items()}
@@ -249,9 +247,9 @@ def test_a_file_that_says_something_else_is_removed_and_named(bundle, pictures, 
     other = dataclasses.replace(source, predict=turned)
     report = export_model(other, tmp_path, ["litert"], ["float32"], pictures, seconds=0)
     assert not list(tmp_path.glob("*.tflite"))
-    content = json.loads((tmp_path / "toy-student.parity.json").read_text())
+    content = json.loads((tmp_path / "toy-tiny.parity.json").read_text())
     assert any("largest difference" in line for line in content["files"][0]["wrong"])
-    with pytest.raises(ParityError, match=r"student-float32\.tflite: fer: largest difference .*\n.*removed: 1 of 1"):
+    with pytest.raises(ParityError, match=r"tiny-float32\.tflite: fer: largest difference .*\n.*removed: 1 of 1"):
         report.check()
 
 
@@ -304,12 +302,12 @@ def test_what_cannot_be_exported_is_one_line(bundle, faces, tmp_path):
     with pytest.raises(DataError, match="its input is of no known shape, expected"):
         answering(keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(7, name="fer")]))
     without = bundle.card.model_copy(
-        update={"targets": {n: t.model_copy(update={"student": None}) for n, t in bundle.card.targets.items()}}
+        update={"targets": {n: t.model_copy(update={"tiny": None}) for n, t in bundle.card.targets.items()}}
     )
     alone = Bundle(bundle.folder)
     alone.card = without
-    with pytest.raises(DataError, match="no student"):
-        vote_network(alone, single=True)
+    with pytest.raises(DataError, match="no model 'tiny' in this bundle; it has vote"):
+        model_network(alone, "tiny")
     assert not list(tmp_path.iterdir())
 
 
@@ -342,12 +340,12 @@ def test_the_student_answers_by_litert_and_says_the_same(quick, bundle_folder, f
     for target in HEADS:
         fast, slow = Bundle(quick), Bundle(quick, quick=False)
         np.testing.assert_allclose(
-            fast.predict(images, target, single=True), slow.predict(images, target, single=True), atol=1e-5
+            fast.predict(images, target, model="tiny"), slow.predict(images, target, model="tiny"), atol=1e-5
         )
         assert not fast._networks
         assert set(slow._networks) == {"small"}
         np.testing.assert_array_equal(fast.predict(images, target), Bundle(bundle_folder).predict(images, target))
-    assert Bundle(quick).predict(images[:0], single=True).shape == (0, 7)
+    assert Bundle(quick).predict(images[:0], model="tiny").shape == (0, 7)
 
 
 def test_it_answers_without_keras_and_tensorflow(quick):
@@ -357,7 +355,7 @@ from pathlib import Path
 import numpy as np
 from ferkit.bundles.bundle import load_bundle
 bundle = load_bundle(Path({str(quick)!r}))
-said = bundle.predict(np.zeros((3, 48, 48), np.uint8), "ferplus", single=True)
+said = bundle.predict(np.zeros((3, 48, 48), np.uint8), "ferplus", model="tiny")
 assert said.shape == (3, 8), said.shape
 print(sorted({{"keras", "tensorflow", "jax", "torch"}} & set(sys.modules)))
 """
@@ -381,10 +379,31 @@ def test_a_litert_file_that_says_something_else_is_not_put_on_the_card(bundle_fo
     before = (copy / "reference.json").read_bytes()
     # No rounding is small enough for it.
     monkeypatch.setitem(LIMITS, "float16", Limits(largest=0, mean=0, agreement=1, accuracy=0))
-    with pytest.raises(WeightsError, match=r"small\.tflite: it does not say what the network says"):
+    with pytest.raises(ParityError, match=r"small\.tflite does not say what the trained networks say"):
         write_litert_of(Bundle(copy), "small", "float16")
     assert (copy / "reference.json").read_bytes() == before
     assert not (copy / "small.tflite").exists()
+
+
+def test_weights_in_8_bits_say_what_the_bundle_s_own_say_and_are_a_quarter(tmp_path, faces):
+    network = build_network(BackboneSettings(name="fernet", width=24), HEADS, seed=0)
+    write_weights(network, tmp_path / "net.npz", "int8")
+    read_weights(network, tmp_path / "net.npz")
+    for precision in ("float32", "int8_weights"):
+        write_litert(network, tmp_path / f"{precision}.tflite", precision)
+    large, small = (LiteRTNetwork(tmp_path / f"{name}.tflite") for name in ("float32", "int8_weights"))
+    images = faces.images[:40]
+    require_parity("small", large(images), small(images), "float32")
+    assert small.file.stat().st_size < 0.35 * large.file.stat().st_size
+
+
+def test_what_a_picture_gets_does_not_depend_on_those_beside_it(tmp_path, faces):
+    """Also where the range of the activations is that of what comes."""
+    network = build_network(BackboneSettings(name="fernet", width=24), HEADS, seed=0)
+    write_litert(network, tmp_path / "dynamic.tflite", "int8_dynamic")
+    quick, images = LiteRTNetwork(tmp_path / "dynamic.tflite"), faces.images[:8]
+    together = quick(images)["fer"]
+    np.testing.assert_allclose(np.concatenate([quick(images[[at]])["fer"] for at in range(8)]), together, atol=1e-5)
 
 
 def test_many_threads_ask_one_litert_network(quick, faces):
@@ -422,14 +441,14 @@ def ferkit(tmp_path, monkeypatch):
 
 
 def test_the_command_exports_and_shows_a_table(ferkit, quick, tmp_path):
-    options = ("--single", "--format", "litert", "--precision", "float32", "--compared", "50")
+    options = ("--format", "litert", "--precision", "float32", "--compared", "50")
     config = tmp_path / "drawn.yaml"
     config.write_text("name: drawn\ndata: {source: synthetic, count: 200}\nbackbones: [{name: fernet}]\n")
-    done = ferkit(quick, "--to", tmp_path / "out", "--data", config, *options)
+    done = ferkit(f"{quick}#tiny", "--to", tmp_path / "out", "--data", config, *options)
     assert done.exit_code == 0, (done.output, done.exception)
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
-        "toy-student-float32.tflite",
-        "toy-student.parity.json",
+        "toy-tiny-float32.tflite",
+        "toy-tiny.parity.json",
     ]
     assert "100.0%" in done.output
     assert "drawn faces" in done.output
@@ -438,12 +457,12 @@ def test_the_command_exports_and_shows_a_table(ferkit, quick, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("reference", "--format", "coreml"), "--format coreml: expected some of onnx, litert"),
-        (("reference", "--precision", ","), "expected some of float32, float16, int8"),
+        (("default", "--format", "coreml"), "--format coreml: expected some of onnx, litert"),
+        (("default", "--precision", ","), "expected some of float32, float16, int8"),
         (("nowhere",), "no such model"),
-        (("net.keras", "--single"), "net.keras is one network"),
+        (("nowhere#tiny",), "nowhere: no such model"),
         (("missing.keras",), "no .keras archive"),
-        (("reference", "--data", "nowhere.yaml"), "no such file"),
+        (("default", "--data", "nowhere.yaml"), "no such file"),
     ],
 )
 def test_what_the_command_refuses_is_one_line(ferkit, arguments, message):
@@ -456,7 +475,7 @@ def test_what_the_command_refuses_is_one_line(ferkit, arguments, message):
 
 @pytest.mark.skipif(not REAL, reason="FERKIT_TEST_DATA names no folder of real data")
 def test_the_shipped_student_keeps_its_accuracy_on_real_pictures(tmp_path):
-    source = ExportSource.of_bundle(load_bundle(), single=True)
+    source = ExportSource.of_bundle(load_bundle(), "tiny")
     pictures = ExportPictures.of(load(Fer2013Settings(path=Path(REAL))), source.protocols, representative=100)
     report = export_model(source, tmp_path, FORMATS, PRECISIONS, pictures)
     report.check()

@@ -412,8 +412,11 @@ def wait_for(condition, process):
     ("options", "message"),
     [
         ({"restart": True}, "--restart begins a table anew: give --to FILE.parquet"),
-        ({"model": "models:/ferkit"}, "models:/ferkit: no such model, expected FILE.keras"),
-        ({"model": "nowhere"}, "nowhere: no such model, expected FILE.keras, a folder with reference.json"),
+        ({"model": "models:/ferkit"}, "models:/ferkit: no such model, expected vote, default, tiny, FILE.keras"),
+        (
+            {"model": "nowhere"},
+            "nowhere: no such model, expected vote, default, tiny, FILE.keras, a folder",
+        ),
         ({"list_file": Path("gone.txt")}, "gone.txt: no such file, expected a list of pictures"),
     ],
 )

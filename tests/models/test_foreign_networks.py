@@ -28,7 +28,7 @@ def _problem(file: Path, target="fer") -> str:
 
 
 def _predict(file: Path, target="fer"):
-    chosen = choose_model(str(file), target, single=False)
+    chosen = choose_model(str(file), target)
     return Predictor(chosen.classify, chosen.classes, detector=None).predict(PICTURE)
 
 
@@ -148,7 +148,7 @@ def test_what_is_damaged(saved, tmp_path):
     with zipfile.ZipFile(tmp_path / "other.keras", "w") as other:
         other.writestr("notes.txt", "no network")
     with pytest.raises(FerkitError, match=r"other\.keras is no \.keras archive, or was damaged"):
-        choose_model(str(tmp_path / "other.keras"), "fer", single=False)
+        choose_model(str(tmp_path / "other.keras"), "fer")
 
 
 def test_a_network_in_hdf5_says_how_to_save_it_anew(tmp_path):
@@ -158,12 +158,14 @@ def test_a_network_in_hdf5_says_how_to_save_it_anew(tmp_path):
     assert line.startswith("a network in HDF5, expected .keras.")
     assert f"keras.models.load_model({str(file)!r}).save({str(file.with_suffix('.keras'))!r})" in line
     (tmp_path / "net.onnx").touch()
-    assert _problem(tmp_path / "net.onnx").startswith("not a model that is read, expected FILE.keras")
+    assert _problem(tmp_path / "net.onnx").startswith(
+        "not a model that is read, expected vote, default, tiny, FILE.keras"
+    )
 
 
 def test_what_ferkit_supposes_of_a_network_is_told_once(saved, caplog):
     file = saved(*_head(7))
-    chosen = choose_model(str(file), "fer", single=False)
+    chosen = choose_model(str(file), "fer")
     for _ in range(2):
         assert chosen.classify(np.zeros((1, 48, 48), np.uint8)).shape == (1, 7)
     (message,) = [record.getMessage() for record in caplog.records if record.name.startswith("ferkit")]

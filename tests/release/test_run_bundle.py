@@ -10,14 +10,13 @@ import pytest
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import TargetCard, Vote
+from ferkit.bundles.parity import ParityError
 from ferkit.bundles.writing import ensemble_vote, write_bundle
 from ferkit.config.loading import load_config
 from ferkit.data.targets import TargetSettings
-from ferkit.errors import DataError
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.selection import SelectionSettings, selection_pictures
 from ferkit.models.temperature import apply_temperature
-from ferkit.models.test_time_augmentation import NO_TTA
 from ferkit.promotion.measure import measure_bundle, protocols_of
 from ferkit.release.run_bundle import bundle_ensemble, bundle_single
 from tests.toys.run import toy_run
@@ -47,28 +46,28 @@ def test_it_answers_what_the_run_said_calibrated(judged, run):
     for target in ("fer", "ferplus"):
         judged = run.evaluation(target, "ensemble").predictions["PrivateTest"]
         said = bundle.predict_split(run.faces, target, "PrivateTest")
-        temperature = bundle.card.targets[target].ensemble.temperature
+        temperature = bundle.card.targets[target].vote.temperature
         assert temperature != 1
         np.testing.assert_array_equal(said.row, judged.row)
         np.testing.assert_allclose(said.probabilities, apply_temperature(judged.probabilities, temperature), atol=0.02)
-    assert bundle.card.tta == bundle.card.student_tta == run.config.prediction
+    assert bundle.card.tta == {"vote": run.config.prediction, "tiny": run.config.prediction}
 
 
 def test_the_numbers_are_those_of_the_calibrated_answers(judged, run):
     scores = judged.scores.set_index(["target", "model", "subset"])
     raw = run.evaluation("fer", "ensemble").scores["PrivateTest"]
-    assert scores.loc[("fer", "ensemble", "PrivateTest"), "accuracy"] == raw.accuracy
-    line = scores.loc[("fer", "ensemble", "PrivateTest")]
+    assert scores.loc[("fer", "vote", "PrivateTest"), "accuracy"] == raw.accuracy
+    line = scores.loc[("fer", "vote", "PrivateTest")]
     assert line["raw_log_loss"] == raw.log_loss != line["log_loss"]
     assert line["raw_expected_calibration_error"] == raw.expected_calibration_error
     member = scores[scores["role"] == "member"]
     assert (member["raw_log_loss"] == member["log_loss"]).all()
-    assert scores.loc[("fer", "ensemble", "PublicTest"), "log_loss"] < (
+    assert scores.loc[("fer", "vote", "PublicTest"), "log_loss"] < (
         run.evaluation("fer", "ensemble").scores["PublicTest"].log_loss
     )
-    assert set(judged.scores["role"]) == {"member", "ensemble", "student"}
+    assert set(judged.scores["role"]) == {"member", "vote", "tiny"}
     assert judged.metrics["fer/PrivateTest/accuracy"] == raw.accuracy
-    assert {"fer/student/PrivateTest/macro_f1", "ferplus/PublicTest/expected_calibration_error"} <= set(judged.metrics)
+    assert {"fer/tiny/PrivateTest/macro_f1", "ferplus/PublicTest/expected_calibration_error"} <= set(judged.metrics)
     assert not any("member" in name or np.isnan(value) for name, value in judged.metrics.items())
     pd.testing.assert_frame_equal(pd.read_csv(judged.bundle.folder / "scores.csv"), judged.scores, atol=1e-9)
 
@@ -84,11 +83,13 @@ def test_the_card_and_the_configuration_go_with_it(judged, run):
 def test_a_single_network_answers_for_all_that_it_learned(run, tmp_path):
     judged = bundle_single(run, "small", tmp_path / "bundle", ORIGIN)
     assert judged.bundle.targets == ("fer", "ferplus")
-    assert not judged.bundle.has_student
+    assert judged.bundle.card.models == ("vote",)
     assert list(judged.bundle.card.networks) == ["fer+ferplus-small"]
     student = bundle_ensemble(run, tmp_path / "other", ORIGIN).bundle
     pictures = run.faces.of_split("PrivateTest").images
-    np.testing.assert_array_equal(judged.bundle.predict(pictures, "fer"), student.predict(pictures, "fer", single=True))
+    np.testing.assert_array_equal(
+        judged.bundle.predict(pictures, "fer"), student.predict(pictures, "fer", model="tiny")
+    )
 
 
 def test_a_member_without_a_say_is_left_out(run, tmp_path):
@@ -105,22 +106,22 @@ def test_a_member_without_a_say_is_left_out(run, tmp_path):
 
 def test_networks_that_are_not_those_of_the_run_are_refused(run, tmp_path):
     other = toy_run(tmp_path / "networks", seed=7, prediction={"flip": True})
-    with pytest.raises(DataError, match=r"the stored weights differ by .* from the run"):
+    with pytest.raises(ParityError, match=r"bundle, vote does not say what the trained networks say: .*difference"):
         bundle_ensemble(replace(run, models=other.models), tmp_path / "bundle", ORIGIN)
 
 
 def test_a_bundle_of_pieces_needs_no_run(run, tmp_path):
     networks = run.networks(["single", "both"])
     ensemble = Ensemble("fer", "mean", ("fer-single", "fer+ferplus-both"), (0.5, 0.5))
-    card = TargetCard(settings=TargetSettings(), ensemble=ensemble_vote(ensemble, 2.0))
-    made = write_bundle(tmp_path / "bundle", "pieces", networks, {"fer": card}, NO_TTA, NO_TTA)
+    card = TargetCard(settings=TargetSettings(), vote=ensemble_vote(ensemble, 2.0))
+    made = write_bundle(tmp_path / "bundle", "pieces", networks, {"fer": card}, {})
     content = json.loads((tmp_path / "bundle" / "reference.json").read_text())
-    assert content["targets"]["fer"]["ensemble"] == {"weights": {"fer-single": 0.5, "fer+ferplus-both": 0.5},
+    assert content["targets"]["fer"]["vote"] == {"weights": {"fer-single": 0.5, "fer+ferplus-both": 0.5},
                                                      "temperature": 2.0}  # fmt: skip
     assert made.predict(run.faces.images[:3]).shape == (3, 7)
     shutil.rmtree(tmp_path / "bundle")
-    alone = TargetCard(settings=TargetSettings(), ensemble=Vote(weights={"fer-single": 1.0}))
-    made = write_bundle(tmp_path / "bundle", "alone", networks, {"fer": alone}, NO_TTA, NO_TTA)
+    alone = TargetCard(settings=TargetSettings(), vote=Vote(weights={"fer-single": 1.0}))
+    made = write_bundle(tmp_path / "bundle", "alone", networks, {"fer": alone}, {})
     assert list(made.card.networks) == ["fer-single"]
 
 

@@ -70,7 +70,7 @@ def test_the_wheel_holds_ferkit_alone(wheel):
 
 def test_an_installed_ferkit_reads_a_picture(installed, tmp_path):
     shutil.copy(ROOT / "docs" / "images" / "faces.png", tmp_path / "faces.png")
-    read = installed("predict", "faces.png", "--single", "--json", cwd=tmp_path)
+    read = installed("predict", "faces.png", "--model", "tiny", "--json", cwd=tmp_path)
     assert read.returncode == 0, read.stderr
     (picture,) = json.loads(read.stdout)
     assert picture["file"] == "faces.png"

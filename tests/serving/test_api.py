@@ -119,14 +119,14 @@ def test_the_faces_of_a_picture(server, bundle):
         assert face["emotion"] == max(face["probabilities"], key=face["probabilities"].get)
 
 
-@pytest.mark.parametrize(("target", "single"), [("fer", "false"), ("ferplus", "false"), ("ferplus", "true")])
-def test_it_says_what_the_reference_says(server, bundle, target, single):
+@pytest.mark.parametrize(("target", "model"), [("fer", "default"), ("ferplus", "vote"), ("ferplus", "tiny")])
+def test_it_says_what_the_bundle_says(server, bundle, target, model):
     crops = drawn_faces()[:5]
-    query = f"detect=false&target={target}&single={single}"
+    query = f"detect=false&target={target}&model={model}"
     response = server.predict_form(
         *[("picture", f"{i}.png", encoded(each)) for i, each in enumerate(crops)], query=query
     )
-    expected = Bundle(bundle).predict(crops, target, single=single == "true")
+    expected = Bundle(bundle).predict(crops, target, model=model)
     assert [each["name"] for each in response.json["pictures"]] == [f"{i}.png" for i in range(5)]
     faces = [face for each in response.json["pictures"] for face in each["faces"]]
     assert [face["box"] for face in faces] == [[0, 0, 48, 48]] * 5
@@ -153,11 +153,11 @@ def test_the_example_that_asks_it(server, tmp_path):
 
 def test_many_clients_are_answered_in_batches_each_with_its_own(server, bundle):
     crops = drawn_faces()
-    expected = Bundle(bundle).predict(crops, "fer", single=True)
+    expected = Bundle(bundle).predict(crops, "fer", model="tiny")
     batches, faces = server.metric("ferkit_batch_faces_count"), server.metric("ferkit_batch_faces_sum")
 
     def request(index):
-        response = server.predict(encoded(crops[index]), "detect=false&single=true")
+        response = server.predict(encoded(crops[index]), "detect=false&model=tiny")
         return response.status, list(response.json["pictures"][0]["faces"][0]["probabilities"].values())
 
     with ThreadPoolExecutor(16) as clients:
@@ -187,7 +187,7 @@ def test_a_face_is_explained(server):
     drawn = Image.open(BytesIO(base64.b64decode(content["overlay_png"].partition(",")[2])))
     assert drawn.size == (240, 240)
     assert server.post("/api/v1/explain", picture).json["emotion"] == faces[0]["emotion"]
-    whole = server.post("/api/v1/explain?detect=false&single=true&target=ferplus", encoded(drawn_faces()[0])).json
+    whole = server.post("/api/v1/explain?detect=false&model=tiny&target=ferplus", encoded(drawn_faces()[0])).json
     assert (whole["box"], whole["crop_box"]) == ([0, 0, 48, 48], [0, 0, 48, 48])
 
 
@@ -215,11 +215,11 @@ def test_a_form_takes_pictures_of_any_size(server):
 def test_the_model_and_its_card(server, bundle):
     content = server.get("/api/v1/model").json
     valid("Model", content)
-    assert (content["name"], content["version"], content["alias"], content["has_student"]) == (
+    assert (content["name"], content["version"], content["alias"], content["models"]) == (
         "toy",
         "local",
         None,
-        True,
+        ["vote", "tiny"],
     )
     assert content["card_markdown"] == (bundle / "MODEL_CARD.md").read_text()
     assert content["targets"]["ferplus"]["classes"] == list(class_names("ferplus"))
@@ -329,7 +329,7 @@ def test_two_hundred_faces(server):
     side = 150
     places = [(side * (i % 14) + 75, side * (i // 14) + 75) for i in range(200)]
     faces = [(drawn_faces()[i % 24], x, y, 120, 0) for i, (x, y) in enumerate(places)]
-    response = server.predict(encoded(scene(*faces, width=14 * side, height=15 * side), "JPEG"), "single=true")
+    response = server.predict(encoded(scene(*faces, width=14 * side, height=15 * side), "JPEG"), "model=tiny")
     assert response.status == 200
     found = response.json["pictures"][0]["faces"]
     # The detector of drawn faces as small as these misses some: what counts is that all it finds are read.
@@ -477,7 +477,7 @@ def test_wrong_content_types(server):
 
 
 @pytest.mark.parametrize(
-    "query", ["target=mood", "single=perhaps", "detect=", "tarqet=fer", "target=fer&target=ferplus", "target=%00"]
+    "query", ["target=mood", "model=perhaps", "detect=", "tarqet=fer", "target=fer&target=ferplus", "target=%00"]
 )
 def test_wrong_parameters(server, query):
     message = refused(server.predict(encoded(drawn_faces()[0]), query), 400, "bad_parameter")

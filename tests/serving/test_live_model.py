@@ -94,20 +94,20 @@ def test_what_can_answer_does_while_the_rest_is_read(tmp_path, fallback):
     def look_on(question):
         served = model.served
         if served is None:
-            seen.append((question.single, None))
+            seen.append((question.model, None))
             return
-        classifier = served.classifier("ferplus", single=True)
+        classifier = served.classifier("ferplus", "tiny")
         assert classifier(FACE[None]).shape == (1, 8)
-        for early in (lambda: served.classifier("fer", single=False), served.require_ready):
-            with pytest.raises(NotReadyError, match="single=true"):
+        for early in (lambda: served.classifier("fer", "vote"), served.require_ready):
+            with pytest.raises(NotReadyError, match="another model"):
                 early()
-        seen.append((question.single, served.version))
+        seen.append((question.model, served.version))
 
     model = LiveModel(tmp_path / "cache", fallback=fallback, registry=False, prepare=look_on)
     model.check_registry()
-    assert seen == [(True, None), (False, "local")]
+    assert seen == [("tiny", None), ("vote", "local")]
     model.current().require_ready()
-    assert model.current().classifier("fer", single=False)(FACE[None]).shape == (1, 7)
+    assert model.current().classifier("fer", "default")(FACE[None]).shape == (1, 7)
 
 
 def test_another_model_under_the_same_number_takes_over(model, tmp_path):

@@ -267,8 +267,8 @@ def test_the_choices_reach_the_service(visit, files):
         seen.page.check("input[value=ferplus]", force=True)
     sync_api.expect(seen.page.locator(".bar")).to_have_count(8)
     assert "contempt" in seen.shares()
-    with seen.page.expect_response(lambda answer: "target=ferplus&single=true" in answer.url) as requested:
-        seen.page.check("input[value=true]", force=True)
+    with seen.page.expect_response(lambda answer: "target=ferplus&model=tiny" in answer.url) as requested:
+        seen.page.check("input[value=tiny]", force=True)
     assert requested.value.ok
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ferkit.backbones import BackboneSettings, build_network
 from ferkit.bundles.card import BundleCard, NetworkCard, TargetCard, Vote
-from ferkit.bundles.weights import write_half
+from ferkit.bundles.weights import write_weights
 from ferkit.data.labels import Target, class_names
 from ferkit.data.targets import TargetSettings
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
@@ -22,16 +22,18 @@ def write_toy_bundle(folder: Path, weights: dict[str, float] | None = None, *, f
         for seed, name in enumerate(weights)
     }
     networks["student"] = _network(folder, "student", BackboneSettings(name="fernet_lite", width=8), 9)
-    votes = {"ensemble": Vote(weights=weights), "student": Vote(weights={"student": 1.0})}
+    votes = {"vote": Vote(weights=weights), "tiny": Vote(weights={"student": 1.0})}
     targets = {target: TargetCard(settings=TargetSettings(name=target), **votes) for target in TARGETS}
-    BundleCard(name="toy", networks=networks, targets=targets, tta=TestTimeAugmentation(flip=flip)).write(folder)
+    BundleCard(name="toy", networks=networks, targets=targets, tta={"vote": TestTimeAugmentation(flip=flip)}).write(
+        folder
+    )
     (folder / "MODEL_CARD.md").write_text(CARD)
     return folder
 
 
 def _network(folder: Path, name: str, backbone: BackboneSettings, seed: int) -> NetworkCard:
     file = folder / f"{name}.npz"
-    write_half(build_network(backbone, HEADS, seed=seed), file)
+    write_weights(build_network(backbone, HEADS, seed=seed), file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return NetworkCard(label=name, backbone=backbone, heads=HEADS, file=file.name, sha256=digest)
 

@@ -56,7 +56,7 @@ def reference(
     from ferkit.errors import DataError
     from ferkit.release.answers import ANSWERS, KeptAnswers
     from ferkit.release.evaluate_bundle import evaluate_bundle
-    from ferkit.release.scores_table import check_page, missing_pictures, published_table, update_page
+    from ferkit.release.scores_table import check_page, publish, published_table
     from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 
     quiet_native_libraries(Workspace.named().native_log)
@@ -83,7 +83,5 @@ def reference(
         to.write_text(text + "\n")
         console.print(f"table  {to}")
     if update:
-        if short := missing_pictures(judged.scores):
-            raise DataError(f"{update}: left as it was, a published table is of the whole data; this one has {short}.")
-        update_page(update, text)
+        publish(update, judged.scores)
         console.print(f"table  {update}")

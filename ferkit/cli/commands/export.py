@@ -29,10 +29,10 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            help="The shipped models, FILE.keras, a folder of models like them, models:/NAME@ALIAS or "
-            "models:/NAME/VERSION."
+            help="default, vote or tiny of the shipped models; FILE.keras; or a folder of models like them, "
+            "models:/NAME@ALIAS or models:/NAME/VERSION, with #vote or #tiny for another than its default model."
         ),
-    ] = "reference",
+    ] = "default",
     *,
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")] = Path("exported"),
     formats: Annotated[
@@ -41,9 +41,6 @@ def export(
     precisions: Annotated[
         str, typer.Option("--precision", metavar="PRECISIONS", help="float32, float16, int8, with commas.")
     ] = "float32,float16,int8",
-    single: Annotated[
-        bool, typer.Option("--single", help="The one network that learnt from the ensemble, not the whole vote.")
-    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -61,8 +58,8 @@ def export(
     Pictures go in as (N, 48, 48, 1) uint8, calibrated probabilities come out: views, vote and temperature are inside.
     A file that says something else than the model is removed, and the status is 1. Examples:
 
-    * `ferkit export --to exported --data data`
-    * `ferkit export --single --format litert --precision int8 --data data`
+    * `ferkit export vote --to exported --data data`
+    * `ferkit export tiny --format litert --precision int8 --data data`
     * `ferkit export models:/ferkit@champion --data configs/fer2013.yaml`
     """
     from ferkit.cli.console import quiet_native_libraries
@@ -72,7 +69,7 @@ def export(
     chosen_precisions = _chosen("--precision", precisions, PRECISIONS)
     settings = _data_settings(data)
     quiet_native_libraries(Workspace.named().native_log)
-    source = _source(model, single=single)
+    source = _source(model)
 
     from ferkit.export import ExportPictures, export_model
     from ferkit.sources import load
@@ -123,19 +120,14 @@ def _data_settings(data: Path | None) -> "SourceSettings":
     return load_config(data).data
 
 
-def _source(model: str, *, single: bool) -> "ExportSource":
-    from ferkit.bundles.bundle import load_bundle
-    from ferkit.errors import ConfigError
+def _source(model: str) -> "ExportSource":
     from ferkit.export import ExportSource
 
     if model.endswith(".keras"):
-        if single:
-            raise ConfigError(f"--single is one of the shipped models, {model} is one network: give one of them.")
         return ExportSource.of_file(Path(model))
-    from ferkit.cli.model_choice import bundle_folder
+    from ferkit.cli.model_choice import choose_bundle
 
-    folder = None if model == "reference" else bundle_folder(model)
-    return ExportSource.of_bundle(load_bundle(folder), single=single)
+    return ExportSource.of_bundle(*choose_bundle(model))
 
 
 def _show(report: "ExportReport", console: Console) -> None:

@@ -43,17 +43,15 @@ def predict(
     ] = None,
     *,
     target: Annotated[Target, typer.Option(help="The emotions of FER-2013, or those of FER+.")] = "fer",
-    single: Annotated[
-        bool, typer.Option("--single", help="Ask the one network that learnt from the ensemble: many times faster.")
-    ] = False,
     model: Annotated[
-        str | None,
+        str,
         typer.Option(
             metavar="MODEL",
-            help="Ask FILE.keras, a folder of exported models, models:/NAME@ALIAS or models:/NAME/VERSION, not the "
-            "shipped models.",
+            help="vote: the whole ensemble, more accurate and many times slower; tiny: the smallest network; or "
+            "FILE.keras, a folder of exported models, models:/NAME@ALIAS or models:/NAME/VERSION, with #vote or #tiny "
+            "for another than its default model.",
         ),
-    ] = None,
+    ] = "default",
     list_file: Annotated[
         Path | None,
         typer.Option(
@@ -87,18 +85,18 @@ def predict(
 
     * `ferkit predict holiday.jpg`
     * `ferkit predict photos/ --to faces.csv --draw found/`
-    * `ferkit predict --list pictures.txt --single --to faces.parquet`
+    * `ferkit predict --list pictures.txt --model vote --to faces.parquet`
     * `ferkit predict talk.mp4 --every 25 --target ferplus --json`
-    * `ferkit predict --webcam --single`
+    * `ferkit predict --webcam --model tiny`
     """
     webcam_number = _webcam_number(pictures) if webcam else None
     listed = _sources(pictures, list_file, webcam_number)
     sources = listed.sources
     table = _table(to, restart=restart)
-    chosen = choose_model(model, target, single=single)
+    chosen = choose_model(model, target)
     predictor = Predictor(chosen.classify, chosen.classes, None if no_detect else load_detector(detector))
     made_with: MadeWith = {
-        "target": target, "model": chosen.sha256, "single": single, "every": every, "webcam": webcam,
+        "target": target, "model": chosen.sha256, "answers_by": chosen.name, "every": every, "webcam": webcam,
         "detector": "none" if no_detect else detector,
     }  # fmt: skip
     report = PredictionReport()

@@ -59,11 +59,11 @@ def teach(
     images = as_faces(pictures.images)
     with network_progress() as show:
         predictions = {
-            name: teacher.predict_network(name, images, teacher.card.tta, NetworkProgress(name, len(images), show))
+            name: teacher.predict_network(name, images, NetworkProgress(name, len(images), show))
             for name in teacher.voters
         }
     # The temperature was found on pictures that no network has learnt; these are what the vote was trained on.
-    answers = {target: teacher.vote(predictions, target, calibrated=False) for target in teacher.targets}
+    answers = {target: teacher.vote(predictions, target, model="vote", calibrated=False) for target in teacher.targets}
     write_teacher_file(to, pictures.images, answers)
     Console(highlight=False).print(
         f"{len(pictures):,} pictures of Training, answers for {', '.join(answers)}: {to}", soft_wrap=True, markup=False

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.bundles.bundle import Bundle, load_bundle
+from ferkit.bundles.card import ModelName
 from ferkit.data.dataset import SIZE
 from ferkit.data.labels import Target
 from ferkit.serving.errors import ApiError, NotReadyError
 
 __all__ = ["Served", "ServedClassifier", "now", "without_registry"]
 
-_ENSEMBLE_LATER = "the ensemble is being read; try again in some seconds, or ask the one network (single=true)."
+_VOTE_LATER = "the vote is being read; try again in some seconds, or ask another model of its bundle."
 
 
 def now() -> str:
@@ -57,10 +58,10 @@ class Served:
     def require_ready(self) -> None:
         """Raise a `NotReadyError` unless every network is warm."""
         if not self.is_ready:
-            raise NotReadyError(_ENSEMBLE_LATER)
+            raise NotReadyError(_VOTE_LATER)
 
-    def classifier(self, target: Target, *, single: bool) -> "ServedClassifier":
-        """The classifier for `target`: the ensemble, or the single network.
+    def classifier(self, target: Target, model: ModelName) -> "ServedClassifier":
+        """The classifier for `target`: one of the models of the bundle.
 
         Raises
         ------
@@ -72,11 +73,14 @@ class Served:
             raise ApiError(
                 422, "no_such_target", f"target {target}: {self.name} answers for {', '.join(self.bundle.targets)}."
             )
-        if card.vote(single=single) is None:
-            raise ApiError(422, "no_single_network", f"{self.name} has no single network for {target}: single=false.")
-        classifier = ServedClassifier(self, target, single)
+        # Under one name, whatever it was asked by, requests are answered together.
+        name = self.bundle.card.resolved(model)
+        if name not in card.models:
+            there = ", ".join(card.models)
+            raise ApiError(422, "no_such_model", f"model {model}: for {target}, {self.name} has {there}.")
+        classifier = ServedClassifier(self, target, name)
         if not self.warm.issuperset(classifier.networks):
-            raise NotReadyError(_ENSEMBLE_LATER)
+            raise NotReadyError(_VOTE_LATER)
         return classifier
 
     def classifiers(self) -> "list[ServedClassifier]":
@@ -84,10 +88,9 @@ class Served:
         covered: set[str] = set()
         found = []
         for target, card in self.bundle.card.targets.items():
-            for single in (True, False):
-                vote = card.vote(single=single)
-                if vote is not None and not covered.issuperset(vote.weights):
-                    found.append(ServedClassifier(self, target, single))
+            for model, vote in reversed(card.models.items()):
+                if not covered.issuperset(vote.weights):
+                    found.append(ServedClassifier(self, target, model))
                     covered.update(vote.weights)
         return found
 
@@ -98,13 +101,12 @@ class ServedClassifier:
 
     served: Served
     target: Target
-    single: bool
+    model: ModelName
 
     @property
     def networks(self) -> frozenset[str]:
         """Names of the networks that vote."""
-        vote = self.served.bundle.card.targets[self.target].vote(single=self.single)
-        return frozenset(vote.weights if vote else ())
+        return frozenset(self.served.bundle.vote_for(self.target, self.model).weights)
 
     def warm_up(self) -> None:
         """Let its networks predict pictures once, which prepares them."""
@@ -116,7 +118,7 @@ class ServedClassifier:
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
         """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
-        return self.served.bundle.predict(images, self.target, single=self.single)
+        return self.served.bundle.predict(images, self.target, model=self.model)
 
 
 def without_registry(folder: Path | None = None) -> Served:

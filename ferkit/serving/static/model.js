@@ -19,8 +19,10 @@ export async function loadModel() {
   for (const input of document.querySelectorAll('#settings input[name="target"]')) {
     input.disabled = !(input.value in about.targets);
   }
-  document.querySelector('#settings input[value="true"]').disabled = !about.has_student;
-  for (const name of ["target", "single"]) {
+  for (const input of document.querySelectorAll('#settings input[name="model"]')) {
+    input.disabled = !about.models.includes(input.value);
+  }
+  for (const name of ["target", "model"]) {
     const chosen = document.querySelector(`#settings input[name="${name}"]:checked`);
     if (chosen.disabled) document.querySelector(`#settings input[name="${name}"]:not(:disabled)`).checked = true;
   }
@@ -34,7 +36,7 @@ async function fillCard() {
   const facts = {
     Model: title(about),
     Alias: about.alias,
-    Ensemble: Object.entries(members).map(([name, weight]) => `${name} (${Math.round(weight * 100)} %)`).join(", "),
+    Vote: Object.entries(members).map(([name, weight]) => `${name} (${Math.round(weight * 100)} %)`).join(", "),
     Answers: Object.entries(about.targets).map(([name, each]) => `${name}, ${each.classes.length} emotions`).join("; "),
     Loaded: new Date(about.loaded_at).toLocaleString(),
   };
