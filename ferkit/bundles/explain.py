@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.bundles.card import ModelName
 from ferkit.data.dataset import SIZE, require_faces
 from ferkit.data.labels import Target, class_names
 from ferkit.errors import DataError
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     import keras
 
     from ferkit.bundles.bundle import Bundle
-    from ferkit.bundles.card import ModelName
 
 __all__ = ["explain", "grad_cam"]
 
