@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferkit.backbones.dlib_file import fill
 from ferkit.backbones.registry import Head, PackagedWeights, Preprocessing, Weights, register
+from ferkit.backbones.stages import stage_features
 
 if TYPE_CHECKING:
     from ferkit.backbones.settings import BackboneSettings
@@ -73,10 +74,7 @@ def _network(size: int, depth: int, pooled: tuple[int, ...] | None) -> Any:
         for block in range(1, blocks + 1):
             x = _residual(x, channels, f"stage{stage}_block{block}", halves=stage > 1 and block == 1)
         maps.append(x)
-    if pooled is None:
-        return keras.Model(picture, x)
-    features = [layers.GlobalAveragePooling2D(name=f"stage{stage}_pool")(maps[stage - 1]) for stage in pooled]
-    return keras.Model(picture, layers.Concatenate(name="stages")(features) if len(features) > 1 else features[0])
+    return keras.Model(picture, stage_features(maps, pooled))
 
 
 def _residual(x: Any, channels: int, name: str, *, halves: bool) -> Any:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ferkit.backbones.registry import Head, Preprocessing, register
+from ferkit.backbones.stages import stage_features
 
 if TYPE_CHECKING:
     from ferkit.backbones.settings import BackboneSettings
@@ -11,6 +12,8 @@ __all__ = ["fernet", "fernet_lite", "fernet_se"]
 
 _DEFAULT_WIDTH = 32
 _LITE_WIDTH = 48
+# Channels of the blocks, of those of the first.
+_FACTORS = (1, 2, 4, 8)
 _BLOCK_DROPOUT = 0.2
 # Channels over units of the bottleneck of squeeze-and-excitation, as in the paper.
 _REDUCTION = 16
@@ -21,6 +24,7 @@ _FAMILY: dict[str, Any] = {
     "preprocessing": Preprocessing("grey, about -2..2", mean=(128.0,), scale=1 / 64),
     "head": Head(dropout=0.5),
     "default_width": _DEFAULT_WIDTH,
+    "default_depth": len(_FACTORS),
     "bfloat16_on_cpu": True,
 }
 
@@ -34,16 +38,19 @@ _FAMILY: dict[str, Any] = {
 def fernet(size: int, settings: "BackboneSettings") -> Any:
     """Four blocks of (convolution, BatchNorm, ReLU) twice, `width`, 2, 4 and 8 times `width` channels.
 
-    A maximum pool and a dropout lie between the blocks, so that 48x48 pictures end as a 6x6 map.
+    A maximum pool and a dropout lie between the blocks, so that 48x48 pictures end as a 6x6 map. Of this family `depth`
+    keeps that many blocks; with `stages` the maps of those are pooled and laid side by side.
     """
     import keras
 
     picture = x = keras.Input((size, size, 1))
+    maps = []
     for block, width in enumerate(_widths(settings), start=1):
         x = _between(x, block)
         for number in (1, 2):
             x = _activated(_convolved(x, width, f"conv{block}_{number}"), f"conv{block}_{number}")
-    return keras.Model(picture, x)
+        maps.append(x)
+    return keras.Model(picture, stage_features(maps, settings.stages))
 
 
 @register(
@@ -62,13 +69,15 @@ def fernet_se(size: int, settings: "BackboneSettings") -> Any:
     from keras import layers
 
     picture = x = keras.Input((size, size, 1))
+    maps = []
     for block, width in enumerate(_widths(settings), start=1):
         x = _between(x, block)
         shortcut = _convolved(x, width, f"shortcut{block}", kernel=1)
         x = _activated(_convolved(x, width, f"conv{block}_1"), f"conv{block}_1")
         x = _excited(_convolved(x, width, f"conv{block}_2"), width, f"se{block}")
         x = _activated(layers.Add(name=f"add{block}")([x, shortcut]), f"add{block}")
-    return keras.Model(picture, x)
+        maps.append(x)
+    return keras.Model(picture, stage_features(maps, settings.stages))
 
 
 @register(
@@ -85,14 +94,16 @@ def fernet_lite(size: int, settings: "BackboneSettings") -> Any:
     """
     import keras
 
-    width = settings.width or _LITE_WIDTH
+    widths = _widths(settings, _LITE_WIDTH)
     picture = keras.Input((size, size, 1))
-    x = _activated(_convolved(picture, width, "stem", strides=2), "stem")
-    for stage, factor in enumerate((1, 2, 4, 8), start=1):
+    x = _activated(_convolved(picture, widths[0], "stem", strides=2), "stem")
+    maps = []
+    for stage, width in enumerate(widths, start=1):
         for number in (1, 2):
             strides = 2 if stage > 1 and number == 1 else 1
-            x = _separable(x, factor * width, f"block{stage}_{number}", strides)
-    return keras.Model(picture, x)
+            x = _separable(x, width, f"block{stage}_{number}", strides)
+        maps.append(x)
+    return keras.Model(picture, stage_features(maps, settings.stages))
 
 
 def _separable(x: Any, width: int, name: str, strides: int) -> Any:
@@ -106,8 +117,8 @@ def _separable(x: Any, width: int, name: str, strides: int) -> Any:
     return _activated(y, name)
 
 
-def _widths(settings: "BackboneSettings") -> list[int]:
-    return [factor * (settings.width or _DEFAULT_WIDTH) for factor in (1, 2, 4, 8)]
+def _widths(settings: "BackboneSettings", default: int = _DEFAULT_WIDTH) -> list[int]:
+    return [factor * (settings.width or default) for factor in _FACTORS[: settings.depth]]
 
 
 def _between(x: Any, block: int) -> Any:

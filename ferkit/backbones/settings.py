@@ -30,8 +30,8 @@ class BackboneSettings(Settings):
     width : channels
         Channels of the first block, for a backbone whose width is a setting (fernet).
     depth : stages
-        Keep that many of the backbone's stages, for one whose depth is a setting (dlib_resnet); all if empty. What is
-        left out takes no time and learns nothing.
+        Keep that many of the backbone's stages, for one whose depth is a setting (fernet, dlib_resnet); all if empty.
+        What is left out takes no time and learns nothing.
     stages : tuple of int
         Stages, counted from 1, whose maps are pooled and laid side by side before the head; the last one's alone if
         empty. Expressions are read well from the middle of a network that was made to tell people apart.

@@ -1,6 +1,7 @@
 import builtins
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +27,8 @@ from ferkit.backbones.keras_vggface_compat import vggface_models
 from ferkit.backbones.registry import Head, Preprocessing
 from ferkit.errors import ConfigError, FerkitError, WeightsError
 
+# Of the blocks of a network that has four.
+SHALLOW = {"depth": 2, "stages": (1, 2)}
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 48, 48, 1), dtype=np.uint8)
 
 
@@ -122,6 +125,27 @@ def test_preprocessing_resizes_first():
     ramp = np.broadcast_to(np.arange(48, dtype=np.uint8)[:, None] * 5, (1, 48, 48))[..., None]
     out = front.predict(ramp, verbose=0)[0, :, 5, 0] + 93.5940
     np.testing.assert_allclose(out[1:-1], (np.arange(1, 95) + 0.5) / 2 * 5 - 2.5, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["fernet", "fernet_se", "fernet_lite"])
+def test_a_part_of_the_blocks_is_the_same_as_far_as_it_goes(name):
+    import keras
+
+    whole, part = (
+        build_network(BackboneSettings(name=name, width=4, **settings), {"fer": 7}, seed=3).get_layer("backbone")
+        for settings in ({}, SHALLOW)
+    )
+    assert part.output_shape == (None, 4 + 8)
+    kept = {layer.name for layer in part.layers if layer.weights}
+    assert kept == {layer.name for layer in whole.layers if layer.weights and not re.search(r"\D[34](_|$)", layer.name)}
+    for layer in part.layers:
+        if layer.weights:
+            layer.set_weights(whole.get_layer(layer.name).get_weights())
+    last = {"fernet": "conv{}_2_relu", "fernet_se": "add{}_relu", "fernet_lite": "block{}_2_relu"}[name]
+    inner = keras.Model(whole.input, [whole.get_layer(last.format(block)).output for block in SHALLOW["stages"]])
+    pictures = np.random.default_rng(0).normal(size=(2, 48, 48, 1)).astype(np.float32)
+    expected = np.concatenate([np.asarray(each).mean(axis=(1, 2)) for each in inner(pictures)], axis=1)
+    np.testing.assert_allclose(np.asarray(part(pictures)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_head_is_a_setting():

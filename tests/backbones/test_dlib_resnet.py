@@ -118,7 +118,8 @@ def test_a_part_of_the_stages_has_the_same_weights(converted):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "fernet", "depth": 3}, "depth: the stages of fernet are fixed"),
+        ({"name": "resnet50", "depth": 3}, "depth: the stages of resnet50 are fixed"),
+        ({"name": "fernet", "depth": 5}, "depth 5: fernet has 4 stages"),
         ({"name": "vggface", "stages": (1,)}, "stages: the stages of vggface are fixed"),
         ({"name": "dlib_resnet", "depth": 6}, "depth 6: dlib_resnet has 5 stages"),
         ({"name": "dlib_resnet", "stages": (4, 3, 5)}, "expected rising numbers from 1 to 5"),

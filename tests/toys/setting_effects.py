@@ -162,7 +162,7 @@ def of_network(**settings):
 
 
 def of_stages(**settings):
-    network = build_network(BackboneSettings(name="dlib_resnet", weights="none", **settings), {"fer": 7}, seed=0)
+    network = build_network(BackboneSettings(name="fernet", width=4, **settings), {"fer": 7}, seed=0)
     return [each.shape for each in network.weights]
 
 
