@@ -1,5 +1,7 @@
 """How `FaceModel` and `Predictions`, of one head or of all heads of a network, are stored."""
 
+import atexit
+import shutil
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,8 +26,10 @@ class FaceModelMaterializer(StoreMaterializer):
     _FILES = ("model.json", "network.keras")
 
     def load(self, data_type: type[Any]) -> FaceModel:  # noqa: ARG002
-        """Bring the archive here; the network is read when it is first used, within the step."""
+        """Bring the archive here; the network is read when it is first used, within the step or the process."""
         with self.get_temporary_directory(delete_at_exit=False) as folder:
+            # ZenML removes it after a step; outside of one nobody would.
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
             for name in self._FILES:
                 (Path(folder) / name).write_bytes(self.read(name))
             return FaceModel.read(Path(folder))

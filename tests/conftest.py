@@ -1,7 +1,6 @@
-"""Everything that a test run leaves behind lies in one temporary folder, never in the checkout or the home folder."""
+"""What a test run writes lies in one temporary folder, not in the checkout or the home folder, and is gone then."""
 
 import os
-import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -9,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from ferkit.cli.state.workspace import Workspace
+from tests.leftovers import TemporaryFolder
+
+# pytest-xdist's workers are told by the environment, which they have from the process that started them.
+_TEMPORARY = None if "PYTEST_XDIST_WORKER" in os.environ else TemporaryFolder()
 
 # Before anything imports ZenML or MLflow, which read the environment once.
-_HOME = Path(tempfile.mkdtemp(prefix="ferkit-tests-"))
-os.environ["FERKIT_HOME"] = str(_HOME)
+os.environ["FERKIT_HOME"] = tempfile.mkdtemp(prefix="home-")
 for name in ("ZENML_CONFIG_PATH", "ZENML_LOCAL_STORES_PATH", "ZENML_STORE_URL", "MLFLOW_TRACKING_URI", "FERKIT_CACHE"):
     os.environ.pop(name, None)
 # Empty is how a shell or a CI leaves it out.
@@ -34,9 +36,19 @@ def cases():
     return folder
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """A run that leaves something in the machine's folder for temporary files, or in the checkout, has failed."""
+    if _TEMPORARY is not None and (left := _TEMPORARY.left_beside()):
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        terminal.write_line(f"\nthe tests left behind: {', '.join(left)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_unconfigure():
-    """Each of pytest's processes leaves nothing behind."""
-    shutil.rmtree(_HOME, ignore_errors=True)
+    """Nothing is needed any more."""
+    if _TEMPORARY is not None:
+        _TEMPORARY.remove()
 
 
 # They take minutes and begin first, so that no process still has one when the others are done; Ray's mostly wait.

@@ -1,6 +1,9 @@
 """Each artifact through its materializer and a real folder: the same comes back, and nothing is pickled."""
 
+import atexit
 import json
+import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -160,15 +163,34 @@ def test_report(folder):
 def test_model(folder, tmp_path):
     from ferkit.backbones import BackboneSettings, build_network
 
-    network = build_network(BackboneSettings(name="fernet", width=4), {"fer": 7}, seed=0)
+    network = build_network(BackboneSettings(name="fernet", width=4, depth=1), {"fer": 7}, seed=0)
     data = FaceModel.save(network, "a", "fer", tmp_path / "network.keras")
     again, _ = through(FaceModelMaterializer, data, folder)
     pictures = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
     np.testing.assert_allclose(again.predict(pictures), data.predict(pictures), atol=1e-6)
     second = FaceModel.save(network, "a", "fer", tmp_path / "again.keras")
     assert second.content_hash() == data.content_hash(), "the date in the archive is no content"
-    other = build_network(BackboneSettings(name="fernet", width=4), {"fer": 7}, seed=1)
+    other = build_network(BackboneSettings(name="fernet", width=4, depth=1), {"fer": 7}, seed=1)
     assert FaceModel.save(other, "a", "fer", tmp_path / "other.keras").content_hash() != data.content_hash()
+
+
+def test_a_model_that_is_read_outside_of_a_step_goes_with_the_process(folder, tmp_path, monkeypatch):
+    from ferkit.backbones import BackboneSettings, build_network
+
+    network = build_network(BackboneSettings(name="fernet", width=4, depth=1), {"fer": 7}, seed=0)
+    at_the_end, register = [], atexit.register
+
+    def registered(*given, **options):
+        # Not what other libraries meanwhile have to do at the end.
+        keep = at_the_end.append if given[0] is shutil.rmtree else register
+        keep(partial(*given, **options))
+
+    monkeypatch.setattr("atexit.register", registered)
+    again, _ = through(FaceModelMaterializer, FaceModel.save(network, "a", "fer", tmp_path / "network.keras"), folder)
+    assert again.file.exists()
+    for call in at_the_end:
+        call()
+    assert not again.file.parent.exists()
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,20 @@ def s3_server(folder: Path, bucket: str):
         "filer.port.grpc",
         "s3.port.grpc",
     )
+    ports = {"s3.port": port, **{name: free_port() for name in names}}
     command = [
-        *(weed, "server", "-s3", f"-s3.port={port}", f"-dir={folder}", "-ip=127.0.0.1", "-volume.max=5"),
+        *(weed, f"-logdir={folder}", "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", "-volume.max=5"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0"),
-        *(f"-{name}={free_port()}" for name in names),
+        *(f"-{name}={each}" for name, each in ports.items()),
     ]
     address = f"http://127.0.0.1:{port}"
-    with served(command, f"{address}/status", CLEAN, folder / "s3.log"):
-        made = urllib.request.Request(f"{address}/{bucket}", method="PUT")
-        urllib.request.urlopen(made, timeout=30).close()
-        yield address
+    try:
+        with served(command, f"{address}/status", CLEAN, folder / "s3.log"):
+            made = urllib.request.Request(f"{address}/{bucket}", method="PUT")
+            urllib.request.urlopen(made, timeout=30).close()
+            yield address
+    finally:
+        # It puts its sockets there whatever TMPDIR says, and leaves them.
+        for each in ports.values():
+            for socket_file in Path("/tmp").glob(f"seaweedfs-*-{each}.sock"):
+                socket_file.unlink()

@@ -1,0 +1,49 @@
+"""A folder for everything temporary of one test run, and what lies beside it all the same when the tests are over."""
+
+import os
+import shutil
+import tempfile
+from fnmatch import fnmatch
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# What could only be of the tests: a folder of state in the checkout, and sockets of the one program that puts them into
+# /tmp whatever TMPDIR says. Anything else that is new may be of others on this machine; in CI there are none.
+_OURS = (".ferkit", ".zenml-*", "seaweedfs-*")
+# Of tools that run beside the tests.
+_KEPT = (".coverage*", ".*_cache", "*.egg-info", "build", "dist")
+
+
+class TemporaryFolder:
+    """A run's own folder below the machine's, to which TMPDIR leads this process and all that it starts.
+
+    Its path is short, since sockets of Ray, PostgreSQL and Chromium lie in it, whose paths have 107 bytes at most.
+    """
+
+    def __init__(self) -> None:
+        self._machine = Path(tempfile.gettempdir())
+        self._before = {folder: _names(folder) for folder in (self._machine, ROOT)}
+        self.path = Path(tempfile.mkdtemp(prefix="ferkit-tests-"))
+        # PostgreSQL runs as another user, who has to get to its folder.
+        self.path.chmod(0o711)
+        os.environ["TMPDIR"] = str(self.path)
+        # It was asked for already, and is remembered.
+        tempfile.tempdir = None
+
+    def left_beside(self) -> list[str]:
+        """What the tests wrote beside it: into the machine's folder, and into the first level of the checkout."""
+        told = ("*",) if os.environ.get("CI") else _OURS
+        new = [folder / name for folder, before in self._before.items() for name in _names(folder) - before]
+        return sorted(str(path) for path in new if path != self.path and _like(path, told) and not _like(path, _KEPT))
+
+    def remove(self) -> None:
+        """Remove it with everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _like(path: Path, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(path.name, each) for each in patterns)

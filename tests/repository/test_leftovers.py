@@ -1,0 +1,39 @@
+"""What the tests leave in the machine's folder for temporary files is seen and named."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.leftovers import TemporaryFolder
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """The machine's folder for temporary files, of a run that begins in it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.delenv("CI", raising=False)
+    (tmp_path / "weed.old").touch()
+    return tmp_path
+
+
+def test_everything_temporary_goes_with_the_run(machine):
+    folder = TemporaryFolder()
+    made = Path(tempfile.mkdtemp())
+    assert made.parent == folder.path == Path(os.environ["TMPDIR"])
+    # The longest path of a socket in it.
+    assert len(f"/tmp/{folder.path.name}/ray/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.10") < 107
+    folder.remove()
+    assert [path.name for path in machine.iterdir()] == ["weed.old"]
+
+
+def test_what_is_left_beside_is_named(machine, monkeypatch):
+    folder = TemporaryFolder()
+    assert folder.left_beside() == []
+    for name in ("seaweedfs-s3-1.sock", "zenml-abc"):
+        (machine / name).touch()
+    assert folder.left_beside() == [str(machine / "seaweedfs-s3-1.sock")]
+    monkeypatch.setenv("CI", "true")
+    assert set(folder.left_beside()) >= {str(machine / "seaweedfs-s3-1.sock"), str(machine / "zenml-abc")}
