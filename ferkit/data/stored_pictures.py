@@ -140,12 +140,12 @@ class StoredPictures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of the array that it stands for."""
+        """Shape of the array that the pictures stand for: (N, side, side), or (N, side, side, 3) in colour."""
         return len(self), self.side, self.side, *((3,) if self.colour == "rgb" else ())
 
     @property
     def dtype(self) -> np.dtype[np.uint8]:
-        """That of the array that it stands for."""
+        """Type of the pixels, uint8."""
         return np.dtype(np.uint8)
 
     def __getitem__(self, at: Any) -> Self:

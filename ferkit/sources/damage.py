@@ -16,8 +16,8 @@ __all__ = ["Damage"]
 
 _LOG = logging.getLogger(__name__)
 
-# Reasons that the log tells one by one.
-_TOLD = 5
+# Reasons that the log has one by one.
+_LOGGED = 5
 
 
 @dataclass
@@ -56,9 +56,9 @@ class Damage:
         if not self.reasons:
             return np.arange(count)
         self.require_few(count, most, source)
-        for index in sorted(self.reasons)[:_TOLD]:
+        for index in sorted(self.reasons)[:_LOGGED]:
             _LOG.warning("quarantined: %s", readable(str(self.reasons[index])))
-        if (more := len(self.reasons) - _TOLD) > 0:
+        if (more := len(self.reasons) - _LOGGED) > 0:
             _LOG.warning("quarantined: %d more damaged pictures of %s", more, source)
         return np.setdiff1d(np.arange(count), list(self.reasons))
 

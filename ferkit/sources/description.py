@@ -63,7 +63,7 @@ class Description:
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The description as JSON can hold it: names of its fields with their values."""
         return asdict(self)
 
 
@@ -84,7 +84,7 @@ def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tup
     faces, damaged = read(settings)
     files = [] if listed is None else listed.files
     looked_at = [files[at] for at in np.linspace(0, len(files) - 1, min(_LOOKED_AT, len(files)), dtype=int).tolist()]
-    sizes, colours = _looks([path for path in looked_at if path.is_file()])
+    sizes, colours = _sizes_and_colours([path for path in looked_at if path.is_file()])
     splits: dict[str, dict[str, int]] = {}
     for split in SPLITS:
         counts = np.bincount(faces.label[faces.in_split(split)], minlength=len(faces.classes))
@@ -118,7 +118,7 @@ def _listed(settings: SourceSettings) -> PictureList | None:
     return list_published(settings) if isinstance(settings, PublishedSettings) else None
 
 
-def _looks(files: Sequence[Any]) -> tuple[list[tuple[int, int]], list[bool]]:
+def _sizes_and_colours(files: Sequence[Any]) -> tuple[list[tuple[int, int]], list[bool]]:
     """Width and height of each file that is a picture, and whether it has colours."""
     sizes, colours = [], []
     for path in files:

@@ -1,4 +1,4 @@
-"""What a layout says of its pictures."""
+"""`Found`: the pictures of a published data set, with what its layout says of each."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -107,13 +107,13 @@ def generate(settings: SyntheticSettings) -> SyntheticFaces:
         ]
     )
     faces = FaceDataset(images, plan.label, plan.split, np.arange(settings.count, dtype=np.int64), votes)
-    said = np.where(plan.expression >= 0, FERPLUS_TO_FER[plan.expression], -1)
+    shown = np.where(plan.expression >= 0, FERPLUS_TO_FER[plan.expression], -1)
     return SyntheticFaces(
         faces=faces,
         expression=plan.expression,
         is_face=plan.expression >= 0,
         duplicate_of=_duplicates(faces),
-        label_is_wrong=(said >= 0) & (said != plan.label),
+        label_is_wrong=(shown >= 0) & (shown != plan.label),
         action_units=action_units,
     )
 
