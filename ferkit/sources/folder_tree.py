@@ -26,7 +26,7 @@ class ClassFolders:
     base
         The folder that holds train and test, or the folders of classes themselves.
     parts
-        Index in `ferkit.data.labels.SPLITS` by the name of each folder that is a split; none if the folders name no split.
+        Index in `ferkit.data.labels.SPLITS` by the name of each folder that is a split; none if no folder is one.
     """
 
     base: Path
