@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from ferkit.data.class_names import class_key
 from ferkit.data.dataset import FaceDataset
@@ -58,6 +58,12 @@ class TargetSettings(Settings):
     def multi_label(self) -> bool:
         """Whether every class with a label above 0 is as right as the others."""
         return self.train_on == "multi_target"
+
+    @field_validator("map", mode="before")
+    @classmethod
+    def _names_as_text(cls, wanted: Any) -> Any:
+        """YAML reads a class that is called 0 as a number."""
+        return {str(name): each for name, each in wanted.items()} if isinstance(wanted, dict) else wanted
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,8 +1,8 @@
 """What every source of picture files can be told: classes, splits, damage, and the form that its pictures get."""
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ferkit.data.dataset import SIZE
 from ferkit.data.stored_pictures import Colour
@@ -47,6 +47,12 @@ class PictureSettings(Settings):
     stream: bool = False
     side: int = Field(SIZE, ge=16, le=1024)
     colour: Colour = "grey"
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _names_as_text(cls, labels: Any) -> Any:
+        """YAML reads a class that is called 0 as a number."""
+        return {str(name): meant for name, meant in labels.items()} if isinstance(labels, dict) else labels
 
     def younger_settings(self) -> bytes:
         """For a fingerprint: those settings that there were not always, where they are not their defaults."""

@@ -75,6 +75,12 @@ def test_a_map_joins_classes_and_leaves_out_and_counts():
     assert pictures_left_out(data, TargetSettings(name="mood")) == {}
 
 
+def test_classes_that_are_numbers_can_be_mapped_as_yaml_reads_them():
+    kept, labels = labelled(own(("0", "1", "2")), TargetSettings(name="mood", map={0: "calm", 1: None}))
+    assert kept.row.tolist() == [0, 2]
+    assert labels.tolist() == [[1, 0], [0, 1]]
+
+
 def test_given_classes_are_in_the_order_that_they_are_given_in():
     target = TargetSettings(name="mood", classes=("tense", "calm", "never"), map={"bored": None})
     kept, labels = labelled(own(("Calm", "tense", "bored")), target)
