@@ -131,7 +131,7 @@ class Training:
 
     @property
     def label(self) -> str:
-        """What the run calls the network."""
+        """Name of the network in the run: the alias of its backbone, or else the backbone's own name."""
         return self.entry.label
 
     @property

@@ -114,9 +114,9 @@ class RunPlan:
         return tuple((plan.target.name, model) for plan in self.targets for model in plan.models)
 
     def about(self, target: Target) -> TargetPlan:
-        """What is done about the target of this name."""
+        """The part of the plan about the target called `target`."""
         return next(plan for plan in self.targets if plan.target.name == target)
 
     def targets_of(self, training: Training) -> tuple[TargetPlan, ...]:
-        """What is done about each target of `training`."""
+        """The parts of the plan about the targets that `training` has heads for."""
         return tuple(plan for plan in self.targets if plan.target in training.targets)

@@ -30,7 +30,7 @@ class FerkitKubeflowOrchestrator(KubeflowOrchestrator):
 
     @property
     def settings_class(self) -> type[KeptSettings]:
-        """What ZenML reads the settings of a step with."""
+        """Class of the settings of a step."""
         return KeptSettings
 
 
@@ -39,10 +39,10 @@ class FerkitKubeflowFlavor(KubeflowOrchestratorFlavor):
 
     @property
     def name(self) -> str:
-        """As stack files and settings call it."""
+        """Name of the flavor in stack files and settings: ``ferkit_kubeflow``."""
         return "ferkit_kubeflow"
 
     @property
     def implementation_class(self) -> type[FerkitKubeflowOrchestrator]:
-        """What runs pipelines."""
+        """Class of the orchestrator."""
         return FerkitKubeflowOrchestrator

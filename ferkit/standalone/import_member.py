@@ -123,7 +123,7 @@ def check_member(
 
 
 def _differences(found: Mapping[str, Any], expected: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What `found` has otherwise than `expected`, a text each."""
+    """A text for each value in which `found` differs from `expected`, nested mappings included."""
     texts: list[str] = []
     for key in sorted({*found, *expected}):
         ours, theirs = expected.get(key), found.get(key)

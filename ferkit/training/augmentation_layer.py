@@ -136,6 +136,6 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         return keras.KerasTensor(pictures.shape, dtype=pictures.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """What `__init__` takes."""
+        """Arguments of `__init__`, for Keras to make the layer again."""
         names = ("flip", "rotation", "shift", "zoom", "contrast", "brightness", "erasing", "erasing_area", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

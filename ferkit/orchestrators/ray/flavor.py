@@ -48,12 +48,12 @@ class RayOrchestratorFlavor(BaseOrchestratorFlavor):
 
     @property
     def name(self) -> str:
-        """What stacks call it."""
+        """Name of the flavor in stack files: ``ray``."""
         return "ray"
 
     @property
     def config_class(self) -> type[RayOrchestratorConfig]:
-        """Its settings."""
+        """Class of the settings that a stack file gives the orchestrator."""
         return RayOrchestratorConfig
 
     @property

@@ -117,7 +117,7 @@ class Supervisor:
         self._events.append(Event(level, line, logger=logger))
 
     def events(self, since: int) -> list[Event]:
-        """What became of the steps, from the event number `since` on."""
+        """The events of all steps so far, from the number `since` on."""
         self._asked = time.monotonic()
         return self._events[since:]
 
