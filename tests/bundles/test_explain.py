@@ -124,7 +124,9 @@ def test_jax_finds_the_same_heat(bundle, tmp_path):
     )
     subprocess.run(
         [sys.executable, "-c", program, bundle.folder, tmp_path / "heat.npy"],
-        cwd=ROOT, check=True, timeout=300, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True,
+        cwd=ROOT, check=True, timeout=300, capture_output=True,
+        # A quick compilation of what runs for a moment.
+        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
     )  # fmt: skip
     expected = explain(bundle, FACES, "fer", model="tiny", class_index=4)
     assert np.load(tmp_path / "heat.npy") == pytest.approx(expected, abs=1e-3)

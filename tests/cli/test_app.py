@@ -17,17 +17,14 @@ from typer.testing import CliRunner
 from ferkit.cli.app import app
 from ferkit.cli.next_steps import next_steps
 from ferkit.config.loading import load_config
+from tests.toys.command import forked, plain
 
 ROOT = Path(__file__).parents[2]
 
 
-def command(*arguments):
-    return [sys.executable, "-c", "from ferkit.cli.app import main; main()", *arguments]
-
-
 def ferkit(*arguments, cwd=ROOT, **environment):
     return subprocess.run(
-        command(*arguments), cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
+        forked(*arguments), cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )  # fmt: skip
@@ -188,7 +185,7 @@ def test_ui_serves_mlflow_and_says_where(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path)}
     environment.pop("MLFLOW_TRACKING_URI", None)
     server = subprocess.Popen(
-        command("ui", "--port", str(port)), cwd=ROOT, env=environment, text=True, start_new_session=True,
+        plain("ui", "--port", port), cwd=ROOT, env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -24,9 +24,10 @@ from ferkit.inference.predictor import Predictor
 from ferkit.inference.results import Finding
 from ferkit.inference.stream import PictureFrame, PictureResult
 from ferkit.models.face_model import FaceModel
-from tests.cli.test_app import command, ferkit
+from tests.cli.test_app import ferkit
 from tests.detection.test_detection import drawn_faces, overlap, scene
 from tests.inference.test_video import write_video
+from tests.toys.command import plain
 
 # What the pictures hold: centre x, centre y, side.
 ONE = (320, 240, 220)
@@ -198,7 +199,7 @@ def test_json_of_no_picture_is_still_json_and_needs_no_folder_of_state(folder):
 
 def test_a_reader_that_leaves_is_no_error(folder):
     process = subprocess.Popen(
-        command("predict", *["photos/nobody.png"] * 40, "--model", "fer.keras"),
+        plain("predict", *["photos/nobody.png"] * 40, "--model", "fer.keras"),
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     process.stdout.readline()

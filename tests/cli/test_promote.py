@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ferkit.registry.client import RegistryError
 from ferkit.registry.history import Entry, History, ensure_history
 from ferkit.registry.models import champion_version
 from ferkit.registry.promote import roll_back
+from tests.toys.command import forked
 from tests.toys.registry import register_toy, registry_at
 from tests.toys.run import CONFIG
 
@@ -146,25 +146,13 @@ def test_a_model_goes_through_the_gate_and_back(store, ferkit):
     assert content["history"][-1]["reason"] == "the other one fails, too"
 
 
-PROMOTE = """
-import sys
-from ferkit.cli.state.workspace import Workspace
-Workspace.open().set_environment()
-import typer
-from ferkit.cli.commands import promote
-app = typer.Typer()
-promote.register(app)
-app(sys.argv[1:])
-"""
-
-
 def test_two_promotions_at_the_same_moment_leave_one_champion(store, tmp_path):
     client = store
     champion = aliases(client)["champion"]
     before = len(History("ferkit").read())
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", PROMOTE, "promote", "--version", version, "--force", "--reason", f"race {version}"],
+            forked("promote", "--version", version, "--force", "--reason", f"race {version}"),
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
             env={**os.environ, "FERKIT_HOME": str(tmp_path / version)},
         )

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import sqlalchemy
 from ferkit.cli.state.one_at_a_time import one_at_a_time
 from ferkit.cli.state.workspace import Workspace
 from ferkit.errors import ConfigError, FerkitError
+from tests.toys.command import forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ def nowhere(tmp_path, monkeypatch):
 
 def ferkit(*arguments):
     return subprocess.run(
-        [sys.executable, "-c", "from ferkit.cli.app import main; main()", *arguments], check=False,
+        forked(*arguments), check=False,
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def test_a_damaged_configuration_of_zenml_is_told_in_a_line(tmp_path):
     (tmp_path / "zenml" / "config.yaml").write_text("active_stack_id: [")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
     done = subprocess.run(
-        [sys.executable, "-c", "from ferkit.cli.app import main; main()", "report"], check=False, cwd=ROOT,
+        forked("report"), check=False, cwd=ROOT,
         env={**kept, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path)},
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip

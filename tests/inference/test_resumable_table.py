@@ -33,10 +33,11 @@ from ferkit.inference.resumable_table import ResumableTable, open_table
 from ferkit.inference.stream import Drawings, pictures_of_sources
 from ferkit.inference.video import frames_of_video
 from ferkit.models.face_model import FaceModel
-from tests.cli.test_app import ROOT, command
 from tests.detection.test_detection import drawn_faces
 from tests.inference.test_video import write_video
+from tests.toys.command import plain
 
+ROOT = Path(__file__).parents[2]
 MADE_WITH = {"model": "a" * 64, "target": "fer", "single": False}
 
 
@@ -321,7 +322,7 @@ def work(tmp_path_factory):
 
 def start(root, to, *options, script=None):
     """The command as a process; `script` runs in place of the one line that calls it."""
-    arguments = command("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options)
+    arguments = plain("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options)
     if script:
         arguments[arguments.index("-c") + 1] = script
     return subprocess.Popen(

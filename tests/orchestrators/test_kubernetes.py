@@ -3,13 +3,13 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.toys.cluster import ToyCluster
+from tests.toys.command import forked
 from tests.toys.extras import installed_beside
 
 ROOT = Path(__file__).parents[2]
@@ -51,10 +51,9 @@ def cluster(tmp_path_factory):
 
     with ToyCluster(folder, runs, environment) as made:
         environment["KUBECONFIG"] = str(made.kubeconfig(CONTEXT))
-        command = [sys.executable, "-c", "from ferkit.cli.app import main; main()", "run", str(folder / "run.yaml")]
         done = subprocess.run(
-            [*command, "--stack", str(folder / "stack.yaml")], env=environment, cwd=folder, check=False,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=400,
+            forked("run", folder / "run.yaml", "--stack", folder / "stack.yaml"), env=environment, cwd=folder,
+            check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=400,
         )  # fmt: skip
         made.output = done.stdout + done.stderr
         made.status = done.returncode

@@ -18,6 +18,7 @@ from zenml.config import ResourceSettings
 
 from ferkit.orchestrators.ray.liveness import HEAD, is_lost
 from ferkit.orchestrators.ray.requests import options, request, unmet
+from tests.toys.command import forked
 from tests.toys.ray import ROOT, toy_cluster
 from tests.toys.services import CLEAN, s3_server, wait_for
 
@@ -211,7 +212,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     config.write_text(yaml.safe_dump(SMALL))
     # At the same time: the other run waits for most of its.
     here = subprocess.Popen(
-        [sys.executable, "-c", "from ferkit.cli.app import main; main()", "run", str(config)],
+        forked("run", config),
         env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")},
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip

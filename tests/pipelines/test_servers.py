@@ -2,13 +2,13 @@
 
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import mlflow
 import yaml
 
+from tests.toys.command import forked
 from tests.toys.services import CLEAN, mlflow_server, zenml_server
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ SMALL = {
     "name": "served",
     "data": {"source": "synthetic", "count": 300},
     "validation": {"minimum_class": 1},
-    "backbones": [{"name": "fernet", "width": 4}],
+    "backbones": [{"name": "fernet", "width": 4, "depth": 1}],
     "training": {"network": {"epochs": 1}},
     "evaluation": {"bootstrap": 100},
 }
@@ -27,7 +27,7 @@ def test_runs_go_to_the_servers_that_the_environment_names(tmp_path):
     config.write_text(yaml.safe_dump(SMALL))
     with zenml_server(tmp_path) as zenml_url, mlflow_server(tmp_path) as mlflow_url:
         run = subprocess.run(
-            [sys.executable, "-c", "from ferkit.cli.app import main; main()", "run", str(config)],
+            forked("run", config),
             env={
                 **CLEAN,
                 "PYTHONPATH": str(ROOT),

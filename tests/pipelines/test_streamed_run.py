@@ -9,7 +9,7 @@ from ferkit.data.labels import FER_EMOTIONS
 from ferkit.sources import FolderSettings, load
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from materializers.pictures import placed_hash, with_images, without_images
-from tests.pipelines.test_train import Checkout
+from tests.pipelines.test_train import SMALL, Checkout
 
 PARTS = ("train", "validation", "test")
 
@@ -37,7 +37,7 @@ def checkout(tmp_path_factory):
 STREAMED = (
     *("--set", "data={source: shards, path: shards}"),
     *("--set", "targets=[{name: fer}]"),
-    *("--set", "backbones=[{name: fernet, alias: a, width: 4}, {name: fernet, alias: s, width: 4, teacher: ensemble}]"),
+    *("--set", f"backbones=[{{{SMALL}, alias: a}}, {{{SMALL}, alias: s, teacher: ensemble}}]"),
     *("--set", "balancing.method=weighted_sampling"),
 )
 

@@ -21,6 +21,7 @@ from ferkit.models.ensemble import Ensemble
 from ferkit.sources import load
 from ferkit.standalone.folder import RunFolder
 from ferkit.training.teacher_file import write_teacher_file
+from tests.toys.command import forked, plain
 from tests.toys.services import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -32,9 +33,9 @@ TINY = {
     "balancing": {"method": "random_over_sampler"},
     "targets": [{"name": "fer"}, {"name": "ferplus"}],
     "backbones": [
-        {"name": "fernet", "alias": "a", "width": 4, "targets": ["fer"]},
-        {"name": "fernet", "alias": "j", "width": 4, "joint": True},
-        {"name": "fernet", "alias": "s", "width": 4, "joint": True, "teacher": "ensemble"},
+        {"name": "fernet", "alias": "a", "width": 4, "depth": 1, "targets": ["fer"]},
+        {"name": "fernet", "alias": "j", "width": 4, "depth": 1, "joint": True},
+        {"name": "fernet", "alias": "s", "width": 4, "depth": 1, "joint": True, "teacher": "ensemble"},
     ],
     "training": {"network": {"epochs": 1, "learning_rate": 0.003}},
     "ensemble": {"method": "mean"},
@@ -47,11 +48,13 @@ TEACHING = {
     *("teach_fer", "teach_ferplus", "distil_fer", "distil_ferplus"),
 }
 STEPS = 26
-ONE_NETWORK = "backbones=[{name: fernet, alias: c, width: 4}]"
+# Nothing here depends on what a network can learn.
+SMALL = "name: fernet, width: 4, depth: 1"
+ONE_NETWORK = f"backbones=[{{{SMALL}, alias: c}}]"
 # A member and a student of one target: what the cache goes by, in half of the steps.
 TWO_NETWORKS = (
     *("--set", "targets=[{name: fer}]"),
-    *("--set", "backbones=[{name: fernet, alias: b, width: 4}, {name: fernet, alias: p, width: 4, teacher: ensemble}]"),
+    *("--set", f"backbones=[{{{SMALL}, alias: b}}, {{{SMALL}, alias: p, teacher: ensemble}}]"),
     *("--set", "registry.promote=true"),
     *("--set", "registry.gate.floors={accuracy: 0, macro_f1: 0, recall: 0, expected_calibration_error: 1}"),
 )
@@ -75,12 +78,9 @@ class Checkout:
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(kept)}
         self.environment["PYTHONPATH"] = str(root)
 
-    def command(self, *arguments):
-        return [sys.executable, "-c", "from ferkit.cli.app import main; main()", *map(str, arguments)]
-
     def ferkit(self, *arguments, **environment):
         return subprocess.run(
-            self.command(*arguments), cwd=self.root, env={**self.environment, **environment},
+            forked(*arguments), cwd=self.root, env={**self.environment, **environment},
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=500,
         )  # fmt: skip
 
@@ -114,7 +114,7 @@ def checkout(tmp_path_factory):
     made = Checkout(tmp_path_factory.mktemp("checkout"))
     # In the same fresh folder of state at the same moment.
     with subprocess.Popen(
-        made.command("stack", "list"), cwd=made.root, env=made.environment, stdin=subprocess.DEVNULL, text=True,
+        forked("stack", "list"), cwd=made.root, env=made.environment, stdin=subprocess.DEVNULL, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as beside:  # fmt: skip
         made.first = made.run()
@@ -451,7 +451,7 @@ def test_a_training_that_was_killed_goes_on(checkout):
     changes = ("training.network.epochs=4", "seed=5", "targets=[{name: fer}]", ONE_NETWORK)
     arguments = ("run", checkout.config, *(word for change in changes for word in ("--set", change)))
     running = subprocess.Popen(
-        checkout.command(*arguments), cwd=checkout.root, env=checkout.environment, stdin=subprocess.DEVNULL,
+        plain(*arguments), cwd=checkout.root, env=checkout.environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     checkpoints = checkout.home / "checkpoints" / "fer-c"

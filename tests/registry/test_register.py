@@ -25,6 +25,7 @@ from ferkit.registry.client import RegistryError
 from ferkit.registry.history import HISTORY_TAG
 from ferkit.registry.mlflow_model import requirements
 from ferkit.registry.models import champion_version, load_champion, load_version, version_exists
+from ferkit.sources import SyntheticSettings, load
 from tests.toys.registry import register, register_toy, registry_at
 from tests.toys.run import toy_run
 from tests.toys.services import free_port, served
@@ -198,7 +199,7 @@ print(json.dumps({
 
 def test_it_answers_without_the_checkout(store, bundle, tmp_path):
     folder, _, _ = store
-    faces = toy_run(tmp_path / "toy").faces.of_split("PrivateTest").images[:5]
+    faces = load(SyntheticSettings(count=200)).of_split("PrivateTest").images[:5]
     colour = np.random.default_rng(0).integers(0, 256, (70, 60, 3), np.uint8)
     np.savez(tmp_path / "pixels.npz", grey=faces, colour=colour)
     (tmp_path / "face.png").write_bytes(png(faces[0]))

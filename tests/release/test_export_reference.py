@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +41,7 @@ from ferkit.release.trainings import Trainings
 from ferkit.sources import Fer2013Settings, load
 from ferkit.standalone.folder import RunFolder
 from ferkit.standalone.records import MemberRecord, RunRecord
+from tests.toys.command import forked
 from tests.toys.run import CONFIG as TOY_CONFIG
 from tests.toys.run import TINY
 
@@ -114,7 +114,7 @@ def copy(exported, tmp_path) -> Path:
 
 def ferkit(*arguments):
     return subprocess.run(
-        [sys.executable, "-c", "from ferkit.cli.app import main; main()", *map(str, arguments)],
+        forked(*arguments),
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=300, stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
     )  # fmt: skip

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import mlflow
@@ -17,6 +16,7 @@ from ferkit.cli.commands.import_run import import_run
 from ferkit.errors import DataError
 from ferkit.standalone.__main__ import main
 from ferkit.standalone.folder import RunFolder
+from tests.toys.command import forked
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -25,8 +25,8 @@ TINY = {
     "validation": {"minimum_class": 1},
     "targets": [{"name": "fer"}, {"name": "ferplus"}],
     "backbones": [
-        {"name": "fernet", "alias": "j", "width": 4, "joint": True},
-        {"name": "fernet", "alias": "s", "width": 4, "targets": ["fer"], "teacher": "ensemble"},
+        {"name": "fernet", "alias": "j", "width": 4, "depth": 1, "joint": True},
+        {"name": "fernet", "alias": "s", "width": 4, "depth": 1, "targets": ["fer"], "teacher": "ensemble"},
     ],
     "training": {"network": {"epochs": 2, "learning_rate": 0.003}},
     "prediction": {"flip": True},
@@ -38,7 +38,7 @@ def ferkit(home, *arguments):
     kept = ("FERKIT", "ZENML", "MLFLOW")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(kept)}
     return subprocess.run(
-        [sys.executable, "-c", "from ferkit.cli.app import main; main()", *map(str, arguments)], cwd=ROOT,
+        forked(*arguments), cwd=ROOT,
         env={**environment, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(home)},
         capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=900,
     )  # fmt: skip

@@ -52,11 +52,12 @@ TINY = {
     "balancing": {"method": "random_over_sampler"},
     "targets": [{"name": "fer"}, {"name": "ferplus"}],
     "backbones": [
-        {"name": "fernet", "alias": "j", "width": 4, "joint": True},
+        {"name": "fernet", "alias": "j", "width": 4, "depth": 1, "joint": True},
         {
             "name": "fernet",
             "alias": "s",
             "width": 4,
+            "depth": 1,
             "targets": ["fer"],
             "teacher": "ensemble",
             "training": {"network": {"epochs": 2}},
@@ -211,7 +212,7 @@ def test_the_network_says_what_its_predictions_say(run):
 def small(tmp_path_factory):
     """Configuration of two networks of one target."""
     path = tmp_path_factory.mktemp("small") / "small.yaml"
-    networks = [{"name": "fernet", "alias": alias, "width": 4} for alias in ("a", "b")]
+    networks = [{"name": "fernet", "alias": alias, "width": 4, "depth": 1} for alias in ("a", "b")]
     content = {**TINY, "targets": [{"name": "fer"}], "backbones": networks, "prediction": {}}
     path.write_text(yaml.safe_dump({**content, "training": {"network": {"epochs": 1}}}))
     return path
@@ -270,7 +271,7 @@ def test_seeds_are_runs_of_their_own_and_one_table(small, tmp_path, capsys):
                 "0,3",
                 "--no-test",
                 "--set",
-                "backbones=[{name: fernet, width: 4}]",
+                "backbones=[{name: fernet, width: 4, depth: 1}]",
             ]
         )
         == 0

@@ -34,13 +34,15 @@ def toy_run(folder, *, seed: int = 0, **changes) -> TrainedRun:
     for number, training in enumerate(config.trained()):
         file = folder / f"{training.name}.keras"
         heads = {name: len(class_names(name)) for name in training.names}
-        build_network(training.entry.backbone, heads, seed=100 * seed + number).save(file)
-        models.append(FaceModel(training.label, training.names[0], file))
+        network = build_network(training.entry.backbone, heads, seed=100 * seed + number)
+        model = FaceModel.save(network, training.label, training.names[0], file)
+        models.append(model)
+        found = [
+            model.predict_heads(faces, training.targets, split, config.prediction)
+            for split in ("PublicTest", "PrivateTest")
+        ]
         for target in training.targets:
-            model = FaceModel(training.label, target.name, file)
-            predictions[target.name, training.label] = [
-                model.predict_split(faces, target, split, config.prediction) for split in ("PublicTest", "PrivateTest")
-            ]
+            predictions[target.name, training.label] = [each[target.name] for each in found]
     ensembles, evaluations = [], []
     for target in config.targets:
         members = [each.label for each in config.members(target.name)]

@@ -9,7 +9,7 @@ from ferkit.training.checkpoint import Progress
 from ferkit.training.epochs import Epochs
 from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.fine_tune import fine_tune
-from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
+from tests.training.test_fine_tune import BACKBONE, LEARNER, TARGET, marked_faces, settings
 
 STILL = AugmentationSettings(flip=0, rotation=0, shift=0, zoom=0)
 
@@ -54,7 +54,7 @@ def trained(selection, **change):
     faces = marked_faces()
     chosen = settings(**{"epochs": 6, "batch_size": 16, "augmentation": STILL, "patience": 1000, **change})
     return fine_tune(
-        join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}), selection, BACKBONE, chosen, seed=3
+        join({"fer": oversample(faces, TARGET, BalancingSettings(), 0)}), selection, LEARNER, chosen, seed=3
     )
 
 

@@ -14,7 +14,7 @@ from ferkit.training.examples import Examples, SelectionExamples, join
 from ferkit.training.fine_tune import fine_tune
 from ferkit.training.member import train_member
 from ferkit.training.mixing import MixingSettings
-from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
+from tests.training.test_fine_tune import BACKBONE, LEARNER, TARGET, marked_faces, settings
 
 FERPLUS = TargetSettings(name="ferplus")
 STILL = AugmentationSettings(flip=0, rotation=0, shift=0, zoom=0)
@@ -47,7 +47,7 @@ def test_one_network_learns_both_targets_and_each_model_speaks_for_its_own(tmp_p
     faces = voted_faces()
     balanced = {each.name: oversample(faces, each, BalancingSettings(), 0) for each in (TARGET, FERPLUS)}
     chosen = settings(epochs=8, learning_rate=0.005, batch_size=8)
-    member = train_member(faces, balanced, [TARGET, FERPLUS], BACKBONE, chosen, 3, workspace=tmp_path)
+    member = train_member(faces, balanced, [TARGET, FERPLUS], LEARNER, chosen, 3, workspace=tmp_path)
     assert set(member.models) == {"fer", "ferplus"}
     assert member.models["fer"].file == member.models["ferplus"].file
     assert list(tmp_path.glob("fer+ferplus-fernet/*/network.keras")) == [member.models["fer"].file]
@@ -114,7 +114,7 @@ def test_a_member_learns_emotions_of_which_two_are_right(tmp_path):
     target = TargetSettings(name="ferplus", train_on="multi_target")
     balanced = {"ferplus": oversample(faces, target, BalancingSettings(), 0)}
     chosen = settings(epochs=8, learning_rate=0.005, batch_size=8)
-    member = train_member(faces, balanced, [target], BACKBONE, chosen, 3, workspace=tmp_path)
+    member = train_member(faces, balanced, [target], LEARNER, chosen, 3, workspace=tmp_path)
     public = faces.of_split("PublicTest")
     predicted = member.models["ferplus"].predict(public.images)
     assert (predicted.argmax(axis=1) // 2 == public.label // 2).mean() > 0.6

@@ -104,7 +104,7 @@ def test_a_picture_that_breaks_in_the_middle_is_a_line_that_names_it(tmp_path):
 def test_larger_pictures_and_colour_reach_the_network(tmp_path, backbone, colour):
     faces = marked_faces(70)
     faces = stored(FaceDataset(faces.images, faces.label, faces.split, faces.row), tmp_path, 64, colour)
-    width = {"width": 4} if backbone == "fernet" else {"weights": "none", "input_size": 48}
+    width = {"width": 4, "depth": 2} if backbone == "fernet" else {"weights": "none", "input_size": 48}
     chosen = BackboneSettings(name=backbone, **width)
     trained = train(faces, backbone=chosen, epochs=1, mixing=MixingSettings(cutmix=1.0))
     channels = 3 if colour == "rgb" else 1
@@ -119,7 +119,10 @@ def test_grey_pictures_say_the_same_in_colour(tmp_path):
     from ferkit.backbones import build_network
 
     pixels = np.random.default_rng(0).integers(0, 256, (4, 48, 48), dtype=np.uint8)
-    for name, more in (("fernet", {"width": 4}), ("mobilenet_vggface2", {"weights": "none", "input_size": 48})):
+    for name, more in (
+        ("fernet", {"width": 4, "depth": 2}),
+        ("mobilenet_vggface2", {"weights": "none", "input_size": 48}),
+    ):
         grey, colour = (
             build_network(BackboneSettings(name=name, **more), {"fer": 7}, seed=0, picture=(48, 48, channels))
             for channels in (1, 3)

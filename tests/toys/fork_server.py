@@ -1,0 +1,103 @@
+"""A process that has imported what takes seconds, and becomes the `ferkit` command again and again by forking.
+
+Run as ``fork_server.py SOCKET``; `tests.toys.command` starts it. It imports libraries alone: the code of the project
+comes from wherever the command is run. It ends with its standard input.
+"""
+
+import gc
+import importlib
+import json
+import os
+import random
+import select
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+
+# What `ferkit run` imports. ZenML, MLflow and matplotlib are not among them: they read the environment as they are
+# imported, which is the command's own.
+_LIBRARIES = (
+    "alembic", "cv2", "h5py", "pandas", "PIL.Image", "pyarrow", "pydantic", "requests", "rich.console", "scipy.stats",
+    "sklearn.metrics", "sqlalchemy.orm", "sqlmodel", "tensorflow", "keras", "typer", "yaml",
+)  # fmt: skip
+
+
+def serve(path: str) -> dict:
+    """Fork for every request; returns in each such process, with what it is to run."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{path}.part")
+    listener.listen()
+    # From now on it may be asked.
+    os.rename(f"{path}.part", path)  # noqa: PTH104
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
+            os._exit(0)
+        connection, _ = listener.accept()
+        head, streams, _, _ = socket.recv_fds(connection, 8, 3)
+        length, content = struct.unpack("!Q", head)[0], b""
+        while len(content) < length:
+            content += connection.recv(length - len(content))
+        if not os.fork():
+            listener.close()
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+                os.close(stream)
+            worker = os.fork()
+            if not worker:
+                connection.close()
+                return json.loads(content)
+            watch(worker, connection)
+        connection.close()
+        for stream in streams:
+            os.close(stream)
+        # Those who watched a command that is over; there may be no other.
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def watch(worker: int, connection: socket.socket) -> None:
+    """Hand signals on to `worker`, and its status to who asked for it; if that one is gone, end it."""
+    for number in range(3):
+        os.close(number)
+    ended = os.pidfd_open(worker)
+    while True:
+        ready, _, _ = select.select([connection, ended], [], [])
+        if ended in ready:
+            break
+        told = connection.recv(1)
+        os.kill(worker, told[0] if told else signal.SIGKILL)
+    _, status = os.waitpid(worker, 0)
+    try:
+        connection.sendall(struct.pack("!i", status))
+    finally:
+        os._exit(0)
+
+
+def become(request: dict) -> None:
+    """Take the place of a process that was started with this request."""
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    # As `python -c` has it, whose processes do not read a file of this name either.
+    sys.argv = ["-c", *request["arguments"]]
+    sys.path[:0] = ["", *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    del sys.modules["__main__"].__file__
+    # Those of the server believe that they write to its log.
+    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    random.seed()
+
+
+if __name__ == "__main__":
+    # Toys have names of libraries.
+    del sys.path[0]
+    for library in _LIBRARIES:
+        importlib.import_module(library)
+    gc.freeze()
+    become(serve(sys.argv[1]))
+    importlib.import_module("ferkit.cli.app").main()
