@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.labels import FER_EMOTIONS
 from ferkit.errors import DataError
 
 
@@ -60,6 +63,26 @@ def test_content_hash_is_equal_for_equal_data_and_changes_with_any_of_it():
         changed.flat[0] += 1
         fields = {each: getattr(base, each) for each in ("images", "label", "split", "row", "votes")}
         assert FaceDataset(**{**fields, name: changed}).content_hash() != base.content_hash(), name
+
+
+def test_classes_subjects_and_weights_count_only_where_they_are():
+    base = faces()
+    known = base.content_hash()
+    assert replace(base, classes=FER_EMOTIONS).content_hash() == known
+    others = (
+        {"classes": FER_EMOTIONS[::-1]},
+        {"subject": np.arange(6, dtype=np.int32)},
+        {"weight": np.ones(6, dtype=np.float32)},
+    )
+    hashes = {replace(base, **change).content_hash() for change in others}
+    assert len(hashes | {known}) == 4
+    some = replace(base, **others[1], **others[2], classes=tuple("abcdefg")).take([4, 1])
+    assert some.subject.tolist() == [4, 1]
+    assert some.weight.tolist() == [1, 1]
+    assert some.classes == tuple("abcdefg")
+    for wrong in (("a", "a"), (), tuple(map(str, range(128)))):
+        with pytest.raises(DataError, match="expected 1 to 127 different ones"):
+            replace(base, classes=wrong)
 
 
 def test_picture_hashes_are_equal_for_duplicates_only():

@@ -76,6 +76,23 @@ def test_faces(faces, folder, votes):
     assert [path.rsplit("/", 1)[1] for path in shown] == ["faces.png"]
 
 
+def test_faces_of_other_classes_with_subjects_and_weights(faces, folder):
+    from dataclasses import replace
+
+    weight = np.linspace(0, 2, len(faces), dtype=np.float32)
+    data = replace(
+        faces, classes=tuple("abcdefg"), subject=np.arange(len(faces), dtype=np.int32), weight=weight, votes=None
+    )
+    again, _ = through(FaceDatasetMaterializer, data, folder)
+    assert again.classes == data.classes
+    np.testing.assert_array_equal(again.subject, data.subject)
+    np.testing.assert_array_equal(again.weight, weight)
+    balanced = oversample(data, TargetSettings(name="letters", map={"g": None}), BalancingSettings(), 0)
+    kept, _ = through(TrainingSetMaterializer, balanced, folder)
+    assert kept.classes == tuple("abcdef")
+    np.testing.assert_array_equal(kept.weight, balanced.weight)
+
+
 @pytest.mark.parametrize("class_weight", [True, False])
 def test_training_set(faces, folder, class_weight):
     settings = BalancingSettings(method="random_over_sampler", class_weight=class_weight)

@@ -57,6 +57,14 @@ def test_a_class_weight_is_the_sum_of_the_label():
     np.testing.assert_allclose(join({"fer": weighted}).labels["fer"].sum(axis=1), [2, 0.5, 1])
 
 
+def test_a_picture_counts_as_much_as_its_weight():
+    first = replace(training_set([4, 5], 7), weight=np.array([0.5, 1.5], dtype=np.float32))
+    second = replace(training_set([5, 6], 8), weight=np.array([2, 0.25], dtype=np.float32))
+    examples = join({"fer": first, "ferplus": second})
+    assert examples.labels["fer"].sum(axis=1).tolist() == [0.5, 1.5, 0]
+    assert examples.labels["ferplus"].sum(axis=1).tolist() == [0, 2, 0.25]
+
+
 def test_a_soft_label_weighs_each_class_by_its_own_weight():
     soft = replace(
         training_set([0, 1], 7),
