@@ -45,7 +45,7 @@ def judged(faces: FaceDataset, target: TargetSettings, model: str, skill: float)
         kept, labels = labelled(faces.of_split(split), target)
         odds = np.exp(generator.normal(0, 1, labels.shape) + skill * labels)
         probabilities = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
-        predictions.append(Predictions(target.name, split, kept.row, probabilities))
+        predictions.append(Predictions(target.name, split, kept.row, probabilities, target.class_names(faces.classes)))
     return evaluate(model, predictions, faces, target, SETTINGS, seed=0)
 
 
@@ -344,3 +344,27 @@ def test_class_names_head_the_recall_table(report: Report) -> None:
     headers = [row for row in rendered(report).rows if row[:2] == ["Subset", "Model"]]
     targets: tuple[Target, ...] = ("fer", "ferplus")
     assert headers == [["Subset", "Model", *class_names(target)] for target in targets]
+
+
+def test_a_report_bears_the_names_that_the_data_has() -> None:
+    drawn = make_faces()
+    classes = ("calm", "tense", "bored", "spare")
+    faces = replace(drawn, label=(np.arange(len(drawn)) % 4).astype(np.int8), votes=None, classes=classes)
+    target = TargetSettings(name="mood", map={"spare": None})
+    report = build_report(
+        make_content(
+            stages={"as read": faces},
+            manifest=pd.DataFrame(columns=["row", "split", "score", "reason", "dropped"]),
+            training_sets={"mood": oversample(faces, target, BalancingSettings(), 0)},
+            histories={},
+            ensembles={},
+            evaluations=[judged(faces, target, "fernet", 1.5)],
+        )
+    )
+    assert (
+        "| Stage | Pictures | Training | PublicTest | PrivateTest | calm | tense | bored | spare |" in report.markdown
+    )
+    assert "| Subset | Model | calm | tense | bored |" in report.markdown
+    assert "|  | Examples in an epoch | calm | tense | bored |" in report.markdown
+    assert "surprise" not in report.markdown
+    assert "mood_class_counts.png" in report.figures
