@@ -26,9 +26,9 @@ BASE_MEMORY, _MEMORY_OF_PIXEL = 64_000_000, 20
 # Seconds of a processor, the same.
 _SECONDS, _SECONDS_OF_PIXEL = 1.0, 0.4e-6
 # How often is looked whether somebody still waits; what takes less is not worth a new process.
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 # Of what is said of a picture, and of what comes with it; a process that was taken over may send anything.
-_MOST_JSON, _MOST_ANSWER = 10_000_000, 100_000_000
+_MOST_JSON, _MOST_RESPONSE = 10_000_000, 100_000_000
 _ERRORS = {error.__name__: error for error in (DataError, TooCostlyError, TooLargeError)}
 # glibc's malloc: one arena, and freed blocks as large as pictures go back to the system. Of OpenBLAS nothing is asked.
 _ENVIRONMENT = {
@@ -102,28 +102,33 @@ class LimitedProcess:
 
     @property
     def process(self) -> int | None:
-        """Its number; None if none was started yet."""
+        """Number (PID) of the process; None if none was started yet."""
         return self._process.pid if self._process else None
 
-    def ask(
+    def request(
         self,
         task: dict[str, Any],
         content: bytes,
         gone: Callable[[], bool] = _nobody_leaves,
-        most_answer: int = _MOST_ANSWER,
+        most_response: int = _MOST_RESPONSE,
     ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-        """What the process answers.
+        """Send a task to the process and wait for its response.
 
         Parameters
         ----------
         task
             With ``name``, ``memory`` and ``seconds``, and whatever the module reads.
         content
-            Of the picture's file.
+            Bytes of the picture's file.
         gone
             Says whether nobody waits for the answer any more.
-        most_answer
-            Bytes that it may have.
+        most_response
+            Largest number of bytes beside the JSON.
+
+        Returns
+        -------
+        dict, (bytes,) uint8
+            The JSON of the response, and the bytes beside it.
 
         Raises
         ------
@@ -139,8 +144,8 @@ class LimitedProcess:
             connection.send_bytes(json.dumps(task).encode())
             connection.send_bytes(content)
             _wait(connection, gone)
-            answer = json.loads(connection.recv_bytes(_MOST_JSON))
-            data = _received(connection, answer.pop("bytes"), most_answer)
+            response = json.loads(connection.recv_bytes(_MOST_JSON))
+            data = _received(connection, response.pop("bytes"), most_response)
         except (EOFError, OSError) as error:
             # One whose answer was too long still tries to send it.
             connection.close()
@@ -152,13 +157,13 @@ class LimitedProcess:
         finally:
             # The next one need not wait for a new process.
             self.start()
-        if "error" in answer:
-            raise _ERRORS.get(answer["kind"], RuntimeError)(answer["error"])
-        return answer, data
+        if "error" in response:
+            raise _ERRORS.get(response["kind"], RuntimeError)(response["error"])
+        return response, data
 
 
 def _wait(connection: Connection, gone: Callable[[], bool]) -> None:
-    while not connection.poll(_LOOK_SECONDS):
+    while not connection.poll(_POLL_SECONDS):
         if gone():
             raise CancelledError
 
@@ -217,10 +222,10 @@ def decode_apart(content: bytes, name: str, pixels: int) -> NDArray[np.uint8]:
         decoder = LimitedProcess("ferkit.data.decoding_process")
     try:
         task = {**limits_of(pixels), "name": name}
-        answer, data = decoder.ask(task, content, most_answer=3 * pixels)
+        response, data = decoder.request(task, content, most_response=3 * pixels)
     finally:
         _idle.put(decoder)
-    return data.reshape(answer["shape"])
+    return data.reshape(response["shape"])
 
 
 def _close_idle() -> None:

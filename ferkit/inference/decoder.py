@@ -76,8 +76,8 @@ class Decoder(LimitedProcess):
         """
         canvases = _CANVASES_OF_PIXEL * most_pixels if content[8:12] == b"WEBP" else 0
         task = {"task": "inspect", "memory": BASE_MEMORY + canvases, "seconds": _SECONDS_OF_HEAD}
-        answer, _ = self.ask({**task, "name": name, "most_pixels": most_pixels}, content, gone)
-        return PictureHead(answer["width"], answer["height"])
+        response, _ = self.request({**task, "name": name, "most_pixels": most_pixels}, content, gone)
+        return PictureHead(response["width"], response["height"])
 
     def find(
         self,
@@ -117,10 +117,10 @@ class Decoder(LimitedProcess):
             "detect": detect,
             "most_faces": most_faces,
         }
-        answer, data = self.ask(task, content, gone)
-        faces = tuple(Face(tuple(box), score, roll) for box, score, roll in answer["faces"])
+        response, data = self.request(task, content, gone)
+        faces = tuple(Face(tuple(box), score, roll) for box, score, roll in response["faces"])
         images = data.reshape(len(faces), SIZE, SIZE)
-        return FoundFaces(name, answer["width"], answer["height"], Crops(faces, images), answer["left_out"])
+        return FoundFaces(name, response["width"], response["height"], Crops(faces, images), response["left_out"])
 
     def preview(
         self, content: bytes, name: str, head: PictureHead, *, side: int, gone: Callable[[], bool] = lambda: False
@@ -137,4 +137,4 @@ class Decoder(LimitedProcess):
             If nobody waits.
         """
         task = {**limits_of(head.pixels), "task": "preview", "name": name, "side": side}
-        return self.ask(task, content, gone)[1].tobytes()
+        return self.request(task, content, gone)[1].tobytes()

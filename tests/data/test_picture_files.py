@@ -444,8 +444,8 @@ def test_what_an_avif_or_a_heic_takes_is_bounded_by_its_size(monkeypatch):
 def test_a_picture_that_becomes_larger_than_its_head_says_is_refused():
     content = encoded(Image.fromarray(pattern(400, 300)), "HEIF")
     with pytest.raises(DataError, match=r"x: not a whole picture \(it is larger than its head says"):
-        limited_process.LimitedProcess("ferkit.data.decoding_process").ask(
-            {**limits_of(120_000), "name": "x"}, content, most_answer=300_000
+        limited_process.LimitedProcess("ferkit.data.decoding_process").request(
+            {**limits_of(120_000), "name": "x"}, content, most_response=300_000
         )
     assert decode_picture(content, "x").shape == (300, 400, 3)
 

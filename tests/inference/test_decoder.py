@@ -83,7 +83,7 @@ def test_a_picture_that_lies_about_its_size_has_the_memory_of_what_it_says(decod
     before = most_memory(decoder)
     task = {**limits_of(head.pixels), "task": "find", "name": "x", "most_pixels": 16_000**2, "detector_seconds": 5}
     with pytest.raises(DataError, match=r"^x: "):
-        decoder.ask({**task, "detect": False, "most_faces": 1}, content, lambda: False)
+        decoder.request({**task, "detect": False, "most_faces": 1}, content, lambda: False)
     assert most_memory(decoder) - before < 70_000_000
 
 
@@ -98,7 +98,7 @@ def test_what_takes_too_much_memory_is_refused_and_the_process_stays(decoder):
     content, process = encoded(np.zeros((5000, 5000), np.uint8)), decoder.process
     # As if the head had said so.
     with pytest.raises(TooCostlyError, match="x: takes far more memory than a picture of its size"):
-        decoder.ask(
+        decoder.request(
             {"task": "find", "name": "x", "most_pixels": MOST, "memory": 1_000_000, "seconds": 5, "detector_seconds": 5}
             | {"detect": False, "most_faces": 1},
             content,
@@ -130,7 +130,7 @@ def test_what_takes_too_long_is_ended(decoder, monkeypatch):
 
 def test_what_nobody_waits_for_is_ended(decoder, monkeypatch):
     content, process = encoded(np.zeros((5000, 5000, 3), np.uint8)), decoder.process
-    monkeypatch.setattr(limited_process, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(limited_process, "_POLL_SECONDS", 0.01)
     with pytest.raises(CancelledError):
         decoder.find(content, "x", PictureHead(5000, 5000), most_faces=1, gone=lambda: True)
     assert decoder.process != process
