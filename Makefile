@@ -10,7 +10,7 @@ COMPILE := uv pip compile --constraint - --universal --no-emit-index-url --gener
 
 # What needs no training, server, browser or cluster: under two minutes.
 QUICK := config data detection evaluation materializers models promotion reporting stacks steps \
-	repository/test_docs.py repository/test_habits.py test_errors.py test_file_hashes.py
+	repository/test_docs.py repository/test_habits.py repository/test_words.py test_errors.py test_file_hashes.py
 
 .PHONY: run check test coverage lint ui serve lock release clean
 .DEFAULT_GOAL := run

@@ -94,7 +94,7 @@ class Bundle:
         on_pictures: Callable[[int], None] = lambda _count: None,
         tta: TestTimeAugmentation | None = None,
     ) -> TargetProbabilities:
-        """What each head of one network says about pictures, averaged over the views that `tta` makes.
+        """Probabilities of pictures from each head of one network, averaged over the views that `tta` makes.
 
         Parameters
         ----------
@@ -103,22 +103,22 @@ class Bundle:
         tta
             Test-time augmentation; that of the models which the network belongs to, if None.
         on_pictures
-            Called with the number of pictures that have been answered since the last call.
+            Called with the number of pictures that have been predicted since the last call.
         """
         heads = self.card.networks[name].heads
         tta = self.card.tta_of(name) if tta is None else tta
-        answers: TargetProbabilities = {
+        probabilities: TargetProbabilities = {
             target: np.zeros((len(images), classes), np.float32) for target, classes in heads.items()
         }
         for start in range(0, len(images), _CHUNK):
             chunk = np.asarray(images[start : start + _CHUNK])
-            for target, said in self._said(name, chunk, tta).items():
-                answers[target][start : start + len(chunk)] = said
+            for target, predicted in self._predict_chunk(name, chunk, tta).items():
+                probabilities[target][start : start + len(chunk)] = predicted
             on_pictures(len(chunk))
-        return answers
+        return probabilities
 
-    def _said(self, name: str, images: NDArray[np.uint8], tta: TestTimeAugmentation) -> TargetProbabilities:
-        """What a network says: by its LiteRT file, which neither Keras nor TensorFlow is needed for, or by Keras."""
+    def _predict_chunk(self, name: str, images: NDArray[np.uint8], tta: TestTimeAugmentation) -> TargetProbabilities:
+        """Predict by the LiteRT file of a network, which needs neither Keras nor TensorFlow, or by Keras."""
         card = self.card.networks[name]
         if card.litert is None or not self._is_quick:
             return predict_targets(self.network(name), images, card.heads, tta)
@@ -127,22 +127,22 @@ class Bundle:
 
             self._quick[name] = LiteRTNetwork(self.folder / card.litert.file)
         seen = [self._quick[name](view) for view in tta.augment(images)]
-        return {target: np.mean([said[target] for said in seen], axis=0) for target in card.heads}
+        return {target: np.mean([predicted[target] for predicted in seen], axis=0) for target in card.heads}
 
     def vote(
         self,
-        said: Mapping[str, TargetProbabilities],
+        predicted: Mapping[str, TargetProbabilities],
         target: Target,
         *,
         model: ModelName = "default",
         calibrated: bool = True,
     ) -> NDArray[np.float32]:
-        """What a model makes of what its networks said: (N, classes) float32.
+        """Probabilities (N, classes) float32 of a model, from those of its networks by their names.
 
         With its temperature, or without if not `calibrated`.
         """
         vote = self.vote_for(target, model)
-        mixed = mixture(vote, said, target)
+        mixed = mixture(vote, predicted, target)
         return apply_temperature(mixed, vote.temperature) if calibrated else mixed
 
     def predict(
@@ -197,8 +197,8 @@ class Bundle:
         require_faces(images)
         votes = {target: self.vote_for(target, model) for target in targets}
         names = dict.fromkeys(name for vote in votes.values() for name in vote.weights)
-        said = {name: self.predict_network(name, images, on_pictures) for name in names}
-        return {target: self.vote(said, target, model=model) for target in votes}
+        predicted = {name: self.predict_network(name, images, on_pictures) for name in names}
+        return {target: self.vote(predicted, target, model=model) for target in votes}
 
     def predict_split(
         self, faces: FaceDataset, target: Target, split: Split, *, model: ModelName = "default"
@@ -243,9 +243,9 @@ def load_bundle(folder: Path | None = None) -> Bundle:
     return Bundle(folder or SHIPPED)
 
 
-def mixture(vote: Vote, said: Mapping[str, TargetProbabilities], target: Target) -> NDArray[np.float32]:
-    """The weighted mean (N, classes) of what networks said, before the temperature."""
-    mixed = sum(weight * said[name][target].astype(np.float64) for name, weight in vote.weights.items())
+def mixture(vote: Vote, predicted: Mapping[str, TargetProbabilities], target: Target) -> NDArray[np.float32]:
+    """The weighted mean (N, classes) of the networks' probabilities, before the temperature."""
+    mixed = sum(weight * predicted[name][target].astype(np.float64) for name, weight in vote.weights.items())
     return np.asarray(mixed, dtype=np.float32)
 
 
@@ -262,12 +262,12 @@ def _check(file: Path, sha256: str) -> None:
 
 
 class NetworkProgress:
-    """Counts what one network has answered."""
+    """Counts the pictures that one network has predicted, and reports them with its name and the total."""
 
-    def __init__(self, network: str, total: int, tell: Callable[[str, int, int], None]) -> None:
-        self._network, self._total, self._tell, self._done = network, total, tell, 0
+    def __init__(self, network: str, total: int, report: Callable[[str, int, int], None]) -> None:
+        self._network, self._total, self._report, self._done = network, total, report, 0
 
     def __call__(self, pictures: int) -> None:
         """Take note of further pictures."""
         self._done += pictures
-        self._tell(self._network, self._done, self._total)
+        self._report(self._network, self._done, self._total)

@@ -103,13 +103,13 @@ def compare(
         raise ParityError(f"the file answers {others}, expected {shapes}.")
     agreements = {}
     for target, truth in expected.items():
-        said = found[target]
-        if not np.isfinite(said).all():
-            raise ParityError(f"{target}: {int((~np.isfinite(said)).any(axis=1).sum())} answers hold no numbers.")
-        difference = np.abs(said - truth)
-        right = [_accuracy(each, labels.get(target)) for each in (truth, said)]
+        predicted = found[target]
+        if not np.isfinite(predicted).all():
+            raise ParityError(f"{target}: {int((~np.isfinite(predicted)).any(axis=1).sum())} answers hold no numbers.")
+        difference = np.abs(predicted - truth)
+        right = [_accuracy(each, labels.get(target)) for each in (truth, predicted)]
         known = int((labels[target] >= 0).sum()) if target in labels else 0
-        agreement = float((said.argmax(axis=1) == truth.argmax(axis=1)).mean())
+        agreement = float((predicted.argmax(axis=1) == truth.argmax(axis=1)).mean())
         agreements[target] = Agreement(
             len(truth), float(difference.max()), float(difference.mean()), agreement, known, right[0], right[1]
         )

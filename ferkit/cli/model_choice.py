@@ -81,10 +81,10 @@ def choose_bundle(name: str) -> "tuple[Bundle, ModelName]":
 
     if name in MODELS and not Path(name).is_dir():
         return load_bundle(), name
-    place, _, asked = name.partition("#") if not Path(name).is_dir() else (name, "", "default")
-    model = next((each for each in MODELS if each == (asked or "default")), None)
+    place, _, requested = name.partition("#") if not Path(name).is_dir() else (name, "", "default")
+    model = next((each for each in MODELS if each == (requested or "default")), None)
     if model is None:
-        raise ConfigError(f"{name}: no model {asked!r} in a bundle, expected one of {', '.join(MODELS)} after #.")
+        raise ConfigError(f"{name}: no model {requested!r} in a bundle, expected one of {', '.join(MODELS)} after #.")
     return load_bundle(bundle_folder(place, also=f"{', '.join(MODELS)}, ")), model
 
 

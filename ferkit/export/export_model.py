@@ -144,7 +144,7 @@ def export_model(
 
 
 def _in_batches(predict: Callable[[NDArray[np.uint8]], Any], images: NDArray[np.uint8]) -> TargetProbabilities:
-    said: list[TargetProbabilities] = [
+    predicted: list[TargetProbabilities] = [
         predict(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)
     ]
-    return {target: np.concatenate([each[target] for each in said]) for target in said[0]}
+    return {target: np.concatenate([each[target] for each in predicted]) for target in predicted[0]}

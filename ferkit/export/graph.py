@@ -50,8 +50,8 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
         raise DataError(f"network {network.name}: its input is {shapes}, expected one of (None, {SIZE}, {SIZE}, 1).")
     network = _in_float32(network)
     picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
-    said = network(picture, training=False)
-    outputs = said if isinstance(said, dict) else {_target_of(network): said}
+    predicted = network(picture, training=False)
+    outputs = predicted if isinstance(predicted, dict) else {_target_of(network): predicted}
     if unknown := outputs.keys() - DECLARED_TARGETS.keys():
         raise DataError(f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected fer or ferplus.")
     for target in (each for each in DECLARED_TARGETS if each in outputs):
@@ -89,18 +89,18 @@ def model_network(bundle: Bundle, model: ModelName = "default") -> "keras.Model"
         member: answering(bundle.network(member), f"voter_{number}")
         for number, member in enumerate(sorted({member for vote in voting.values() for member in vote.weights}))
     }
-    said = {
+    predicted = {
         (name, target): answer
         for name, member in members.items()
         for target, answer in member(stacked, training=False).items()
     }
     outputs = {}
     for target, vote in voting.items():
-        outputs[target] = _voted([said[name, target] for name in vote.weights], vote, len(seen))
+        outputs[target] = _voted([predicted[name, target] for name in vote.weights], vote, len(seen))
     return keras.Model(picture, outputs, name=f"{bundle.card.name}_{name}")
 
 
-def _voted(said: Sequence[Any], vote: Vote, view_count: int) -> Any:
+def _voted(predicted: Sequence[Any], vote: Vote, view_count: int) -> Any:
     """What `Bundle.vote` makes of what its networks said about all views of pictures, in float32.
 
     The batch holds one view of every picture, then the next view of every picture. The mean over views and the one over
@@ -108,14 +108,14 @@ def _voted(said: Sequence[Any], vote: Vote, view_count: int) -> Any:
     """
     from keras import ops
 
-    if len(said) > 1 or view_count > 1:
-        by_view = [ops.reshape(answer, (view_count, -1, answer.shape[-1])) for answer in said]
+    if len(predicted) > 1 or view_count > 1:
+        by_view = [ops.reshape(answer, (view_count, -1, answer.shape[-1])) for answer in predicted]
         shares = np.repeat(np.array(list(vote.weights.values()), dtype=np.float32) / view_count, view_count)[
             :, None, None
         ]
         mixture = ops.sum(ops.concatenate(by_view, axis=0) * shares, axis=0)
     else:
-        mixture = said[0]
+        mixture = predicted[0]
     if vote.temperature == 1.0:
         return mixture
     return ops.softmax(ops.log(ops.maximum(mixture, TINY)) * (1 / vote.temperature), axis=-1)

@@ -167,5 +167,5 @@ class ONNXNetwork:
 
     def __call__(self, images: NDArray[np.uint8]) -> TargetProbabilities:
         """Probabilities (N, classes) float32 by target of pictures (N, 48, 48) uint8."""
-        said = self._session.run(None, {INPUT: np.ascontiguousarray(images)[..., None]})
-        return dict(zip(self.targets, said, strict=True))
+        predicted = self._session.run(None, {INPUT: np.ascontiguousarray(images)[..., None]})
+        return dict(zip(self.targets, predicted, strict=True))

@@ -40,9 +40,9 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
     drawn = np.asarray(generate(SyntheticSettings(count=200)).faces.images)
     file = bundle.folder / f"{name}.tflite"
     write_litert(network, file, precision, representative=drawn)
-    said = forward(network, drawn)
+    predicted = forward(network, drawn)
     heads = bundle.card.networks[name].heads
-    expected = {target: np.asarray(said[target] if isinstance(said, dict) else said) for target in heads}
+    expected = {target: np.asarray(predicted[target] if isinstance(predicted, dict) else predicted) for target in heads}
     try:
         require_parity(file.name, expected, LiteRTNetwork(file)(drawn), precision)
     except ParityError:

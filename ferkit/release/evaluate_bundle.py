@@ -22,7 +22,7 @@ __all__ = ["BundleEvaluation", "evaluate_bundle"]
 
 # Fixed, so that a published interval can be made again.
 _SETTINGS, _SEED = EvaluationSettings(), 0
-_Said = dict[Split, NDArray[np.float32]]
+_Predicted = dict[Split, NDArray[np.float32]]
 _SPLITS: tuple[Split, ...] = ("PublicTest", "PrivateTest")
 
 
@@ -61,49 +61,49 @@ def evaluate_bundle(
     limit
         At most this many pictures of each split, evenly spaced.
     public
-        What the networks said about the whole of PublicTest, if they were asked already.
+        Predictions of the whole of PublicTest by the networks, if they are there already.
     on_pictures
-        Called with the network that is being asked, how many pictures it has answered, and how many it will.
+        Called with the name of a network, how many pictures it has predicted, and how many it will.
 
     Raises
     ------
     DataError
         If a split is empty, or there are no FER+ votes where they are needed.
     """
-    asked = {split: _some(faces.of_split(split), limit) for split in _SPLITS}
-    if empty := [split for split, pictures in asked.items() if not len(pictures)]:
+    pictures_of = {split: _some(faces.of_split(split), limit) for split in _SPLITS}
+    if empty := [split for split, pictures in pictures_of.items() if not len(pictures)]:
         raise DataError(f"no picture of {' or '.join(empty)} in this data: a bundle is judged on both.")
-    said: dict[Split, dict[str, TargetProbabilities]] = {split: {} for split in _SPLITS}
+    predicted: dict[Split, dict[str, TargetProbabilities]] = {split: {} for split in _SPLITS}
     for name in bundle.card.networks:
         if public is not None:
-            said["PublicTest"][name] = public[name]
-        left = {split: pictures for split, pictures in asked.items() if name not in said[split]}
+            predicted["PublicTest"][name] = public[name]
+        left = {split: pictures for split, pictures in pictures_of.items() if name not in predicted[split]}
         report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
         for split, pictures in left.items():
-            said[split][name] = bundle.predict_network(name, pictures.images, report)
+            predicted[split][name] = bundle.predict_network(name, pictures.images, report)
     tables, classes = [], {}
-    for target, model, role, probabilities, raw in _models(bundle, said):
+    for target, model, role, probabilities, raw in _models(bundle, predicted):
         protocol = bundle.card.targets[target].settings
-        answered, before = (_judged(model, each, asked, faces, protocol) for each in (probabilities, raw))
+        answered, before = (_judged(model, each, pictures_of, faces, protocol) for each in (probabilities, raw))
         table = with_raw_calibration(answered, before)
         # FER+ is what the second target is for.
         tables.append(table[~table["subset"].str.contains("FER+", regex=False)].assign(role=role))
         if role != "member":
             classes[f"{target} {role}"] = np.concatenate([probabilities[split].argmax(axis=1) for split in _SPLITS])
-    hashes = np.concatenate([pictures.picture_hashes() for pictures in asked.values()])
+    hashes = np.concatenate([pictures.picture_hashes() for pictures in pictures_of.values()])
     return BundleEvaluation(pd.concat(tables, ignore_index=True), KeptAnswers.of(hashes, classes))
 
 
 def _judged(
     model: str,
     probabilities: Mapping[Split, NDArray[np.float32]],
-    asked: Mapping[Split, FaceDataset],
+    pictures_of: Mapping[Split, FaceDataset],
     faces: FaceDataset,
     target: TargetSettings,
 ) -> pd.DataFrame:
-    """The scores of what a model said about every picture that was asked."""
+    """The scores of a model's predictions of every picture in `pictures_of`."""
     predictions = []
-    for split, pictures in asked.items():
+    for split, pictures in pictures_of.items():
         kept, _ = labelled(pictures, target)
         chosen = np.isin(pictures.row, kept.row)
         classes = target.class_names(faces.classes)
@@ -118,19 +118,19 @@ def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:
 
 
 def _models(
-    bundle: Bundle, said: Mapping[Split, Mapping[str, TargetProbabilities]]
-) -> Iterator[tuple[Target, str, str, _Said, _Said]]:
-    """Target, name and role of everything that is judged, what it answers by split, and that without temperature."""
+    bundle: Bundle, predicted: Mapping[Split, Mapping[str, TargetProbabilities]]
+) -> Iterator[tuple[Target, str, str, _Predicted, _Predicted]]:
+    """Target, name and role of everything that is judged, its probabilities by split, and those before temperature."""
     for target, card in bundle.card.targets.items():
         for name in card.vote.weights:
             label = bundle.card.networks[name].label
-            of_member = {split: answers[name][target] for split, answers in said.items()}
+            of_member = {split: answers[name][target] for split, answers in predicted.items()}
             yield target, label, "member", of_member, of_member
         for model in card.models:
             answered, raw = (
                 {
                     split: bundle.vote(answers, target, model=model, calibrated=calibrated)
-                    for split, answers in said.items()
+                    for split, answers in predicted.items()
                 }
                 for calibrated in (True, False)
             )

@@ -105,14 +105,14 @@ def export_reference(
         votes = selection.votes(half)
         small = drafts.predict_in_8_bits(votes)
         precision = selection.precision(votes, half, small)
-        said = {name: small[name] if precision[name] == "int8" else half[name] for name in small}
-        votes = selection.with_temperatures(votes, said)
+        predicted = {name: small[name] if precision[name] == "int8" else half[name] for name in small}
+        votes = selection.with_temperatures(votes, predicted)
         folder = scratch / to.name
         networks = [each.bundled for each in chosen.networks]
         bundle = write_bundle(folder, sources.name, networks, votes, tta, precision)
-        bundle = _Quick(selection, public, on_pictures).write(bundle, half, said)
+        bundle = _Quick(selection, public, on_pictures).write(bundle, half, predicted)
         _LOG.info("judging %d networks on PublicTest and PrivateTest", len(bundle.card.networks))
-        judged = evaluate_bundle(bundle, faces, public=said, on_pictures=on_pictures)
+        judged = evaluate_bundle(bundle, faces, public=predicted, on_pictures=on_pictures)
         judged.scores.to_csv(folder / SCORES, index=False)
         judged.answers.write(folder)
         _copy_run_files(sources, folder, keep)
@@ -122,7 +122,7 @@ def export_reference(
         (folder / TRAININGS).write_text(_without_places(trainings.model_dump_json(indent=1)) + "\n")
         (folder / "MODEL_CARD.md").write_text(model_card(bundle.card, trainings, judged.scores, _sizes(folder)))
         # Last: the profile names the checksum of reference.json.
-        write_profile(folder, bundle, faces, said)
+        write_profile(folder, bundle, faces, predicted)
         _check_size(bundle)
         if to.exists():
             shutil.rmtree(to)
@@ -186,7 +186,7 @@ class _Drafts:
         if source.folder is None:
             # What is kept is in half precision or less already: nothing was lost.
             return self._predict(bundle, source.name)
-        said = self._predict(bundle, source.name, source.record.prediction)
+        predicted = self._predict(bundle, source.name, source.record.prediction)
         for target in source.record.targets:
             stored = source.folder.read_predictions(target, "PublicTest")
             if not np.isin(stored.row, self._public.row).all():
@@ -194,15 +194,15 @@ class _Drafts:
                     f"{source.name}: its run judged pictures of PublicTest that are not in this data; give the run's."
                 )
             at = np.searchsorted(self._public.row, stored.row)
-            found = require_parity(source.name, {target: stored.probabilities}, {target: said[target][at]}, "float16")[
-                target
-            ]
+            found = require_parity(
+                source.name, {target: stored.probabilities}, {target: predicted[target][at]}, "float16"
+            )[target]
             _LOG.info(
                 "%s, %s: largest difference %.4f, same class %.2f %%",
                 source.name, target, found.largest, 100 * found.agreement,
             )  # fmt: skip
         same = bundle.card.tta_of(source.name) == source.record.prediction
-        return said if same else self._predict(bundle, source.name)
+        return predicted if same else self._predict(bundle, source.name)
 
 
 class _Quick:
@@ -212,7 +212,7 @@ class _Quick:
         self._selection, self._public, self._on_pictures = selection, public, on_pictures
 
     def write(
-        self, bundle: Bundle, half: Mapping[str, TargetProbabilities], said: dict[str, TargetProbabilities]
+        self, bundle: Bundle, half: Mapping[str, TargetProbabilities], predicted: dict[str, TargetProbabilities]
     ) -> Bundle:
         """The same bundle with files of its default and its tiny network; what these say takes its place in `said`.
 
@@ -227,11 +227,11 @@ class _Quick:
                     progress = NetworkProgress(name, len(self._public), self._on_pictures)
                     found = bundle.predict_network(name, self._public.images, progress)
                     if precision == _LITERT[small][-1] or self._selection.keeps(
-                        votes, model, half, {**said, name: found}
+                        votes, model, half, {**predicted, name: found}
                     ):
                         break
                 _LOG.info("%s as LiteRT: %s", name, precision)
-                said[name] = found
+                predicted[name] = found
         return bundle
 
 

@@ -185,8 +185,8 @@ class _Fitted:
         self.model = model
         self._run, self._target = run, target
         self.judged = run.evaluation(target.name, model)
-        said = self.judged.predictions["PublicTest"]
-        chosen, labels = selection_predictions(said, run.faces, target, run.config.selection)
+        predicted = self.judged.predictions["PublicTest"]
+        chosen, labels = selection_predictions(predicted, run.faces, target, run.config.selection)
         self.temperature = fit_temperature(chosen, labels)
         self.accuracy = float((chosen.label == labels.argmax(axis=1)).mean())
 
@@ -235,10 +235,10 @@ def _verify(run: TrainedRun, bundle: Bundle, target: TargetCard) -> None:
     pictures, _ = labelled(run.faces.of_split("PublicTest"), target.settings)
     for model, vote in target.models.items():
         labels = {bundle.card.networks[network].label: weight for network, weight in vote.weights.items()}
-        said = sum(
+        predicted = sum(
             weight * run.evaluation(name, label).predictions["PublicTest"].probabilities[:_COMPARED].astype(np.float64)
             for label, weight in labels.items()
         )
-        expected = apply_temperature(np.asarray(said, dtype=np.float32), vote.temperature)
+        expected = apply_temperature(np.asarray(predicted, dtype=np.float32), vote.temperature)
         found = bundle.predict(pictures.images[:_COMPARED], name, model=model)
         require_parity(f"{bundle.folder.name}, {model}", {name: expected}, {name: found}, "float16")

@@ -26,7 +26,7 @@ __all__ = ["Selection"]
 
 _LOG = logging.getLogger(__name__)
 
-_Said = Mapping[str, TargetProbabilities]
+_Predicted = Mapping[str, TargetProbabilities]
 
 
 class Selection:
@@ -46,21 +46,23 @@ class Selection:
         self._sources, self._faces, self._chosen = sources, faces, chosen
         self._public = faces.of_split("PublicTest")
 
-    def votes(self, said: _Said) -> dict[Target, TargetCard]:
+    def votes(self, predicted: _Predicted) -> dict[Target, TargetCard]:
         """The weights of each vote: those of the vote that is kept, or found among the members."""
         cards: dict[Target, TargetCard] = {}
         for target in self._sources.targets:
             members = self._of(self._chosen.members, target)
             if not members:
                 continue
-            models = {"vote": self._vote(members, said, target)}
+            models = {"vote": self._vote(members, predicted, target)}
             for model, group in (("default", self._chosen.default), ("tiny", self._chosen.tiny)):
                 if taught := self._of(group, target):
                     models[model] = Vote(weights={taught[0]: 1.0})
             cards[target.name] = TargetCard(settings=target, **models)
         return cards
 
-    def precision(self, votes: Mapping[Target, TargetCard], half: _Said, small: _Said) -> dict[str, StoredPrecision]:
+    def precision(
+        self, votes: Mapping[Target, TargetCard], half: _Predicted, small: _Predicted
+    ) -> dict[str, StoredPrecision]:
         """How the weights of each network are stored: in 8 bits if what its models say keeps for every target."""
         precision: dict[str, StoredPrecision] = dict.fromkeys(small, "int8")
         models = dict.fromkeys(model for card in votes.values() for model in card.models)
@@ -70,7 +72,9 @@ class Selection:
                     precision |= dict.fromkeys(card.models[model].weights, "float16")
         return precision
 
-    def keeps(self, votes: Mapping[Target, TargetCard], model: ModelName, before: _Said, after: _Said) -> bool:
+    def keeps(
+        self, votes: Mapping[Target, TargetCard], model: ModelName, before: _Predicted, after: _Predicted
+    ) -> bool:
         """Whether a model answers as before: 99 % the same class, at most 0.1 points of accuracy lost, every target."""
         wrong = [
             problem
@@ -81,7 +85,7 @@ class Selection:
         _LOG.info("%s with smaller weights: %s", model, "; ".join(wrong) or "answers as before")
         return not wrong
 
-    def with_temperatures(self, votes: Mapping[Target, TargetCard], said: _Said) -> dict[Target, TargetCard]:
+    def with_temperatures(self, votes: Mapping[Target, TargetCard], predicted: _Predicted) -> dict[Target, TargetCard]:
         """The same votes, each with the temperature that suits what its networks say."""
         return {
             target: card.model_copy(
@@ -89,7 +93,7 @@ class Selection:
                     model: vote.model_copy(
                         update={
                             "temperature": selection_temperature(
-                                self._predictions(card.settings, mixture(vote, said, target)),
+                                self._predictions(card.settings, mixture(vote, predicted, target)),
                                 self._faces, card.settings, self._sources.selection,
                             )
                         }
@@ -103,20 +107,20 @@ class Selection:
     def _of(self, group: tuple[Source, ...], target: TargetSettings) -> list[str]:
         return [each.name for each in group if target.name in each.record.targets]
 
-    def _vote(self, members: list[str], said: _Said, target: TargetSettings) -> Vote:
+    def _vote(self, members: list[str], predicted: _Predicted, target: TargetSettings) -> Vote:
         kept = self._sources.kept
         before = kept[0].card.targets[target.name].vote if kept else None
         if before and set(before.weights) == set(members):
             return before
-        predictions = {name: self._predictions(target, said[name][target.name]) for name in members}
+        predictions = {name: self._predictions(target, predicted[name][target.name]) for name in members}
         selection, settings = self._sources.selection, self._sources.ensemble
         return ensemble_vote(selection_ensemble(predictions, self._faces, target, selection, settings), 1.0)
 
-    def _lost(self, card: TargetCard, vote: Vote, half: _Said, small: _Said) -> list[str]:
+    def _lost(self, card: TargetCard, vote: Vote, half: _Predicted, small: _Predicted) -> list[str]:
         name = card.settings.name
         answers: list[TargetProbabilities] = []
-        for said in (half, small):
-            predictions = self._predictions(card.settings, mixture(vote, said, name))
+        for predicted in (half, small):
+            predictions = self._predictions(card.settings, mixture(vote, predicted, name))
             chosen, labels = selection_predictions(predictions, self._faces, card.settings, self._sources.selection)
             answers.append({name: chosen.probabilities})
         expected, found = answers
