@@ -28,7 +28,8 @@ class Commands(LazyGroup):
         ),
         "experiment": CommandSource(
             "ferkit.cli.commands.experiment",
-            "Run several configurations with several seeds, and say which differ and how sure that is.",
+            "Run every cell of an experiment with every seed, and say which differ from the baseline and how sure "
+            "that is.",
             runs_pipeline=True,
         ),
         "import-run": CommandSource(
