@@ -5,6 +5,7 @@ that fine-tune and judge that network share.
 """
 
 import platform
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ __all__ = [
     "versions",
 ]
 
+# What MLflow accepts in names, which classes may be part of, beside letters and digits of any alphabet.
+_REFUSED = re.compile(r"[^\w.\- :/]")
 # MLflow refuses longer values.
 _LONGEST_PARAM = 6000
 MEMBER_TAG = "ferkit.member"
@@ -68,13 +71,18 @@ def member_run(target: str, model: str) -> Iterator[None]:
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     """Write numbers to the active run; names may hold slashes, which MLflow's UI groups by."""
     if mlflow.active_run():
-        mlflow.log_metrics({key: float(value) for key, value in values.items()}, step=step)
+        mlflow.log_metrics({_accepted(key): float(value) for key, value in values.items()}, step=step)
+
+
+def _accepted(name: str) -> str:
+    """The name with an underscore for each character that MLflow refuses."""
+    return _REFUSED.sub("_", name)
 
 
 def log_params(values: Mapping[str, Any], prefix: str = "") -> None:
     """Write a tree of settings to the active run, as dotted names."""
     if mlflow.active_run():
-        mlflow.log_params({key: str(value)[:_LONGEST_PARAM] for key, value in _flat(values, prefix)})
+        mlflow.log_params({_accepted(key): str(value)[:_LONGEST_PARAM] for key, value in _flat(values, prefix)})
 
 
 def log_files(files: Mapping[str, bytes | str], folder: str = "") -> None:
