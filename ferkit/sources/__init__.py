@@ -12,12 +12,12 @@ from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
-from ferkit.sources.huggingface import HuggingFaceSettings, huggingface_fingerprint, read_huggingface
 from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.published import PublishedSettings, published_fingerprint, read_published
 from ferkit.sources.shards import ShardSettings, read_shards, shard_fingerprint
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
-from ferkit.sources.table import ColumnSettings, TableSettings, read_table, table_fingerprint
+from ferkit.sources.tables.huggingface import HuggingFaceSettings, huggingface_fingerprint, read_huggingface
+from ferkit.sources.tables.table import ColumnSettings, TableSettings, read_table, table_fingerprint
 
 __all__ = [
     "ColumnSettings",

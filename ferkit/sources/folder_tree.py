@@ -42,7 +42,7 @@ def class_folders(root: Path) -> ClassFolders:
         If there is neither.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder, expected train/<emotion>/* and test/<emotion>/* in it.")
+        raise DataError(f"{root}: no such folder, expected train/<class>/* and test/<class>/* in it.")
     base = root
     for _ in range(_MOST_AROUND):
         folders = sorted(entry for entry in base.iterdir() if entry.is_dir() and not entry.name.startswith("."))
@@ -55,7 +55,7 @@ def class_folders(root: Path) -> ClassFolders:
             break
         base = folders[0]
     there = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
-    raise DataError(f"{root}: no folder train with one folder an emotion in it; found {there}.")
+    raise DataError(f"{root}: no folder train with one folder a class in it; found {there}.")
 
 
 def _holds_pictures(folder: Path) -> bool:
@@ -81,7 +81,7 @@ def labelled_files(root: Path) -> FolderFiles:
         all_found.files += in_part.files
         all_found.passed_over += in_part.passed_over
     if not all_found.files:
-        raise DataError(f"{root}: no picture in train/<emotion>/; known suffixes are {', '.join(SUFFIXES)}.")
+        raise DataError(f"{root}: no picture in train/<class>/; known suffixes are {', '.join(SUFFIXES)}.")
     all_found.files.sort(key=lambda path: path.relative_to(root).as_posix())
     return all_found
 
@@ -93,7 +93,7 @@ def _of_part(part: Path, name: object) -> FolderFiles:
         raise DataError(f"{folder}: cannot be read ({reason}); mend its permissions or delete it.")
     for path in found.files:
         if path.parent.parent != part:
-            raise DataError(f"{path}: a picture out of place, expected {name}/<emotion>/*.")
+            raise DataError(f"{path}: a picture out of place, expected {name}/<class>/*.")
     for entry in part.iterdir():
         # It may have been all pictures of a class.
         if entry.is_symlink() and not entry.exists():

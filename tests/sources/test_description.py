@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from ferkit.cli.app import app
 from ferkit.data.targets import TargetSettings
 from ferkit.errors import DataError
-from ferkit.sources.description import describe
-from ferkit.sources.recognise import recognise
+from ferkit.sources.describing.description import describe
+from ferkit.sources.describing.recognise import recognise
 from tests.toys import layouts
 
 

@@ -460,20 +460,20 @@ def test_what_is_no_picture_is_passed_over(root):
 @pytest.mark.parametrize(("place", "part"), [("train/a.png", "train"), ("test/happy/more/a.png", "test")])
 def test_a_picture_out_of_place(root, place, part):
     _write(root / place, _picture(0))
-    with pytest.raises(DataError, match=f"{place}: a picture out of place, expected {part}/<emotion>/"):
+    with pytest.raises(DataError, match=f"{place}: a picture out of place, expected {part}/<class>/"):
         load_folder(FolderSettings(path=root))
 
 
 def test_folders_that_are_not_there(tmp_path):
-    with pytest.raises(DataError, match="no such folder, expected train/<emotion>/"):
+    with pytest.raises(DataError, match="no such folder, expected train/<class>/"):
         load_folder(FolderSettings(path=tmp_path / "no"))
-    with pytest.raises(DataError, match="no folder train with one folder an emotion in it; found nothing"):
+    with pytest.raises(DataError, match="no folder train with one folder a class in it; found nothing"):
         load_folder(FolderSettings(path=tmp_path))
     (tmp_path / "archive").mkdir()
     with pytest.raises(DataError, match="found archive"):
         load_folder(FolderSettings(path=tmp_path))
     (tmp_path / "train/happy").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"no picture in train/<emotion>/; known suffixes are \.apng, \.avif"):
+    with pytest.raises(DataError, match=r"no picture in train/<class>/; known suffixes are \.apng, \.avif"):
         load_folder(FolderSettings(path=tmp_path))
 
 

@@ -11,8 +11,8 @@ from ferkit.data.labels import SPLITS
 from ferkit.data.stored_pictures import StoredPictures
 from ferkit.errors import DataError
 from ferkit.sources import fingerprint, load, read
-from ferkit.sources.huggingface import HuggingFaceSettings
-from ferkit.sources.recognise import recognise
+from ferkit.sources.describing.recognise import recognise
+from ferkit.sources.tables.huggingface import HuggingFaceSettings
 from tests.toys.layouts import write_parquet
 
 

@@ -135,9 +135,9 @@ def test_ferplus_in_folders(tmp_path):
 @pytest.mark.parametrize(
     ("layout", "line"),
     [
-        ("rafdb", "no folder train with one folder an emotion in it; found nothing"),
-        ("affectnet", "no folder train with one folder an emotion in it; found nothing"),
-        ("ckplus", "no folder train with one folder an emotion in it; found nothing"),
+        ("rafdb", "no folder train with one folder a class in it; found nothing"),
+        ("affectnet", "no folder train with one folder a class in it; found nothing"),
+        ("ckplus", "no folder train with one folder a class in it; found nothing"),
         ("jaffe", r"no picture that is called as KA\.AN1\.39\.tiff"),
         ("kdef", r"no picture that is called as AF01AFS\.JPG"),
         ("ferplus", r"no FER2013Train/label\.csv"),

@@ -10,7 +10,7 @@ from ferkit.data.targets import TargetSettings
 from ferkit.errors import DataError
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.sources import fingerprint, load, read
-from ferkit.sources.table import ColumnSettings, TableSettings, list_table
+from ferkit.sources.tables.table import ColumnSettings, TableSettings, list_table
 
 
 @pytest.fixture

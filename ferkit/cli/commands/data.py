@@ -17,7 +17,7 @@ from ferkit.errors import ConfigError
 from ferkit.reporting.contact_sheet import contact_sheet, to_png
 
 if TYPE_CHECKING:
-    from ferkit.sources.description import Description
+    from ferkit.sources.describing.description import Description
 
 __all__ = ["register"]
 
@@ -127,8 +127,8 @@ def describe(
     * `ferkit data describe configs/quickstart.yaml --json`
     """
     from ferkit.data.targets import TargetSettings
-    from ferkit.sources.description import describe as described
-    from ferkit.sources.recognise import recognise
+    from ferkit.sources.describing.description import describe as described
+    from ferkit.sources.describing.recognise import recognise
 
     if source.suffix.lower() in (".yaml", ".yml"):
         config = load_config(source, overrides or [])

@@ -15,9 +15,9 @@ from ferkit.sources import (
     TableSettings,
 )
 from ferkit.sources.folder_tree import class_folders
-from ferkit.sources.huggingface import holds_pictures
 from ferkit.sources.published.file_names import jaffe, kdef
 from ferkit.sources.split_names import split_index
+from ferkit.sources.tables.huggingface import holds_pictures
 
 __all__ = ["recognise"]
 

@@ -18,7 +18,7 @@ from ferkit.sources.folder_tree import file_content
 from ferkit.sources.folders import list_folder
 from ferkit.sources.picture_list import PictureList
 from ferkit.sources.published import list_published
-from ferkit.sources.table import list_table
+from ferkit.sources.tables.table import list_table
 
 __all__ = ["Description", "describe"]
 

@@ -28,7 +28,7 @@ from ferkit.sources.picture_list import PictureList
 from ferkit.sources.picture_reading import complete_splits, copies_of
 from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.split_names import split_index
-from ferkit.sources.table_columns import find_column
+from ferkit.sources.tables.columns import find_column
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

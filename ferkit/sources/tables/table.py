@@ -20,7 +20,7 @@ from ferkit.sources.picture_list import PictureList
 from ferkit.sources.picture_reading import files_fingerprint, read_listed
 from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.split_names import KNOWN_SPLITS, split_index
-from ferkit.sources.table_columns import find_box, find_column
+from ferkit.sources.tables.columns import find_box, find_column
 
 __all__ = ["ColumnSettings", "TableSettings", "list_table", "read_table", "table_fingerprint"]
 

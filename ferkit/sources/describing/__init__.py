@@ -1,0 +1,1 @@
+"""Which source a path is, and what is understood of it: `ferkit data describe`."""
