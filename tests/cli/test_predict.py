@@ -145,7 +145,7 @@ def test_pictures_without_a_face_that_may_be_cut_faces_are_counted():
     shown = PredictionReport()
     for size, frame in (((48, 48), None), ((256, 200), None), ((640, 640), None), ((200, 100), None), ((48, 48), 3)):
         finding = Finding("x", size, [], nothing, frame=frame)
-        shown.add([PictureResult(PictureFrame(0, "x", None, frame=frame), finding)])
+        shown.add([PictureResult(PictureFrame(0, "x", None, index=frame), finding)])
     assert shown.perhaps_crops == 2
 
 
