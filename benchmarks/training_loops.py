@@ -3,9 +3,9 @@
     python benchmarks/training_loops.py JSON
 
 It builds and warms up, then answers each line it reads with a line of JSON: ``train`` trains some steps, ``predict``
-predicts, ``memory`` says how much it has held, ``peak`` how fast the device multiplies matrices. ``ours`` is
-`ferkit.training` as a run does it. ``yardstick`` is the same network in a plain Keras loop: `ImageDataGenerator` on the
-host, in float32, `compile` and `fit` as they come.
+predicts, ``memory`` says how much it has held, ``peak`` how fast the device multiplies matrices, ``parts`` what parts
+of a step take by themselves. ``ours`` is `ferkit.training` as a run does it. ``yardstick`` is the same network in a
+plain Keras loop: `ImageDataGenerator` on the host, in float32, `compile` and `fit` as they come.
 """
 
 import json
@@ -240,6 +240,13 @@ def main() -> None:
                 respond(gigabytes=held, of=of)
             elif command == "peak":
                 respond(**{dtype: matrix_peak(dtype, MATRIX[accelerated()]) for dtype in ("float32", "bfloat16")})
+            elif command == "parts":
+                from step_profile import network_seconds, product_seconds
+
+                respond(
+                    products=product_seconds(network, loop.batch_size),
+                    network=network_seconds(network, loop.batch_size),
+                )
             else:
                 before = time.process_time()
                 seconds = {"train": train, "predict": infer}[command]()

@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
 import training_loops  # noqa: E402
+import training_speed  # noqa: E402
 import vote_answers  # noqa: E402
-from floating_point import forward_operations, matrix_peak  # noqa: E402
+from floating_point import Peak, forward_operations, matrix_peak  # noqa: E402
 from peers import compare as peers  # noqa: E402
 
 from ferkit.backbones import BackboneSettings, build_network  # noqa: E402
@@ -81,7 +82,9 @@ def test_a_layer_that_cannot_be_counted_is_named() -> None:
 
 def test_the_peak_is_that_of_matrix_products() -> None:
     # Between a processor of the last century and any device there is.
-    assert 1e6 < matrix_peak("float32", 64, seconds=0.01) < 1e17
+    peak = matrix_peak("float32", 64, seconds=0.01)
+    assert 1e6 < peak.clock < 1e17
+    assert 1e6 < peak.processor < 1e17
 
 
 # Training loops
@@ -130,7 +133,16 @@ def test_training_speed_prints_a_row_for_a_backbone() -> None:
     assert cells[2] in ("float32", "mixed_bfloat16")
     trained, plain, ratio = (float(cell) for cell in cells[4:7])
     assert ratio == pytest.approx(trained / plain, rel=0.1)
+    # Of the peak, by the clock and of processor time: ours, and the yardstick's.
+    for shares in cells[10:12]:
+        assert all(int(each) >= 0 for each in shares.replace("%", "").split("/"))
     assert "Gflop/s in bfloat16" in done.stdout
+
+
+def test_a_share_is_of_the_peak_of_its_own_round() -> None:
+    rates = [(10.0, 4.0), (20.0, 8.0), (5.0, 2.0)]
+    peaks = [Peak(1000.0, 500.0), Peak(2000.0, 1000.0), Peak(400.0, 160.0)]
+    assert training_speed.share(50, rates, peaks) == (0.5, 0.4)
 
 
 def test_streaming_prints_a_row_for_each_count() -> None:
