@@ -20,7 +20,7 @@ from ferkit.data.targets import TargetSettings
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.sources import load
 from ferkit.sources.fer2013 import Fer2013Settings
-from ferkit.training.examples import Validation, join
+from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.fine_tune import fine_tune
 from ferkit.training.settings import TrainingSettings
 
@@ -44,7 +44,7 @@ def main() -> None:
     training, public = (np.flatnonzero(faces.in_split(split)) for split in ("Training", "PublicTest"))
     some = faces.take(np.concatenate([training[: arguments.pictures], public[: int(JUDGES * arguments.pictures)]]))
     examples = join({"fer": oversample(some, TARGET, BalancingSettings(), 0)})
-    judge = Validation.of(some.of_split("PublicTest"), [TARGET])
+    judge = SelectionExamples.of(some.of_split("PublicTest"), [TARGET])
     stages = {"stages": (3, 4, 5)} if arguments.backbone == "dlib_resnet" else {}
     backbone = BackboneSettings(name=arguments.backbone, input_size=arguments.input_size, **stages)
     print("| features | epochs | first epoch, s | another, s | of processor time, s | ratio | PublicTest after both |")

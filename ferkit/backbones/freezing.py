@@ -11,7 +11,7 @@ from ferkit.errors import ConfigError
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["set_trainable"]
+__all__ = ["features_are_constant", "random_states", "set_trainable"]
 
 
 def set_trainable(
@@ -59,6 +59,23 @@ def set_trainable(
                 free = batch_norm == "everywhere" or (free and batch_norm == "trainable")
             layer.trainable = free
     return sum(math.prod(weight.shape) for weight in network.trainable_weights)
+
+
+def features_are_constant(network: "keras.Model") -> bool:
+    """Whether the backbone of `network`, as it is frozen now, makes the same of a picture whenever it is asked.
+
+    Not if a layer of it learns, BatchNorm normalises by the batch, or one draws random numbers in training (dropout,
+    stochastic depth).
+    """
+    backbone = network.get_layer(BACKBONE)
+    # The flag of the backbone itself says nothing: it stays as it was when its layers are freed one by one.
+    return not (random_states(backbone) or any(layer.trainable for layer in backbone.layers if layer.weights))
+
+
+def random_states(model: "keras.Model") -> list[Any]:
+    """The variables from which layers of `model` draw random numbers in training, such as dropout's."""
+    weights = {id(each) for each in model.weights}
+    return [each for each in model.variables if id(each) not in weights and "seed" in each.path]
 
 
 def _first_free(weighted: list[Any], unfreeze: float | str) -> int:

@@ -14,10 +14,11 @@ from ferkit.data.labels import Target
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["BACKBONE", "PREPROCESSED", "PROBABILITIES", "build_network"]
+__all__ = ["BACKBONE", "POOL", "PREPROCESSED", "PROBABILITIES", "build_network"]
 
 # Names of the layers that other modules look for.
 BACKBONE = "backbone"
+POOL = "pool"
 PREPROCESSED = "preprocessing"
 PROBABILITIES = "probabilities"
 
@@ -109,7 +110,7 @@ def _heads(features: Any, settings: BackboneSettings, heads: Mapping[Target, int
     rate = head.dropout if settings.dropout is None else settings.dropout
     x = features
     if len(x.shape) == 4:
-        x = layers.GlobalAveragePooling2D(name="pool")(x)
+        x = layers.GlobalAveragePooling2D(name=POOL)(x)
     if head.batch_norm:
         x = layers.BatchNormalization(name="head_batch_norm")(x)
     for index, units in enumerate(hidden, start=1):

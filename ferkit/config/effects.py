@@ -68,6 +68,9 @@ def _of_data(config: Any) -> Iterator[str]:
         if target.name not in DECLARED_TARGETS or not DECLARED_TARGETS[target.name].from_votes:
             why = f"{target.name} has one label a picture; it is for the target ferplus."
             yield from _without_effect(f"targets.{target.name}", _changed(target, "train_on", "protocol"), why)
+        if target.name != "fer":
+            why = "it is for the target fer, whose labels FER+'s votes can smooth."
+            yield from _without_effect(f"targets.{target.name}", _changed(target, "votes"), why)
 
 
 def _of_training(config: Any) -> Iterator[str]:
@@ -98,12 +101,30 @@ def _useless(config: Any, entry: Any) -> Iterator[tuple[str, str]]:
     if not training.augmentation.erasing:
         yield "augmentation.erasing_area", "augmentation.erasing is 0."
     yield from _useless_in_phase(training.network, "network.")
-    if not entry.starts_trained:
-        scratch = "a network with random weights is trained whole, in one phase."
-        yield "unfreeze", scratch
-        yield from ((f"head.{name}", scratch) for name in type(training.head).model_fields)
-    else:
+    if entry.starts_trained:
         yield from _useless_in_phase(training.head, "head.")
+        yield from _useless_beside_head(training)
+        return
+    scratch = "a network with random weights is trained whole, in one phase."
+    yield "unfreeze", scratch
+    yield from ((f"head.{name}", scratch) for name in type(training.head).model_fields)
+    yield "network.layer_decay", "a network with random weights has nothing that must not be lost."
+
+
+def _useless_beside_head(training: "TrainingSettings") -> Iterator[tuple[str, str]]:
+    """What is not read because a head learns alone, or because nothing changes its pictures."""
+    if not training.augmentation.on and not training.mixing.on:
+        yield "head.augment", "augmentation and mixing change nothing."
+    if training.unfreeze in ("none", 0):
+        yield "network.layer_decay", f"unfreeze is {training.unfreeze}, so that the head learns alone."
+    if training.network.epochs:
+        return
+    alone = "training.network.epochs is 0, so that the head learns alone"
+    yield from ((name, f"{alone}.") for name in ("unfreeze", "batch_norm"))
+    if not training.head.augment:
+        for section in ("augmentation", "mixing"):
+            for name in type(getattr(training, section)).model_fields:
+                yield f"{section}.{name}", f"{alone}, and training.head.augment is false."
 
 
 def _of_multi_label(config: Any) -> Iterator[str]:
@@ -126,8 +147,8 @@ def _of_multi_label(config: Any) -> Iterator[str]:
 def _useless_in_phase(phase: "PhaseSettings", prefix: str) -> Iterator[tuple[str, str]]:
     of_plateau = [f"{prefix}plateau_factor", f"{prefix}plateau_patience"]
     if not phase.epochs:
-        others = [f"{prefix}{name}" for name in ("learning_rate", "schedule", "warmup_epochs")]
-        yield from ((name, f"training.{prefix}epochs is 0.") for name in others + of_plateau)
+        others = [f"{prefix}{name}" for name in type(phase).model_fields if name != "epochs"]
+        yield from ((name, f"training.{prefix}epochs is 0.") for name in others)
     elif phase.schedule != "plateau":
         yield from ((name, f"training.{prefix}schedule is {phase.schedule}, not plateau.") for name in of_plateau)
 

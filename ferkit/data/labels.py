@@ -30,6 +30,7 @@ __all__ = [
     "TargetDeclaration",
     "VoteLabels",
     "class_names",
+    "votes_on_fer",
     "votes_to_labels",
 ]
 
@@ -161,6 +162,34 @@ def votes_to_labels(votes: NDArray[np.uint8], protocol: Protocol) -> VoteLabels:
     emotions = np.where(keep[:, None], part[:, :_EMOTION_COUNT], 0.0)
     total = emotions.sum(axis=1, keepdims=True)
     return VoteLabels(keep, np.divide(emotions, total, out=np.zeros_like(emotions), where=total > 0).astype(np.float32))
+
+
+def votes_on_fer(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How the taggers' votes spread over FER's emotions.
+
+    Single votes are dropped as outliers, as FER+'s authors do; so are votes for contempt, unknown and not a face.
+
+    Parameters
+    ----------
+    votes : (N, 10) uint8
+        In the order of `FERPLUS_VOTES`.
+
+    Returns
+    -------
+    (N, 7) float32
+        In the order of `FER_EMOTIONS`; rows sum to one, or are zero where no vote is left.
+
+    Examples
+    --------
+    >>> votes_on_fer(np.array([[0, 6, 2, 1, 0, 0, 0, 1, 0, 0]], np.uint8))[0].tolist()
+    [0.0, 0.0, 0.0, 0.75, 0.0, 0.25, 0.0]
+    """
+    counted = np.where(votes > 1, votes, 0).astype(np.float64)[:, :_EMOTION_COUNT]
+    known = FERPLUS_TO_FER >= 0
+    spread = np.zeros((len(votes), len(FER_EMOTIONS)))
+    spread[:, FERPLUS_TO_FER[known]] = counted[:, known]
+    total = spread.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(spread, total, out=np.zeros_like(spread), where=total > 0), dtype=np.float32)
 
 
 def _majority(raw: NDArray[np.float64]) -> NDArray[np.float64]:

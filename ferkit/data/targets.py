@@ -9,11 +9,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from ferkit.data.class_names import class_key
 from ferkit.data.dataset import FaceDataset
-from ferkit.data.labels import DECLARED_TARGETS, FER_EMOTIONS, Protocol, votes_to_labels
+from ferkit.data.labels import DECLARED_TARGETS, FER_EMOTIONS, Protocol, votes_on_fer, votes_to_labels
 from ferkit.errors import DataError
 from ferkit.settings import Settings
 
-__all__ = ["TargetSettings", "labelled", "pictures_left_out"]
+__all__ = ["TargetSettings", "labelled", "pictures_left_out", "with_votes"]
 
 
 class TargetSettings(Settings):
@@ -40,6 +40,9 @@ class TargetSettings(Settings):
         Barsoum et al. 2016, arXiv:1608.01041). Others have one label a picture.
     protocol
         How FER+ labels are made for selection and evaluation. A FER+ number means nothing without it.
+    votes
+        Share of FER+'s votes in the labels that a ``fer`` network learns, see `with_votes`; the rest is FER-2013's own
+        label. They are further annotation of its pictures: say beside a number for FER that they were used.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class TargetSettings(Settings):
     map: dict[str, str | None] = Field(default_factory=dict)
     train_on: Literal["probability", "majority", "multi_target"] = "probability"
     protocol: Protocol = "majority"
+    votes: float = Field(0.0, ge=0, le=1)
 
     @property
     def multi_label(self) -> bool:
@@ -87,7 +91,7 @@ class TargetSettings(Settings):
     def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what says nothing: networks and results of before are kept under what this is written as."""
         content: dict[str, Any] = write(self)
-        empty: dict[str, Any] = {"classes": None, "map": {}}
+        empty: dict[str, Any] = {"classes": None, "map": {}, "votes": 0.0}
         return {name: value for name, value in content.items() if name not in empty or value != empty[name]}
 
     @property
@@ -196,3 +200,34 @@ def pictures_left_out(faces: FaceDataset, target: TargetSettings) -> dict[str, i
     index = target.index_of(faces.classes) if target.map else np.zeros(len(faces.classes), dtype=np.int64)
     counts = np.bincount(faces.label, minlength=len(faces.classes))
     return {name: int(counts[at]) for at, name in enumerate(faces.classes) if index[at] < 0}
+
+
+def with_votes(faces: FaceDataset, labels: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """FER labels of `faces`, smoothed by how the taggers of FER+ disagree about each picture.
+
+    Parameters
+    ----------
+    faces : of N pictures
+        With FER+ votes.
+    labels : (N, 7) float32
+        Rows sum to one.
+    share
+        Of the votes, as distributions over FER's emotions; 0 to 1. A picture without any keeps its label.
+
+    Returns
+    -------
+    (N, 7) float32
+        Rows sum to one.
+
+    Raises
+    ------
+    DataError
+        If the pictures have no FER+ votes.
+    """
+    if faces.votes is None:
+        raise DataError(
+            f"targets.fer.votes {share:g} needs FER+ votes: put fer2013new.csv beside fer2013.csv, or drop the setting."
+        )
+    votes = votes_on_fer(faces.votes)
+    known = votes.any(axis=1, keepdims=True)
+    return np.asarray(np.where(known, labels + share * (votes - labels), labels), dtype=np.float32)

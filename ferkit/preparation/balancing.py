@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.stored_pictures import StoredPictures
-from ferkit.data.targets import TargetSettings, labelled, pictures_left_out
+from ferkit.data.targets import TargetSettings, labelled, pictures_left_out, with_votes
 from ferkit.data.training_set import TrainingSet, equal_shares
 from ferkit.errors import DataError
 from ferkit.settings import Settings
@@ -97,6 +97,8 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
         raise DataError(f"no picture of the split Training has a {target.name} label: nothing to train on.")
     for name, count in pictures_left_out(faces, target).items():
         _LOG.info("target %s leaves out %s pictures of class %s, as its map says", target.name, f"{count:,}", name)
+    if target.votes:
+        targets = with_votes(training, targets, target.votes)
     label = targets.argmax(axis=1)
     indices = np.arange(len(training))
     classes = target.class_names(faces.classes)

@@ -14,7 +14,7 @@ from ferkit.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["AugmentationSettings", "build_augmentation"]
+__all__ = ["NO_AUGMENTATION", "AugmentationSettings", "build_augmentation"]
 
 
 class AugmentationSettings(Settings):
@@ -49,6 +49,15 @@ class AugmentationSettings(Settings):
     brightness: float = Field(default=0.0, ge=0, le=1)
     erasing: float = Field(default=0.0, ge=0, le=1)
     erasing_area: float = Field(default=0.2, ge=0.02, le=1)
+
+    @property
+    def on(self) -> bool:
+        """Whether pictures are changed at all."""
+        return any(self.model_dump(exclude={"erasing_area"}).values())
+
+
+# Pictures stay as they are.
+NO_AUGMENTATION = AugmentationSettings(flip=0, rotation=0, shift=0, zoom=0)
 
 
 def build_augmentation(settings: AugmentationSettings, seed: int) -> "keras.layers.Layer":

@@ -35,10 +35,20 @@ __all__ = ["Trained", "fine_tune", "statistics_pictures"]
 
 _LOG = logging.getLogger(__name__)
 
-_Phase = tuple[str, PhaseSettings, float | str, BatchNorm]
-
 # Faces from which BatchNorm statistics are estimated where the pretrained weights have none.
 _STATISTICS_FACES = 512
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """A phase that runs, and what learns in it how."""
+
+    name: str
+    settings: PhaseSettings
+    unfreeze: float | str
+    batch_norm: BatchNorm
+    augment: bool = True
+    layer_decay: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +134,7 @@ def fine_tune(
                     on_epoch(record)
             elif backbone.starts_trained and backbone.card.folded_batch_norm:
                 restore_batch_norm_statistics(network, statistics_pictures(examples.images, seed))
-            epochs = Epochs(network, examples, selection, settings, seed, backbone.label)
+            epochs = Epochs(network, examples, selection, settings, seed, backbone.label, folder)
             trainable = _run_phases(epochs, phases, progress, store, on_epoch)
             store.restore_best(network)
     rate = progress.pictures / progress.seconds
@@ -142,13 +152,14 @@ def _run_phases(
     """Train what `progress` leaves; the number of trainable parameters of each phase."""
     trainable = {}
     resumes = bool(progress.history)
-    for index, (name, phase, unfreeze, batch_norm) in enumerate(phases):
-        trainable[name] = set_trainable(epochs.network, unfreeze, batch_norm=batch_norm)
+    for index, each in enumerate(phases):
+        name, phase = each.name, each.settings
+        trainable[name] = set_trainable(epochs.network, each.unfreeze, batch_norm=each.batch_norm)
         if index < progress.phase:
             continue
         if index > progress.phase:
             progress.next_phase()
-        epochs.compile(phase)
+        epochs.compile(phase, augment=each.augment, layer_decay=each.layer_decay)
         if resumes:
             store.restore(epochs.state)
             resumes = False
@@ -160,15 +171,18 @@ def _run_phases(
 
 
 def _phases(backbone: BackboneSettings, settings: TrainingSettings) -> list[_Phase]:
-    """Name, settings, free part and BatchNorm of each phase that runs."""
+    """Each phase that runs."""
     phases: list[_Phase] = []
     if backbone.starts_trained and settings.head.epochs:
-        phases.append(("head", settings.head, "none", "frozen"))
+        phases.append(_Phase("head", settings.head, "none", "frozen", augment=settings.head.augment))
     if settings.network.epochs and backbone.starts_trained:
-        phases.append(("network", settings.network, settings.unfreeze, settings.batch_norm))
+        network = settings.network
+        phases.append(
+            _Phase("network", network, settings.unfreeze, settings.batch_norm, layer_decay=network.layer_decay)
+        )
     elif settings.network.epochs:
         # Nothing of random weights, nor of statistics that nobody has taken, is worth keeping.
-        phases.append(("network", settings.network, "all", "trainable"))
+        phases.append(_Phase("network", settings.network, "all", "trainable"))
     if not phases:
         raise TrainingError(
             f"{backbone.label}: training.head.epochs and training.network.epochs leave no epoch to train; raise one."

@@ -1,9 +1,10 @@
-"""The learning rate of each step, computed on the device.
+"""The learning rate of each step, computed on the device, and of each layer.
 
 Importing this module imports Keras.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from keras import ops
 
 from ferkit.training.settings import PhaseSettings
 
-__all__ = ["Rate"]
+__all__ = ["Rate", "layerwise"]
 
 
 class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
@@ -51,3 +52,51 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         if phase.warmup_epochs:
             share = ops.where(epoch < phase.warmup_epochs, epoch / phase.warmup_epochs, share)
         return phase.learning_rate * share * self._factor
+
+
+def layerwise(kind: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+    """The optimizer `kind` with a learning rate of its own for each variable.
+
+    It is the rate that is multiplied and not the gradient, to whose size Adam's steps are indifferent; weight decay,
+    which is decoupled, goes by the same rate.
+
+    Returns
+    -------
+    type
+        With the method `set_factors`, which takes pairs of variables and factors, and those of `kind`; what has no
+        factor has the rate itself.
+    """
+    # Under PyTorch Keras makes an instance of a faster class than the one that is called.
+    plain: Any = type(kind())
+
+    class Layerwise(plain):  # type: ignore[misc]
+        weight_decay: float | None
+
+        def set_factors(self, factors: Iterable[tuple[Any, float]]) -> None:
+            self._rate_factors = {id(variable): factor for variable, factor in factors}
+
+        def _of_one_rate(self, variables: list[Any]) -> dict[float, list[int]]:
+            """Places in `variables`, by factor."""
+            places: dict[float, list[int]] = {}
+            for place, variable in enumerate(variables):
+                places.setdefault(self._rate_factors.get(id(variable), 1.0), []).append(place)
+            return places
+
+        def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
+            for factor, places in self._of_one_rate(trainable_variables).items():
+                some = [grads[place] for place in places], [trainable_variables[place] for place in places]
+                super()._backend_update_step(*some, learning_rate * factor)
+
+        def _apply_weight_decay(self, variables: list[Any]) -> None:
+            decay: float | None = self.weight_decay
+            if decay is None:
+                return
+            try:
+                for factor, places in self._of_one_rate(variables).items():
+                    # Keras multiplies it with the one learning rate that it knows.
+                    self.weight_decay = decay * factor
+                    super()._apply_weight_decay([variables[place] for place in places])
+            finally:
+                self.weight_decay = decay
+
+    return Layerwise

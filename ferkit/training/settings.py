@@ -11,7 +11,7 @@ from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.mixing import MixingSettings
 
-__all__ = ["BatchNorm", "NetworkPhaseSettings", "PhaseSettings", "TrainingSettings", "with_phases"]
+__all__ = ["BatchNorm", "HeadPhaseSettings", "NetworkPhaseSettings", "PhaseSettings", "TrainingSettings", "with_phases"]
 
 BatchNorm = Literal["frozen", "trainable", "everywhere"]
 
@@ -41,13 +41,35 @@ class PhaseSettings(Settings):
     plateau_patience: int = Field(5, ge=1)
 
 
+class HeadPhaseSettings(PhaseSettings):
+    """The first phase of fine-tuning, in which the head learns alone.
+
+    Attributes
+    ----------
+    augment
+        Whether its pictures are changed and mixed at random, as `TrainingSettings` says of all. Where they are not, the
+        frozen backbone is asked about each picture once, and not once an epoch (`ferkit.backbones.kept_features`).
+    """
+
+    augment: bool = True
+
+
 class NetworkPhaseSettings(PhaseSettings):
-    """The second phase of fine-tuning, with defaults of its own: a lower rate, which warms up and falls to zero."""
+    """The second phase of fine-tuning, with defaults of its own: a lower rate, which warms up and falls to zero.
+
+    Attributes
+    ----------
+    layer_decay
+        The deeper a layer of the backbone lies below the head, the slower it learns: its rate is that of the head times
+        this to the power of its stage, counted from the top (`ferkit.backbones.layer_depths`). 1: all learn at one
+        rate. After Clark et al., ELECTRA, ICLR 2020, section 3.1, and Bao et al., BEiT, ICLR 2022, section 3.
+    """
 
     epochs: int = Field(20, ge=0)
     learning_rate: float = Field(1e-4, gt=0)
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     warmup_epochs: float = Field(1.0, ge=0)
+    layer_decay: float = Field(1.0, gt=0, le=1)
 
 
 class TrainingSettings(Settings):
@@ -87,7 +109,7 @@ class TrainingSettings(Settings):
 
     MOVED: ClassVar[Mapping[str, str]] = {name: f"network.{name}" for name in PhaseSettings.model_fields}
 
-    head: PhaseSettings = PhaseSettings()
+    head: HeadPhaseSettings = HeadPhaseSettings()
     network: NetworkPhaseSettings = NetworkPhaseSettings()
     unfreeze: float | str = "all"
     batch_norm: BatchNorm = "trainable"
@@ -127,9 +149,12 @@ class TrainingSettings(Settings):
         """Text that is equal for equal settings, for the keys of checkpoints and of finished networks.
 
         Its layout, in which the keys of the second phase stand bare, is that of the first keys, so that what an older
-        version left is found again.
+        version left is found again; a key that is younger is there only if it was changed.
         """
         content = self.model_dump()
+        for phase, name, default in (("head", "augment", True), ("network", "layer_decay", 1.0)):
+            if content[phase][name] == default:
+                del content[phase][name]
         return to_json({**content.pop("network"), **content}).decode()
 
 

@@ -1,4 +1,4 @@
-"""`StreamedBatches`: the batches of one epoch over pictures in files, decoded in threads ahead of the training.
+"""`StreamedBatches`: the batches of one epoch that are sent one by one, read in threads ahead of the training.
 
 Importing this module imports Keras.
 """
@@ -23,7 +23,7 @@ _AHEAD_BYTES = 64 * 2**20
 
 
 class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Indices and pixels of each batch, in the given order; a context, at whose end the threads end.
+    """Indices and pixels, or features, of each batch, in the given order; a context, at whose end the threads end.
 
     It reads ahead by itself: the threads of Keras (3.15, ``workers``) hand out batches twice where the first is looked
     at before the training starts, as under ``tf.distribute``.
@@ -31,7 +31,7 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     Parameters
     ----------
     images
-        All training pictures.
+        All training pictures, in files; or the features (N, F) of each.
     order : (M,) int32
         Index of each example of the epoch.
     batch_size
@@ -43,11 +43,11 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         The first error of a thread, which Keras' backends wrap into errors of their own.
     """
 
-    def __init__(self, images: StoredPictures, order: NDArray[np.int32], batch_size: int) -> None:
+    def __init__(self, images: StoredPictures | NDArray[np.float32], order: NDArray[np.int32], batch_size: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._images, self._order, self._batch_size = images, order, batch_size
         threads = decoding_threads()
-        batch_bytes = batch_size * math.prod(picture_shape(images))
+        batch_bytes = batch_size * math.prod(images.shape[1:]) * images.dtype.itemsize
         self._ahead = int(np.clip(_AHEAD_BYTES // batch_bytes, 2, 4 * threads))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._waiting: dict[int, Future[tuple[Any, ...]]] = {}
@@ -65,7 +65,9 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     @property
     def shapes(self) -> tuple[tuple[tuple[int, ...], str], ...]:
         """Shape and type of an example in the two arrays of a batch."""
-        return ((), "int32"), (picture_shape(self._images), "uint8")
+        images = self._images
+        shape = picture_shape(images) if isinstance(images, StoredPictures) else images.shape[1:]
+        return ((), "int32"), (shape, str(images.dtype))
 
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch_size)

@@ -88,12 +88,12 @@ def _logarithm(probabilities: Any) -> Any:
 class Trainer(keras.Model):  # type: ignore[misc]
     """Indices of examples in, the loss out: gather, augment, mix, predict, compare.
 
-    Of examples whose pictures lie in files, a step is sent the pictures, too.
+    Of examples whose pictures lie in files, a step is sent the pictures, too, and to a head alone their features.
 
     Parameters
     ----------
     network
-        With one head for each target of `examples`.
+        With one head for each target of `examples`; or the head alone, which takes features.
     examples
         What it learns from.
     settings
@@ -104,8 +104,10 @@ class Trainer(keras.Model):  # type: ignore[misc]
 
     def __init__(self, network: keras.Model, examples: Examples, settings: TrainingSettings, seed: int) -> None:
         indices = keras.Input((), dtype="int32")
-        if isinstance(examples.images, StoredPictures):
-            pictures = keras.Input(picture_shape(examples.images), dtype="uint8")
+        takes_features = len(network.input_shape) == 2
+        if takes_features or isinstance(examples.images, StoredPictures):
+            shape = network.input_shape[1:] if takes_features else picture_shape(examples.images)
+            pictures = keras.Input(shape, dtype="float32" if takes_features else "uint8")
             inputs: Any = (indices, pictures)
             labels = _OnDevice([*examples.labels.values()])(indices)
         else:

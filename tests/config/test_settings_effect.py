@@ -295,6 +295,7 @@ EFFECTS = {
     "targets.map": different(of_targets, {"name": "mine"}, map={"sad": None}),
     "targets.train_on": different(of_targets, train_on="majority"),
     "targets.protocol": different(of_targets, protocol="argmax"),
+    "targets.votes": different(of_targets, {"name": "fer"}, votes=0.3),
     "backbones.name": different(of_network, name="fernet_se"),
     "backbones.alias": different(of_entry, alias="mine"),
     "backbones.input_size": different(of_network, input_size=32),
@@ -317,6 +318,8 @@ EFFECTS = {
     "training.network.plateau_patience": different(of_plateau, plateau_patience=3),
     "training.head.epochs": "training/test_fine_tune::test_the_head_learns_alone_first_where_the_backbone_is_pretrained",
     "training.head.learning_rate": different(of_rate, learning_rate=0.5),
+    "training.head.augment": "training/test_kept_features::test_a_head_alone_learns_the_same_and_each_picture_is_looked_at_once",
+    "training.network.layer_decay": "training/test_fine_tune::test_a_stage_learns_slower_the_deeper_it_lies",
     "training.head.schedule": different(of_rate, schedule="cosine"),
     "training.head.warmup_epochs": different(of_rate, warmup_epochs=2),
     "training.head.plateau_factor": different(of_plateau, plateau_factor=0.25),
@@ -419,6 +422,7 @@ def test_a_setting_that_another_test_proves(setting):
     assert setting.rpartition(".")[2] in text
 
 
+STILL = {"flip": 0, "rotation": 0, "shift": 0, "zoom": 0}
 STUDENT = {"name": "fernet", "alias": "s", "teacher": "ensemble"}
 MULTI_LABEL = {"name": "ferplus", "train_on": "multi_target"}
 
@@ -448,11 +452,36 @@ MULTI_LABEL = {"name": "ferplus", "train_on": "multi_target"}
             "training.head.learning_rate has no effect: training.head.epochs is 0",
         ),
         (
+            {"backbones": PRETRAINED, "training": {"head": {"augment": False}, "augmentation": STILL}},
+            "training.head.augment has no effect: augmentation and mixing change nothing",
+        ),
+        (
+            {
+                "backbones": PRETRAINED,
+                "training": {"head": {"augment": False}, "network": {"epochs": 0}, "augmentation": {"rotation": 5}},
+            },
+            "training.augmentation.rotation has no effect: training.network.epochs is 0, so that the head learns alone, "
+            "and training.head.augment is false",
+        ),
+        (
+            {"backbones": PRETRAINED, "training": {"network": {"epochs": 0}, "unfreeze": 0.5}},
+            "training.unfreeze has no effect: training.network.epochs is 0",
+        ),
+        (
+            {"backbones": PRETRAINED, "training": {"unfreeze": "none", "network": {"layer_decay": 0.9}}},
+            "training.network.layer_decay has no effect: unfreeze is none",
+        ),
+        ({"training": {"network": {"layer_decay": 0.9}}}, "training.network.layer_decay has no effect: a network with"),
+        (
             {"backbones": [*PRETRAINED, {"name": "fernet", "training": {"unfreeze": "none"}}]},
             "backbones.fernet.training.unfreeze has no effect",
         ),
         ({"targets": [{"name": "fer", "train_on": "majority"}]}, "targets.fer.train_on has no effect: fer has one"),
         ({"targets": [{"name": "fer", "protocol": "argmax"}]}, "targets.fer.protocol has no effect"),
+        (
+            {"targets": [{"name": "ferplus", "votes": 0.3}]},
+            "targets.ferplus.votes has no effect: it is for the target fer",
+        ),
         (
             {"ensemble": {"method": "mean", "objective": "log_loss"}},
             "ensemble.objective has no effect: ensemble.method",

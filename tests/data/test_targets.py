@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.targets import TargetSettings, labelled, pictures_left_out
 from ferkit.errors import DataError
+from ferkit.preparation.balancing import BalancingSettings, oversample
 
 FERPLUS = TargetSettings(name="ferplus")
 
@@ -130,3 +131,23 @@ def test_what_a_target_says_of_itself_is_as_it_was_where_it_has_no_classes_and_n
     assert FERPLUS.model_dump_json() == before
     mood = TargetSettings(name="mood", classes=("a", "b"), map={"c": None})
     assert TargetSettings.model_validate_json(mood.model_dump_json()) == mood
+
+
+def test_votes_smooth_fer_labels_by_what_the_taggers_say_of_fer_s_emotions():
+    votes = np.zeros((4, 10), dtype=np.uint8)
+    votes[0, [3, 4, 0]] = 5, 3, 1  # sadness, anger, and one neutral, which is an outlier
+    votes[1, [7, 8]] = 6, 4  # contempt and unknown
+    votes[2] = 1
+    label = np.array([4, 1, 6, 3], dtype=np.int8)
+    images, split = np.zeros((4, 48, 48), np.uint8), np.zeros(4, np.int8)
+    faces = FaceDataset(images, label, split, np.arange(4, dtype=np.int64), votes)
+    own = np.eye(7, dtype=np.float32)[label]
+    learned = oversample(faces, TargetSettings(votes=0.4), BalancingSettings(), 0).targets
+    # angry, disgust, fear, happy, sad, surprise, neutral
+    np.testing.assert_allclose(learned[0], [0.4 * 3 / 8, 0, 0, 0, 0.6 + 0.4 * 5 / 8, 0, 0], atol=1e-6)
+    np.testing.assert_array_equal(learned[1:], own[1:])
+    # What chooses and what judges stays FER-2013's own.
+    np.testing.assert_array_equal(labelled(faces, TargetSettings())[1], own)
+    blind = FaceDataset(images, label, split, faces.row)
+    with pytest.raises(DataError, match=r"targets\.fer\.votes 0\.4 needs FER\+ votes: put fer2013new\.csv beside"):
+        oversample(blind, TargetSettings(votes=0.4), BalancingSettings(), 0)

@@ -37,7 +37,7 @@ from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.mixing import MixingSettings
-from ferkit.training.settings import NetworkPhaseSettings, PhaseSettings, TrainingSettings
+from ferkit.training.settings import HeadPhaseSettings, NetworkPhaseSettings, TrainingSettings
 
 ROOT = Path(__file__).parents[2]
 ROOMS = "ferkit|pipelines|steps|materializers|configs|tests|benchmarks|examples|docs"
@@ -58,7 +58,7 @@ SECTIONS = {
     "targets": TargetSettings,
     "backbones": run.BackboneEntry,
     "training": TrainingSettings,
-    "training.head": PhaseSettings,
+    "training.head": HeadPhaseSettings,
     "training.network": NetworkPhaseSettings,
     "training.augmentation": AugmentationSettings,
     "training.mixing": MixingSettings,

@@ -17,6 +17,7 @@ from ferkit.training.checkpoint import Progress
 from ferkit.training.epochs import Epochs
 from ferkit.training.execution import ExecutionSettings, execution, precision_of, use_precision
 from ferkit.training.fine_tune import fine_tune
+from ferkit.training.settings import PhaseSettings
 from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
 from tests.training.test_recipe import examples, selection
 
@@ -90,6 +91,7 @@ def two_devices_draw_apart():
     with execution(ExecutionSettings(devices="all"), BACKBONE.card):
         network = build_network(BACKBONE, {"fer": 7}, seed=3)
         epochs = Epochs(network, examples(faces, TARGET), selection(faces, TARGET), chosen, 3, "fernet")
+        epochs.compile(PhaseSettings())
         epochs._reseed(Progress())
         strategy = tf.distribute.get_strategy()
         augmentation = next(each for each in epochs._trainer.layers if isinstance(each, Augmentation))

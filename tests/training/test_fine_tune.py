@@ -24,7 +24,7 @@ from ferkit.training.examples import SelectionExamples, join
 from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tune import fine_tune, statistics_pictures
 from ferkit.training.member import train_member
-from ferkit.training.settings import NetworkPhaseSettings, PhaseSettings, TrainingSettings
+from ferkit.training.settings import HeadPhaseSettings, NetworkPhaseSettings, PhaseSettings, TrainingSettings
 
 TARGET = TargetSettings()
 # Learns the places of the squares; half of it trains twice as fast and is enough for all else.
@@ -58,7 +58,7 @@ def settings(**change):
     }
     chosen = {**base, **change}
     network = {name: chosen.pop(name) for name in PhaseSettings.model_fields if name in chosen}
-    return TrainingSettings(network=network, **chosen)
+    return TrainingSettings(**{"network": network, **chosen})
 
 
 def test_settings_have_the_identity_that_they_had_when_the_second_phase_stood_bare():
@@ -130,13 +130,32 @@ def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
     backbone = BackboneSettings(name="fernet", width=4, depth=2, weights=weights)
     trained = train(
         backbone=backbone,
-        head=PhaseSettings(epochs=1, learning_rate=0.01),
+        head=HeadPhaseSettings(epochs=1, learning_rate=0.01),
         epochs=1,
         learning_rate=0.01,
     )
     assert list(trained.history["phase"]) == ["head", "network"]
     assert trained.trainable["head"] < trained.trainable["network"]
     assert isinstance(trained.network, keras.Model)
+
+
+def test_a_stage_learns_slower_the_deeper_it_lies(tmp_path):
+    from ferkit.backbones import build_network
+
+    source = build_network(BACKBONE, {"fer": 7}, seed=0).get_layer("backbone")
+    source.save_weights(tmp_path / "trunk.weights.h5")
+    backbone = BackboneSettings(name="fernet", width=4, weights=tmp_path / "trunk.weights.h5")
+    given = np.asarray(source.get_layer("conv1_1").kernel)
+
+    def moved(layer_decay):
+        network = NetworkPhaseSettings(epochs=1, learning_rate=1e-3, warmup_epochs=0, layer_decay=layer_decay)
+        head = HeadPhaseSettings(epochs=0)
+        trained = train(backbone=backbone, network=network, head=head, batch_size=98, batch_norm="frozen")
+        learned = trained.network.get_layer("backbone").get_layer("conv1_1").kernel
+        return np.abs(np.asarray(learned) - given).max()
+
+    # Adam's first step is the rate, whatever the gradient is; four stages lie between the layer and the head.
+    assert moved(0.5) == pytest.approx(moved(1.0) / 2**4, rel=0.05)
 
 
 def test_a_loss_that_is_no_number_says_which_rate_to_lower():
@@ -205,7 +224,7 @@ def test_a_weights_file_that_was_overwritten_starts_a_training_of_its_own(tmp_pa
     folders = []
     for seed in (0, 1, 1):
         build_network(BACKBONE, {"fer": 7}, seed=seed).get_layer("backbone").save_weights(backbone.weights)
-        head = PhaseSettings(epochs=1, learning_rate=0.01)
+        head = HeadPhaseSettings(epochs=1, learning_rate=0.01)
         folders.append(train(tmp_path / "root", backbone=backbone, head=head, epochs=0).folder)
     assert folders[0] != folders[1] == folders[2]
 
