@@ -99,7 +99,8 @@ def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster):
     assert "UnfitDataError: anger: 0 pictures\nfear: 1 picture\nThe data is not fit to train on" in said
     assert "Step unfit failed." in said
     assert "lost" not in said
-    assert said.endswith(("failure in step(s): explode, unfit\n", "failure in step(s): unfit, explode\n"))
+    # From Python 3.12 on, ZenML's own threads complain behind it that the process ends.
+    assert re.search(r"failure in step\(s\): (explode, unfit|unfit, explode)$", said, re.MULTILINE)
     assert len(cluster.noted("unfit")) == 1
     # Another may pass, and can be told although no other process can read it.
     assert len(cluster.noted("flaky")) == 2
@@ -119,7 +120,7 @@ def test_a_run_that_fails_fast_stops_everything(cluster):
     assert status != 0, said
     assert "1 is not enough" in said
     assert "was halted: " in said
-    assert said.endswith("Pipeline run has failed due to failure in step(s): explode\n")
+    assert re.search(r"Pipeline run has failed due to failure in step\(s\): explode$", said, re.MULTILINE)
     assert "IllegalOperationError" not in said
     state, steps = cluster.statuses()
     assert state == "failed"

@@ -277,6 +277,8 @@ def test_a_run_without_zenml_comes_to_the_same_numbers(checkout, tmp_path):
         f"""
         import json
         from zenml.client import Client
+        # What an artifact is read with lies in the checkout.
+        Workspace.open().activate_stack()
         run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
         for step in run.steps.values():
             for name, versions in step.outputs.items():
