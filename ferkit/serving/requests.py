@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, Self
+from typing import IO, Literal, Self
 
 from flask import Request
 from pydantic import Field, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ferkit.bundles.card import ModelName
-from ferkit.data.labels import Target
 from ferkit.serving.backend import Backend, backend
 from ferkit.serving.errors import ApiError
 from ferkit.serving.json_body import pictures_in_json
@@ -200,7 +199,8 @@ class PredictQuery(Settings):
         Find the faces; false: each picture is a face and nothing else.
     """
 
-    target: Target = "fer"
+    # What can be served, until bundles have class names of their own.
+    target: Literal["fer", "ferplus"] = "fer"
     model: ModelName = "default"
     detect: bool = True
 
