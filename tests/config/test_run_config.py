@@ -108,13 +108,16 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
         ({"training": {"unfreeze": [1]}}, r"training\.unfreeze: .* a valid number or a valid string, found \[1\]"),
         ({"distillation": {"weight": 0}}, r"distillation\.weight: .*greater than 0"),
         ({"prediction": {"crops": "ten"}}, r"prediction\.crops: .*'five'"),
-        ({"data": {"source": "fer2014"}}, "'fer2013', 'folder', 'table', 'shards', 'synthetic'"),
+        ({"data": {"source": "fer2014"}}, "'fer2013', 'folder', 'table', 'huggingface', 'published', 'shards', "),
         ({"data": {"source": "fer2013", "pathh": "x"}}, r"data\.fer2013\.pathh: unknown key; did you mean path\?"),
         (
             {"data": {"source": "folder", "path": "x", "count": 3}},
             r"data\.folder\.count: unknown key\. Known: colour, labels, maximum_damaged, path, seed, side",
         ),
-        ({"data": {"count": 300}}, r"data\.source: missing, one of fer2013, folder, shards, synthetic"),
+        (
+            {"data": {"count": 300}},
+            r"data\.source: missing, one of fer2013, folder, huggingface, published, shards, synthetic, table\.$",
+        ),
         ({"training": {"unfreeze": 7}}, r"training\.unfreeze"),
         (
             {"training": {"network": {"schedule": "plateau", "plateau_patience": 10}, "patience": 10}},
