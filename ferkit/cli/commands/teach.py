@@ -39,7 +39,7 @@ def teach(
     takes 31 ms a picture on two cores. Two examples:
 
     * `ferkit teach configs/fer2013_cpu.yaml --to answers.npz`
-    * `ferkit run configs/fer2013_cpu.yaml --set backbones.fernet.teacher=answers.npz`
+    * `ferkit run configs/fer2013_cpu.yaml --set backbones.dlib_resnet.teacher=answers.npz`
     """
     from ferkit.bundles.bundle import NetworkProgress, load_bundle
     from ferkit.cli.console import quiet_native_libraries
