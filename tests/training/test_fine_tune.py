@@ -142,7 +142,7 @@ def test_the_head_learns_alone_first_where_the_backbone_is_pretrained(tmp_path):
 def test_a_stage_learns_slower_the_deeper_it_lies(tmp_path):
     from ferkit.backbones import build_network
 
-    source = build_network(BACKBONE, {"fer": 7}, seed=0).get_layer("backbone")
+    source = build_network(LEARNER, {"fer": 7}, seed=0).get_layer("backbone")
     source.save_weights(tmp_path / "trunk.weights.h5")
     backbone = BackboneSettings(name="fernet", width=4, weights=tmp_path / "trunk.weights.h5")
     given = np.asarray(source.get_layer("conv1_1").kernel)
