@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ferkit.cli.console import RunConsole
 
 __all__ = [
-    "ExperimentRun",
     "PlannedRun",
     "experiment_store",
     "final_configs",
@@ -44,6 +43,8 @@ class PlannedRun:
         What is run.
     files
         What the files hold that `config` names.
+    key
+        Of what the run is made from, see `ferkit.experiments.results.run_key`.
     result
         What it found, None if it was not run yet.
     """
@@ -52,23 +53,8 @@ class PlannedRun:
     seed: int
     config: RunConfig
     files: NamedFiles
+    key: str
     result: RunResult | None
-
-
-@dataclass(frozen=True, eq=False)
-class ExperimentRun:
-    """Where an experiment is tracked.
-
-    Attributes
-    ----------
-    experiment
-        What is run.
-    parent
-        Id of MLflow's run above those of the cells.
-    """
-
-    experiment: Experiment
-    parent: str
 
 
 def experiment_store(workspace_root: Path, experiment: Experiment, *, final: bool = False) -> RunStore:
@@ -80,15 +66,17 @@ def planned_runs(experiment: Experiment, store: RunStore, sha256: Sha256) -> lis
     """Every cell and seed, and what is known of it."""
     planned = []
     for cell in experiment.cells:
+        # The seed is in no file.
+        files = NamedFiles.of(next(iter(cell.configs.values())), sha256)
         for seed, config in cell.configs.items():
-            files = NamedFiles.of(config, sha256)
-            planned.append(PlannedRun(cell, seed, config, files, store.read(cell.name, seed, run_key(config, files))))
+            key = run_key(config, files)
+            planned.append(PlannedRun(cell, seed, config, files, key, store.read(cell.name, seed, key)))
     return planned
 
 
 @contextmanager
-def tracked(experiment: Experiment, workspace: Workspace) -> Iterator[ExperimentRun]:
-    """The experiment's run in MLflow, which is running while the block is; made if it is missing.
+def tracked(experiment: Experiment, workspace: Workspace) -> Iterator[str]:
+    """The id of the experiment's run in MLflow, which is running while the block is; made if it is missing.
 
     A run that was cut off is found again by the next command.
     """
@@ -104,19 +92,32 @@ def tracked(experiment: Experiment, workspace: Workspace) -> Iterator[Experiment
     else:
         run = client.create_run(place_id, run_name=name, tags={PARENT_TAG: "parent"}).info.run_id
     with open_run(workspace, name, name, elsewhere=False):
-        yield ExperimentRun(experiment, run)
+        yield run
         client.set_terminated(run)
 
 
 def run_missing(
     planned: list[PlannedRun],
-    tracking: ExperimentRun,
+    parent: str,
     store: RunStore,
     workspace: Workspace,
     placement: Placement,
     console: "RunConsole",
 ) -> dict[tuple[str, int], RunResult]:
     """Run what has no result yet, one after the other; all results by cell and seed.
+
+    Parameters
+    ----------
+    planned
+        Every cell and seed.
+    parent
+        Id of MLflow's run above those of the cells.
+    store
+        Keeps each result as soon as it is there.
+    workspace, placement
+        With the stack that is active, and how it gives steps what they need.
+    console
+        Attached; it tells how far the runs are.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def run_missing(
             console.write_event(f"{each.cell.name}, seed {each.seed}: run {done} of {missing}")
             begin = time.monotonic()
             tags = {
-                "mlflow.parentRunId": tracking.parent,
+                "mlflow.parentRunId": parent,
                 "ferkit.cell": each.cell.name,
                 **{f"ferkit.factor.{factor}": level for factor, level in each.cell.levels.items()},
             }
@@ -159,7 +160,7 @@ def _result(finished: Any, planned: PlannedRun, seconds: float) -> RunResult:
             training_seconds += _seconds(step)
     return RunResult(
         record=CellRun(
-            key=run_key(planned.config, planned.files),
+            key=planned.key,
             run=finished.name,
             commit=git_commit(),
             seconds=round(seconds, 3),

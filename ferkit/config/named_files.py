@@ -50,28 +50,19 @@ class NamedFiles(Settings):
         """
         return cls(
             data=fingerprint(config.data, sha256),
-            exclude=_exclude(config, sha256),
+            exclude=_hash("cleaning.exclude", config.cleaning.exclude, sha256) if config.cleaning.exclude else "",
             weights={entry.label: content_of(entry, sha256) for entry in config.backbones if trained_here},
             teachers={
-                entry.label: _teacher(entry.teacher_file, entry.label, sha256)
+                entry.label: _hash(f"backbones.{entry.label}.teacher", entry.teacher_file, sha256)
                 for entry in config.backbones
                 if entry.teacher_file and trained_here
             },
         )
 
 
-def _teacher(file: Path, label: str, sha256: Sha256) -> str:
+def _hash(setting: str, file: Path, sha256: Sha256) -> str:
+    """The hash of the file that `setting` names."""
     try:
         return sha256(file)
     except OSError as error:
-        raise DataError(f"backbones.{label}.teacher {file}: cannot be read ({error.strerror}).") from error
-
-
-def _exclude(config: RunConfig, sha256: Sha256) -> str:
-    path = config.cleaning.exclude
-    if path is None:
-        return ""
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise DataError(f"cleaning.exclude {path}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{setting} {file}: cannot be read ({error.strerror}).") from error

@@ -12,7 +12,7 @@ from ferkit.errors import DataError
 from ferkit.evaluation.reliability import reliability
 from ferkit.settings import Settings
 
-__all__ = ["EvaluationSettings", "Scores", "accuracies", "macro_f1s", "score"]
+__all__ = ["EvaluationSettings", "Scores", "accuracies", "cross_entropies", "macro_f1s", "score"]
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -134,7 +134,6 @@ def score(
     accuracy_low, accuracy_high = np.quantile(accuracies(drawn), tails)
     f1_low, f1_high = np.quantile(macro_f1s(drawn), tails)
     recall = np.divide(np.diag(confusion), support, out=np.full(classes, np.nan), where=support > 0)
-    cross_entropy = -(labels * np.log(np.maximum(probabilities, _TINY))).sum(axis=1, dtype=np.float64)
     return Scores(
         count=count,
         available=count if available is None else available,
@@ -147,8 +146,13 @@ def score(
         recall=tuple(recall.tolist()),
         confusion=confusion.astype(np.int64),
         expected_calibration_error=reliability(probabilities, label, settings.ece_bins).expected_calibration_error,
-        log_loss=float(cross_entropy.mean()),
+        log_loss=float(cross_entropies(probabilities, labels).mean()),
     )
+
+
+def cross_entropies(probabilities: NDArray[np.float32], labels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cross-entropy (K,) of each prediction with the distribution of its label, both (K, classes), in nats."""
+    return np.asarray(-(labels * np.log(np.maximum(probabilities, _TINY))).sum(axis=1, dtype=np.float64))
 
 
 def accuracies(confusions: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,17 +8,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ferkit.data.dataset import FaceDataset
-from ferkit.data.duplicates import cross_split_duplicates
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
+from ferkit.evaluation.metrics import cross_entropies
 from ferkit.experiments.cells import Experiment
 from ferkit.experiments.comparison import Answers, CellComparison, compare_cells
 from ferkit.experiments.results import RunResult
 from ferkit.experiments.settings import MeasureSettings
+from ferkit.models.selection import SelectionSettings, selection_pictures
 
 __all__ = ["Answer", "answer"]
 
-_TINY = float(np.finfo(np.float32).tiny)
 # Of the bootstrap: the same results give the same answer.
 _SEED = 0
 
@@ -130,13 +130,9 @@ def decisive_pictures(
     faces: FaceDataset, target: TargetSettings, measure: MeasureSettings
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Rows (P,) and label distributions (P, classes) of the pictures of PublicTest that decide."""
-    public = faces.of_split("PublicTest")
-    pictures, labels = labelled(public, target)
-    if measure.subset == "PublicTest":
-        return pictures.row, labels
-    repeated = public.row[cross_split_duplicates(faces, "PublicTest")]
-    alone = ~np.isin(pictures.row, repeated)
-    return pictures.row[alone], labels[alone]
+    selection = SelectionSettings(duplicates="keep" if measure.subset == "PublicTest" else "leave_out")
+    pictures, labels = labelled(selection_pictures(faces, selection), target)
+    return pictures.row, labels
 
 
 def _answers(
@@ -149,7 +145,7 @@ def _answers(
         except DataError as error:
             raise DataError(f"cell {cell}: {error}") from error
         predicted.append(probabilities.argmax(axis=1).astype(np.int8))
-        log_loss.append(-(labels * np.log(np.maximum(probabilities, _TINY))).sum(axis=1))
+        log_loss.append(cross_entropies(probabilities, labels))
     return Answers(np.stack(predicted), np.stack(log_loss).astype(np.float32))
 
 

@@ -18,7 +18,7 @@ from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split, Target, class_names
 from ferkit.data.picture_blocks import blocks
 from ferkit.data.stored_pictures import Images, with_channels
-from ferkit.data.targets import TargetSettings, labelled
+from ferkit.data.targets import TargetSettings
 from ferkit.errors import DataError
 from ferkit.models.keras_input import array_input
 from ferkit.models.network_file import load_network
@@ -99,13 +99,7 @@ class FaceModel:
         """
         pictures = faces.of_split(split)
         found = predict_targets(self.network, pictures.images, [target.name for target in targets], tta)
-        predictions = {}
-        for target in targets:
-            labelled_pictures, _ = labelled(pictures, target)
-            kept = np.isin(pictures.row, labelled_pictures.row)
-            name, classes = target.name, target.class_names(faces.classes)
-            predictions[name] = Predictions(name, split, labelled_pictures.row, found[name][kept], classes)
-        return predictions
+        return {target.name: Predictions.of_labelled(pictures, split, target, found[target.name]) for target in targets}
 
     def copy_to(self, folder: Path) -> None:
         """Write ``network.keras`` and ``model.json`` into `folder`, which is there; `read` reads them."""

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.arrays import freeze_arrays
+from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import DECLARED_TARGETS, SPLITS, Split, Target, class_names
+from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 
 __all__ = ["Predictions"]
@@ -74,6 +76,21 @@ class Predictions:
                 f"predictions of {self.split}, row {self.row[at]}: {self.probabilities[at].tolist()}, "
                 "expected values from 0 that sum to 1: does the network end in a softmax, and did its loss become NaN?"
             )
+
+    @classmethod
+    def of_labelled(
+        cls, pictures: FaceDataset, split: Split, target: TargetSettings, probabilities: NDArray[np.float32]
+    ) -> Self:
+        """The predictions of those of `pictures`, all of `split`, that have a label for `target`.
+
+        Parameters
+        ----------
+        probabilities : (N, classes) float32
+            Of all `pictures`, in their order.
+        """
+        known, _ = labelled(pictures, target)
+        kept = np.isin(pictures.row, known.row)
+        return cls(target.name, split, known.row, probabilities[kept], target.class_names(pictures.classes))
 
     def __len__(self) -> int:
         return len(self.row)

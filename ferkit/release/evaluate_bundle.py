@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ferkit.bundles.bundle import Bundle, NetworkProgress
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split, Target
-from ferkit.data.targets import TargetSettings, labelled
+from ferkit.data.targets import TargetSettings
 from ferkit.errors import DataError
 from ferkit.evaluation.evaluate import evaluate, with_raw_calibration
 from ferkit.evaluation.metrics import EvaluationSettings
@@ -102,12 +102,10 @@ def _judged(
     target: TargetSettings,
 ) -> pd.DataFrame:
     """The scores of a model's predictions of every picture in `pictures_of`."""
-    predictions = []
-    for split, pictures in pictures_of.items():
-        kept, _ = labelled(pictures, target)
-        chosen = np.isin(pictures.row, kept.row)
-        classes = target.class_names(faces.classes)
-        predictions.append(Predictions(target.name, split, kept.row, probabilities[split][chosen], classes))
+    predictions = [
+        Predictions.of_labelled(pictures, split, target, probabilities[split])
+        for split, pictures in pictures_of.items()
+    ]
     return evaluate(model, predictions, faces, target, _SETTINGS, _SEED).to_table()
 
 

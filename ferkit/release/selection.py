@@ -13,7 +13,7 @@ from ferkit.bundles.weights import StoredPrecision
 from ferkit.bundles.writing import ensemble_vote
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Target
-from ferkit.data.targets import TargetSettings, labelled
+from ferkit.data.targets import TargetSettings
 from ferkit.models.ensemble import selection_ensemble
 from ferkit.models.face_model import TargetProbabilities
 from ferkit.models.predictions import Predictions
@@ -128,7 +128,4 @@ class Selection:
 
     def _predictions(self, target: TargetSettings, probabilities: NDArray[np.float32]) -> Predictions:
         """What was said about the pictures of PublicTest that have a label for `target`."""
-        pictures, _ = labelled(self._public, target)
-        kept = np.isin(self._public.row, pictures.row)
-        classes = target.class_names(self._public.classes)
-        return Predictions(target.name, "PublicTest", pictures.row, probabilities[kept], classes)
+        return Predictions.of_labelled(self._public, "PublicTest", target, probabilities)

@@ -62,16 +62,13 @@ def experiment(
         known = ", ".join(each.name for each in loaded.cells)
         raise ConfigError(f"--final {' '.join(sorted(unknown))}: no such cell, {loaded.settings.name} has {known}.")
     root = Workspace.named().root
+    store, final_store = (experiment_store(root, loaded, final=read_last) for read_last in (False, True))
     with Workspace.named().file_hashes() as sha256:
-        planned = planned_runs(loaded, experiment_store(root, loaded), sha256)
+        planned = planned_runs(loaded, store, sha256)
         if plan:
             _show_plan(loaded, planned)
             return
-        last = (
-            planned_runs(final_configs(loaded, final), experiment_store(root, loaded, final=True), sha256)
-            if final
-            else []
-        )
+        last = planned_runs(final_configs(loaded, final), final_store, sha256) if final else []
     from ferkit.cli.console import RunConsole, quiet_native_libraries
     from ferkit.evaluation.over_seeds import over_seeds
     from ferkit.experiments.answer import answer
@@ -82,20 +79,19 @@ def experiment(
     console = RunConsole(quiet_native_libraries(workspace.native_log))
     console.attach()
     workspace, placement = activate(workspace, stack)
-    with tracked(loaded, workspace) as tracking:
-        results = run_missing(planned, tracking, experiment_store(root, loaded), workspace, placement, console)
+    with tracked(loaded, workspace) as parent:
+        results = run_missing(planned, parent, store, workspace, placement, console)
         found = answer(loaded, results, load(planned[0].config.data))
         report = build_experiment_report(found, results)
         folder = report.write(to or workspace.root / "experiments" / loaded.settings.name / "report")
-        _log(found, folder, tracking.parent, workspace)
+        _log(found, folder, parent, workspace)
         _print_answer(found, folder)
         if last:
-            store = experiment_store(root, loaded, final=True)
-            judged = run_missing(last, tracking, store, workspace, placement, console)
+            judged = run_missing(last, parent, final_store, workspace, placement, console)
             tables = [each.scores.assign(cell=cell) for (cell, _), each in judged.items()]
             scores = over_seeds(tables, by=("cell", "target", "model", "subset"))
             shown = scores[scores["subset"].str.startswith("PrivateTest")]
-            _print_final(shown, last, store.folder / "read.log")
+            _print_final(shown, last, final_store.folder / "read.log")
 
 
 def _show_plan(loaded: Experiment, planned: list[PlannedRun]) -> None:
