@@ -39,10 +39,19 @@ def cases():
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     """A run that leaves something in the machine's folder for temporary files, or in the checkout, has failed."""
-    if _TEMPORARY is not None and (left := _TEMPORARY.left_beside()):
-        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-        terminal.write_line(f"\nthe tests left behind: {', '.join(left)}", red=True)
+    if _TEMPORARY is not None and _TEMPORARY.left_beside()[0]:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """Names it among the last lines, where a failure is looked for."""
+    if _TEMPORARY is not None:
+        ours, others = _TEMPORARY.left_beside()
+        if others:
+            terminalreporter.write_line(f"new beside the tests, of them or of others: {', '.join(others)}")
+        if ours:
+            terminalreporter.write_line(f"FAILED: the tests left behind {', '.join(ours)}", red=True)
 
 
 def pytest_unconfigure():

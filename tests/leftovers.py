@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # What could only be of the tests: a folder of state in the checkout, and sockets of the one program that puts them into
-# /tmp whatever TMPDIR says. Anything else that is new may be of others on this machine; in CI there are none.
+# /tmp whatever TMPDIR says. Anything else that is new may be of others on this machine, in CI too (what starts the
+# tests there keeps files of its own in /tmp): it is named, and no run fails by it.
 _OURS = (".ferkit", ".zenml-*", "seaweedfs-*")
 # Of tools that run beside the tests.
 _KEPT = (".coverage*", ".*_cache", "*.egg-info", "build", "dist")
@@ -30,11 +31,18 @@ class TemporaryFolder:
         # It was asked for already, and is remembered.
         tempfile.tempdir = None
 
-    def left_beside(self) -> list[str]:
-        """What the tests wrote beside it: into the machine's folder, and into the first level of the checkout."""
-        told = ("*",) if os.environ.get("CI") else _OURS
+    def left_beside(self) -> tuple[list[str], list[str]]:
+        """What is new beside it, in the machine's folder and in the first level of the checkout.
+
+        Returns
+        -------
+        tuple of two lists of str
+            Paths that only the tests can have written, and those that may be of others.
+        """
         new = [folder / name for folder, before in self._before.items() for name in _names(folder) - before]
-        return sorted(str(path) for path in new if path != self.path and _like(path, told) and not _like(path, _KEPT))
+        new = sorted(path for path in new if path != self.path and not _like(path, _KEPT))
+        ours = [str(path) for path in new if _like(path, _OURS)]
+        return ours, [str(path) for path in new if not _like(path, _OURS)]
 
     def remove(self) -> None:
         """Remove it with everything in it."""
