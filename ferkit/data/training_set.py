@@ -136,5 +136,5 @@ def equal_shares(targets: NDArray[np.float32], times: NDArray[np.float32] | None
     """
     mass = (targets if times is None else targets * times[:, None]).sum(axis=0, dtype=np.float64)
     present = mass > 0
-    weight = np.divide(mass.sum() / max(present.sum(), 1), mass, out=np.ones_like(mass), where=present)
+    weight = np.divide(mass.sum() / max(int(present.sum()), 1), mass, out=np.ones_like(mass), where=present)
     return np.asarray(weight, dtype=np.float32)

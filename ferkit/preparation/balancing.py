@@ -172,8 +172,8 @@ def _sampling(label: NDArray[np.int64], settings: BalancingSettings) -> NDArray[
     """
     sizes = _sizes(label, settings.ratio)
     share = len(label) / sum(sizes.values())
-    counts = np.bincount(label)
-    per_class = np.array([share * sizes.get(index, 0) / max(count, 1) for index, count in enumerate(counts)])
+    counts = np.maximum(np.bincount(label), 1)
+    per_class = np.array([share * sizes.get(index, 0) for index in range(len(counts))]) / counts
     return np.asarray(per_class[label], dtype=np.float32)
 
 
