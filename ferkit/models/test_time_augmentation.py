@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from ferkit.data.dataset import SIZE
 from ferkit.settings import Settings
 
-__all__ = ["NO_TTA", "TestTimeAugmentation", "five_crops"]
+__all__ = ["NO_TTA", "TTAChoice", "TestTimeAugmentation", "five_crops"]
+
+# How a person names it where a bundle is made; `ferkit.release.choice.Choice` says what each is.
+TTAChoice = Literal["run", "once", "flip", "ten_crop"]
 
 # Share of the side that a crop keeps: 42 of 48 pixels, between the 44 and 40 that published networks for FER-2013 use.
 _CROP = 42

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from ferkit.bundles.bundle import Bundle, NetworkProgress
+from ferkit.bundles.bundle import Bundle
+from ferkit.bundles.judging import network_predictions
 from ferkit.data.dataset import FaceDataset, as_faces
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings, labelled
@@ -64,12 +66,16 @@ def measure_bundle(
     for target, (pictures, _) in parts.items():
         if not len(pictures):
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
-    voters = {network for target in targets for network in bundle.vote_for(target, "default").weights}
-    progress = NetworkProgress(name, len(public) * len(voters), on_pictures)
-    predicted = bundle.predict_targets(as_faces(public.images), targets, on_pictures=progress)
+    seen = replace(public, images=as_faces(public.images))
+    voters = list(dict.fromkeys(each for target in targets for each in bundle.vote_for(target, "default").weights))
+
+    def report(network: str, done: int, each: int) -> None:
+        on_pictures(name, voters.index(network) * each + done, len(voters) * each)
+
+    asked = network_predictions(bundle, {"PublicTest": seen}, voters, on_pictures=report)["PublicTest"]
     labels, predicted_classes, scores, milliseconds = {}, {}, {}, []
     for target, (pictures, distribution) in parts.items():
-        probabilities = predicted[target][np.isin(public.row, pictures.row)]
+        probabilities = bundle.vote(asked, target)[np.isin(public.row, pictures.row)]
         scores[target] = score(probabilities, distribution, settings, seed)
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
         predicted_classes[target] = probabilities.argmax(axis=1).astype(np.int8)

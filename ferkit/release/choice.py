@@ -4,16 +4,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ferkit.bundles.card import ModelName
 from ferkit.errors import DataError
+from ferkit.models.test_time_augmentation import TTAChoice
 from ferkit.release.sources import Source, Sources
 from ferkit.standalone.folder import RunFolder
 
-__all__ = ["Choice", "Chosen", "Seen", "choose", "file_of"]
-
-Seen = Literal["run", "once", "flip", "ten_crop"]
+__all__ = ["Choice", "Chosen", "choose", "file_of"]
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ class Choice:
     members: tuple[str, ...] = ()
     default: str | None = None
     tiny: str | None = None
-    tta: Seen = "run"
-    default_tta: Seen = "once"
-    tiny_tta: Seen = "once"
+    tta: TTAChoice = "run"
+    default_tta: TTAChoice = "once"
+    tiny_tta: TTAChoice = "once"
 
     def commands(self, runs: Sequence[Path], keep: Path | None) -> list[str]:
         """The commands that train the runs and make this choice."""

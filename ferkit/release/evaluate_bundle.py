@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ferkit.bundles.bundle import Bundle, NetworkProgress
+from ferkit.bundles.bundle import Bundle
+from ferkit.bundles.judging import network_predictions, scores_table
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split, Target
-from ferkit.data.targets import TargetSettings
 from ferkit.errors import DataError
-from ferkit.evaluation.evaluate import evaluate, with_raw_calibration
 from ferkit.evaluation.metrics import EvaluationSettings
 from ferkit.models.face_model import TargetProbabilities
 from ferkit.models.predictions import Predictions
@@ -73,40 +72,22 @@ def evaluate_bundle(
     pictures_of = {split: _some(faces.of_split(split), limit) for split in _SPLITS}
     if empty := [split for split, pictures in pictures_of.items() if not len(pictures)]:
         raise DataError(f"no picture of {' or '.join(empty)} in this data: a bundle is judged on both.")
-    predicted: dict[Split, dict[str, TargetProbabilities]] = {split: {} for split in _SPLITS}
-    for name in bundle.card.networks:
-        if public is not None:
-            predicted["PublicTest"][name] = public[name]
-        left = {split: pictures for split, pictures in pictures_of.items() if name not in predicted[split]}
-        report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
-        for split, pictures in left.items():
-            predicted[split][name] = bundle.predict_network(name, pictures.images, report)
+    known: dict[Split, Mapping[str, TargetProbabilities]] = {} if public is None else {"PublicTest": public}
+    predicted = network_predictions(bundle, pictures_of, bundle.card.networks, known=known, on_pictures=on_pictures)
     tables, classes = [], {}
     for target, model, role, probabilities, raw in _models(bundle, predicted):
         protocol = bundle.card.targets[target].settings
-        answered, before = (_judged(model, each, pictures_of, faces, protocol) for each in (probabilities, raw))
-        table = with_raw_calibration(answered, before)
+        answered, before = (
+            [Predictions.of_labelled(pictures, split, protocol, each[split]) for split, pictures in pictures_of.items()]
+            for each in (probabilities, raw)
+        )
+        table = scores_table(model, role, answered, before, faces, protocol, _SETTINGS, _SEED)
         # FER+ is what the second target is for.
-        tables.append(table[~table["subset"].str.contains("FER+", regex=False)].assign(role=role))
+        tables.append(table[~table["subset"].str.contains("FER+", regex=False)])
         if role != "member":
             classes[f"{target} {role}"] = np.concatenate([probabilities[split].argmax(axis=1) for split in _SPLITS])
     hashes = np.concatenate([pictures.picture_hashes() for pictures in pictures_of.values()])
     return BundleEvaluation(pd.concat(tables, ignore_index=True), KeptAnswers.of(hashes, classes))
-
-
-def _judged(
-    model: str,
-    probabilities: Mapping[Split, NDArray[np.float32]],
-    pictures_of: Mapping[Split, FaceDataset],
-    faces: FaceDataset,
-    target: TargetSettings,
-) -> pd.DataFrame:
-    """The scores of a model's predictions of every picture in `pictures_of`."""
-    predictions = [
-        Predictions.of_labelled(pictures, split, target, probabilities[split])
-        for split, pictures in pictures_of.items()
-    ]
-    return evaluate(model, predictions, faces, target, _SETTINGS, _SEED).to_table()
 
 
 def _some(faces: FaceDataset, limit: int | None) -> FaceDataset:

@@ -16,13 +16,14 @@ import pandas as pd
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import TargetCard, Vote
+from ferkit.bundles.judging import scores_table
 from ferkit.bundles.parity import require_parity
 from ferkit.bundles.writing import BundledNetwork, ensemble_vote, write_bundle
 from ferkit.config.run_config import RunConfig, Training
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings, labelled
-from ferkit.evaluation.evaluate import Evaluation, evaluate, metrics_of, with_raw_calibration
+from ferkit.evaluation.evaluate import Evaluation, metrics_of, with_raw_calibration
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
@@ -193,9 +194,8 @@ class _Fitted:
     def table(self, name: str, role: str) -> pd.DataFrame:
         """The scores of its calibrated answers."""
         settings, seed = self._run.config.evaluation, self._run.config.seed
-        predictions = list(self._calibrated())
-        answered = evaluate(name, predictions, self._run.ingested, self._target, settings, seed).to_table()
-        return with_raw_calibration(answered, self.judged.to_table()).assign(role=role)
+        calibrated, raw = list(self._calibrated()), self.judged.to_table()
+        return scores_table(name, role, calibrated, raw, self._run.ingested, self._target, settings, seed)
 
     def _calibrated(self) -> Iterator[Predictions]:
         for each in self.judged.predictions.values():

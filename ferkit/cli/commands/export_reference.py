@@ -2,18 +2,16 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from ferkit.cli.progress import network_progress
 from ferkit.cli.state.workspace import Workspace
+from ferkit.models.test_time_augmentation import TTAChoice
 
 __all__ = ["register"]
-
-# As `ferkit.release.choice.Seen`, without importing it for the sake of --help.
-Seen = Literal["run", "once", "flip", "ten_crop"]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,11 +45,13 @@ def export_reference(
     ] = None,
     tiny: Annotated[str | None, typer.Option(help="Label of the smallest network; that of --keep if empty.")] = None,
     tta: Annotated[
-        Seen,
+        TTAChoice,
         typer.Option("--views", help="Of each picture, for the vote; run: as the vote of --keep, or the first run."),
     ] = "run",
-    default_tta: Annotated[Seen, typer.Option("--default-views", help="The same for the default network.")] = "once",
-    tiny_tta: Annotated[Seen, typer.Option("--tiny-views", help="The same for the tiny network.")] = "once",
+    default_tta: Annotated[
+        TTAChoice, typer.Option("--default-views", help="The same for the default network.")
+    ] = "once",
+    tiny_tta: Annotated[TTAChoice, typer.Option("--tiny-views", help="The same for the tiny network.")] = "once",
     update: Annotated[
         Path | None,
         typer.Option(metavar="PAGE", help="Put the table between the markers of this page, as `ferkit evaluate` does."),
