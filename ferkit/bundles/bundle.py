@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.backbones.network import build_network
-from ferkit.bundles.card import BundleCard, ModelName, Vote
+from ferkit.bundles.card import BundleCard, ModelName, TargetCard, Vote
 from ferkit.bundles.weights import read_weights
-from ferkit.data.dataset import FaceDataset, require_faces
-from ferkit.data.labels import Split, Target, class_names
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import Split, Target
 from ferkit.data.stored_pictures import Images
 from ferkit.data.targets import labelled
 from ferkit.errors import DataError, WeightsError
@@ -64,8 +65,13 @@ class Bundle:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """What can be asked for."""
+        """What can be asked for; the first one is answered if none is named."""
         return tuple(self.card.targets)
+
+    @property
+    def input(self) -> InputCard:
+        """The pictures that it takes."""
+        return self.card.input
 
     @property
     def voters(self) -> tuple[str, ...]:
@@ -73,16 +79,15 @@ class Bundle:
         votes = (card.vote for card in self.card.targets.values())
         return tuple(dict.fromkeys(name for vote in votes for name in vote.weights))
 
-    def classes(self, target: Target) -> tuple[str, ...]:
-        """Names of the columns of what `predict` returns."""
-        self.vote_for(target, "vote")
-        return class_names(target)
+    def classes(self, target: Target | None = None) -> tuple[str, ...]:
+        """Names of the columns of what `predict` returns; for the first target if none is named."""
+        return self._card(self.targets[0] if target is None else target).classes
 
     def network(self, name: str) -> "keras.Model":
         """The network `name`, built and filled when it is first asked for."""
         if name not in self._networks:
             card = self.card.networks[name]
-            network = build_network(card.backbone, card.heads, seed=0)
+            network = build_network(card.backbone, card.heads, seed=0, picture=self.input.tensor)
             read_weights(network, self.folder / card.file)
             self._networks[name] = network
         return self._networks[name]
@@ -98,8 +103,8 @@ class Bundle:
 
         Parameters
         ----------
-        images : (N, 48, 48) uint8
-            The pictures.
+        images : (N, side, side[, 3]) uint8
+            The pictures, as `input` says.
         tta
             Test-time augmentation; that of the models which the network belongs to, if None.
         on_pictures
@@ -148,7 +153,7 @@ class Bundle:
     def predict(
         self,
         images: Images,
-        target: Target = "fer",
+        target: Target | None = None,
         *,
         model: ModelName = "default",
         on_pictures: Callable[[int], None] = lambda _count: None,
@@ -157,10 +162,11 @@ class Bundle:
 
         Parameters
         ----------
-        images : (N, 48, 48) uint8
-            Grey faces, cut as FER-2013's are: the face fills the picture.
+        images : (N, side, side[, 3]) uint8
+            Faces as `input` says, cut as those that the networks were trained on; for the shipped ones (N, 48, 48)
+            grey, cut as FER-2013's are: the face fills the picture.
         target
-            ``fer`` or ``ferplus``.
+            One of `targets`, such as ``fer`` or ``ferplus``; the first if not given.
         model
             ``default``: the network that is to answer, which is the vote where there is no such network; ``vote``: the
             whole ensemble, which is more accurate and many times slower; ``tiny``: the smallest network.
@@ -183,6 +189,7 @@ class Bundle:
         >>> load_bundle().predict(faces, "ferplus", model="tiny").shape
         (2, 8)
         """
+        target = self.targets[0] if target is None else target
         return self.predict_targets(images, [target], model=model, on_pictures=on_pictures)[target]
 
     def predict_targets(
@@ -194,7 +201,7 @@ class Bundle:
         on_pictures: Callable[[int], None] = lambda _count: None,
     ) -> TargetProbabilities:
         """What `predict` says for each of several targets; a network with a head for each is asked once."""
-        require_faces(images)
+        self.input.require(images)
         votes = {target: self.vote_for(target, model) for target in targets}
         names = dict.fromkeys(name for vote in votes.values() for name in vote.weights)
         predicted = {name: self.predict_network(name, images, on_pictures) for name in names}
@@ -205,8 +212,9 @@ class Bundle:
     ) -> Predictions:
         """What `predict` says about the pictures of `split` that have a label for `target` under its protocol."""
         self.vote_for(target, model)
-        pictures, _ = labelled(faces.of_split(split), self.card.targets[target].settings)
-        return Predictions(target, split, pictures.row, self.predict(pictures.images, target, model=model))
+        pictures, _ = labelled(faces.of_split(split), self.card.targets[target].labelling)
+        probabilities = self.predict(self.input.read(pictures.images), target, model=model)
+        return Predictions(target, split, pictures.row, probabilities, self.classes(target))
 
     def vote_for(self, target: Target, model: ModelName) -> Vote:
         """Weights and temperature of a model.
@@ -216,12 +224,15 @@ class Bundle:
         DataError
             If nothing here answers for the target, or there is no such model.
         """
-        if target not in self.card.targets:
-            raise DataError(f"target {target!r}: this bundle answers for {', '.join(self.targets)}.")
-        models = self.card.targets[target].models
+        models = self._card(target).models
         if (name := self.card.resolved(model)) not in models:
             raise DataError(f"target {target!r}: this bundle has no model {model!r}; it has {', '.join(models)}.")
         return models[name]
+
+    def _card(self, target: Target) -> TargetCard:
+        if target not in self.card.targets:
+            raise DataError(f"target {target!r}: this bundle answers for {', '.join(self.targets)}.")
+        return self.card.targets[target]
 
 
 def load_bundle(folder: Path | None = None) -> Bundle:

@@ -8,13 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ferkit.backbones.settings import BackboneSettings
 from ferkit.bundles.weights import StoredPrecision
-from ferkit.data.labels import Target
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import DECLARED_TARGETS, Target
 from ferkit.data.targets import TargetSettings
 from ferkit.errors import WeightsError
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.settings import read_json
 
-__all__ = ["CARD", "MODELS", "BundleCard", "LiteRTCard", "ModelName", "NetworkCard", "TargetCard", "Vote"]
+__all__ = ["CARD", "MODELS", "BundleCard", "InputCard", "LiteRTCard", "ModelName", "NetworkCard", "TargetCard", "Vote"]
 
 CARD = "reference.json"
 
@@ -95,7 +96,10 @@ class TargetCard(_Card):
     Attributes
     ----------
     settings
-        With the protocol that selection followed and evaluation follows.
+        As the run had them, with the protocol that selection followed and evaluation follows.
+    classes
+        Names of the columns of what is answered; those of the settings if not given, which declared targets such as
+        ``fer`` have.
     vote
         Of the ensemble's members.
     default
@@ -105,9 +109,30 @@ class TargetCard(_Card):
     """
 
     settings: TargetSettings
+    classes: tuple[str, ...] = Field(min_length=2)
     vote: Vote
     default: Vote | None = None
     tiny: Vote | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_classes(cls, content: Any) -> Any:
+        """Up to format 2 a card did not name them: there were declared targets only."""
+        if not isinstance(content, dict) or content.get("classes"):
+            return content
+        settings = content.get("settings")
+        settings = settings.model_dump() if isinstance(settings, TargetSettings) else settings
+        if not isinstance(settings, dict):
+            return content
+        declared = DECLARED_TARGETS.get(settings.get("name", "fer"))
+        return {**content, "classes": declared.classes if declared else settings.get("classes") or ()}
+
+    @property
+    def labelling(self) -> TargetSettings:
+        """How pictures of any data get labels for it: the settings, with the classes that are answered."""
+        if self.settings.name in DECLARED_TARGETS:
+            return self.settings
+        return self.settings.model_copy(update={"classes": self.classes})
 
     @property
     def models(self) -> dict[ModelName, Vote]:
@@ -117,7 +142,7 @@ class TargetCard(_Card):
 
 
 class BundleCard(_Card):
-    """The whole of ``reference.json``; format 1, of earlier versions, is read, too.
+    """The whole of ``reference.json``; formats 1 and 2, of earlier versions, are read, too.
 
     Attributes
     ----------
@@ -128,24 +153,29 @@ class BundleCard(_Card):
     networks
         By name, which is that of the folder of their training.
     targets
-        What can be asked for.
+        What can be asked for; the first one is what is answered if none is named.
+    input
+        The pictures that the networks were trained on.
     tta
         Test-time augmentation of each model; one that is not named sees the picture alone.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     name: str
     networks: dict[str, NetworkCard] = Field(min_length=1)
     targets: dict[Target, TargetCard] = Field(min_length=1)
+    input: InputCard = InputCard()
     tta: dict[ModelName, TestTimeAugmentation] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
-    def _of_format_1(cls, content: Any) -> Any:
-        """Format 1 had an ensemble and a student, and no other network that answers."""
-        if not isinstance(content, dict) or content.get("format") != 1:
+    def _of_earlier_formats(cls, content: Any) -> Any:
+        """Format 2 had no input but 48x48 grey; format 1 an ensemble, a student and no other network that answers."""
+        if not isinstance(content, dict) or content.get("format") not in (1, 2):
             return content
-        content = {**content, "format": 2}
+        before, content = content["format"], {**content, "format": 3}
+        if before == 2:
+            return content
         views = {"vote": content.pop("views", None), "tiny": content.pop("student_views", None)}
         content["tta"] = {name: each for name, each in views.items() if each is not None}
         names = {"ensemble": "vote", "student": "tiny"}
@@ -164,8 +194,13 @@ class BundleCard(_Card):
                 raise ValueError(f"target {target}: its settings are those of {card.settings.name}.")
             for model, vote in card.models.items():
                 for name in vote.weights:
-                    if name not in self.networks or target not in self.networks[name].heads:
+                    heads = self.networks[name].heads if name in self.networks else {}
+                    if target not in heads:
                         raise ValueError(f"target {target}: no network {name!r} with a head for it.")
+                    if heads[target] != len(card.classes):
+                        raise ValueError(
+                            f"target {target}: {len(card.classes)} classes, network {name!r} answers {heads[target]}."
+                        )
                     if seen.setdefault(name, self.tta.get(model, NO_TTA)) != self.tta.get(model, NO_TTA):
                         raise ValueError(f"network {name}: two models want other test-time augmentation of it.")
         if len({card.default is None for card in self.targets.values()}) > 1:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ferkit.backbones import BackboneSettings
 from ferkit.bundles.bundle import Bundle
-from ferkit.bundles.card import BundleCard, ModelName, NetworkCard, TargetCard, Vote
+from ferkit.bundles.card import BundleCard, InputCard, ModelName, NetworkCard, TargetCard, Vote
 from ferkit.bundles.weights import StoredPrecision, write_weights
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import Target
+from ferkit.errors import DataError
 from ferkit.models.ensemble import Ensemble
+from ferkit.models.face_model import class_count
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 
 if TYPE_CHECKING:
@@ -56,6 +58,11 @@ class BundledNetwork:
     backbone: BackboneSettings
     targets: tuple[Target, ...]
 
+    @property
+    def input(self) -> InputCard:
+        """The pictures that it takes."""
+        return InputCard.of_shape(tuple(self.model.network.inputs[0].shape)[1:])
+
     def write(self, folder: Path, precision: StoredPrecision) -> NetworkCard:
         """Write its weights into `folder`, and say what they are."""
         file = folder / f"{self.name}.npz"
@@ -63,7 +70,7 @@ class BundledNetwork:
         return NetworkCard(
             label=self.label,
             backbone=self.backbone.model_copy(update={"weights": "none"}),
-            heads={target: len(class_names(target)) for target in self.targets},
+            heads={target: class_count(self.model.network, target) for target in self.targets},
             file=file.name,
             sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
             precision=precision,
@@ -102,14 +109,16 @@ def write_bundle(
     Raises
     ------
     DataError
-        If a weight is no number.
+        If a weight is no number, or the networks take different pictures.
     """
+    names = {network for card in targets.values() for vote in card.models.values() for network in vote.weights}
+    used = [each for each in networks if each.name in names]
+    taken = {each.input: each.name for each in used}
+    if len(taken) > 1:
+        found = ", ".join(f"{network} {pictures}" for pictures, network in taken.items())
+        raise DataError(f"{name}: its networks take different pictures, {found}; a bundle is of one kind.")
     folder.mkdir(parents=True)
-    used = {network for card in targets.values() for vote in card.models.values() for network in vote.weights}
-    cards = {
-        each.name: each.write(folder, (precision or {}).get(each.name, "float16"))
-        for each in networks
-        if each.name in used
-    }
-    BundleCard(name=name, networks=cards, targets=dict(targets), tta=dict(tta)).write(folder)
+    cards = {each.name: each.write(folder, (precision or {}).get(each.name, "float16")) for each in used}
+    pictures = next(iter(taken))
+    BundleCard(name=name, networks=cards, targets=dict(targets), input=pictures, tta=dict(tta)).write(folder)
     return Bundle(folder)

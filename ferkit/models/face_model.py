@@ -28,7 +28,7 @@ from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["FaceModel", "TargetProbabilities", "forward", "predict", "predict_targets"]
+__all__ = ["FaceModel", "TargetProbabilities", "class_count", "forward", "predict", "predict_targets"]
 
 # Class probabilities of pictures from the heads of one network, by target: (N, classes) float32.
 TargetProbabilities = dict[Target, NDArray[np.float32]]
@@ -177,7 +177,7 @@ def predict_targets(
         Rows sum to one.
     """
     probabilities: TargetProbabilities = {
-        target: np.zeros((len(images), _class_count(network, target)), np.float32) for target in targets
+        target: np.zeros((len(images), class_count(network, target)), np.float32) for target in targets
     }
     if not len(images):
         return probabilities
@@ -194,7 +194,7 @@ def predict_targets(
     return probabilities
 
 
-def _class_count(network: "keras.Model", target: Target) -> int:
+def class_count(network: "keras.Model", target: Target) -> int:
     """Number of outputs of `network` for `target`."""
     # A Sequential that was read has `outputs` alone; of others, those do not say their names.
     output = getattr(network, "output", None)

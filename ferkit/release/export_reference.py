@@ -173,7 +173,8 @@ class _Drafts:
                 model: Vote(weights=dict.fromkeys(names, 1 / len(names))) for model, names in heads.items() if names
             }
             if "vote" in votes:
-                cards[target.name] = TargetCard(settings=target, **votes)
+                classes = target.class_names(self._public.classes)
+                cards[target.name] = TargetCard(settings=target, classes=classes, **votes)
             else:
                 _LOG.info("%s: no network that may vote has a head for it, so the bundle does not answer", target.name)
         return cards

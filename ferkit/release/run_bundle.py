@@ -86,6 +86,10 @@ class TrainedRun:
             digest.update(part.content_hash().encode())
         return digest.hexdigest()
 
+    def classes(self, target: TargetSettings) -> tuple[str, ...]:
+        """Names of what its networks tell apart for `target`."""
+        return target.class_names(self.faces.classes)
+
     def training(self, target: Target, label: str) -> Training:
         """The training of the network that a run calls `label`, with a head for `target`."""
         return next(each for each in self.config.trained() if each.label == label and target in each.names)
@@ -154,7 +158,7 @@ def bundle_ensemble(run: TrainedRun, folder: Path, origin: Mapping[str, str]) ->
         taught = student and Vote(
             weights={run.training(target.name, student.model).name: 1.0}, temperature=student.temperature
         )
-        targets[target.name] = TargetCard(settings=target, vote=vote, tiny=taught)
+        targets[target.name] = TargetCard(settings=target, classes=run.classes(target), vote=vote, tiny=taught)
         voters = [label for label, name in zip(ensemble.members, names, strict=True) if name in vote.weights]
         labels |= {*voters, *([student.model] if student else [])}
         members = [run.evaluation(target.name, label).to_table() for label in voters]
@@ -174,7 +178,7 @@ def bundle_single(run: TrainedRun, label: str, folder: Path, origin: Mapping[str
         if any(label == each.label and target.name in each.names for each in run.config.trained()):
             fitted = _Fitted(run, target, label)
             vote = Vote(weights={run.training(target.name, label).name: 1.0}, temperature=fitted.temperature)
-            targets[target.name] = TargetCard(settings=target, vote=vote)
+            targets[target.name] = TargetCard(settings=target, classes=run.classes(target), vote=vote)
             tables.append(fitted.table(label, "single"))
     return _write(run, folder, [label], targets, pd.concat(tables, ignore_index=True), origin)
 

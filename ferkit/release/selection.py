@@ -57,7 +57,8 @@ class Selection:
             for model, group in (("default", self._chosen.default), ("tiny", self._chosen.tiny)):
                 if taught := self._of(group, target):
                     models[model] = Vote(weights={taught[0]: 1.0})
-            cards[target.name] = TargetCard(settings=target, **models)
+            classes = target.class_names(self._faces.classes)
+            cards[target.name] = TargetCard(settings=target, classes=classes, **models)
         return cards
 
     def precision(

@@ -223,7 +223,7 @@ def test_weights_of_another_network_are_refused(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 3}, "format"),
+        ({"format": 4}, "format"),
         ({"extra": 1}, "extra"),
         ({"targets": {"fer": {"settings": {"name": "fer"}, "vote": {"weights": {"nobody": 1}}}}}, "nobody"),
         ({"targets": {"fer": {"settings": {"name": "fer"}, "vote": {"weights": {"fer-single": 0.5}}}}}, "sum to 1"),

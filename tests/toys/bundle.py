@@ -4,14 +4,17 @@ import hashlib
 from pathlib import Path
 
 from ferkit.backbones import BackboneSettings, build_network
-from ferkit.bundles.card import BundleCard, NetworkCard, TargetCard, Vote
+from ferkit.bundles.bundle import Bundle
+from ferkit.bundles.card import BundleCard, InputCard, NetworkCard, TargetCard, Vote
 from ferkit.bundles.weights import write_weights
+from ferkit.bundles.writing import BundledNetwork, write_bundle
 from ferkit.data.labels import Target, class_names
 from ferkit.data.targets import TargetSettings
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 
 TARGETS: tuple[Target, ...] = ("fer", "ferplus")
 HEADS = {target: len(class_names(target)) for target in TARGETS}
+MOODS = ("calm", "cross", "glad")
 
 
 def write_toy_bundle(folder: Path, weights: dict[str, float] | None = None, *, flip: bool = False) -> Path:
@@ -29,6 +32,25 @@ def write_toy_bundle(folder: Path, weights: dict[str, float] | None = None, *, f
     )
     (folder / "MODEL_CARD.md").write_text(CARD)
     return folder
+
+
+class _Untrained:
+    def __init__(self, backbone: BackboneSettings, heads: dict[Target, int], pictures: InputCard) -> None:
+        self.network = build_network(backbone, heads, seed=3, picture=pictures.tensor)
+
+
+def write_mood_bundle(folder: Path, pictures: InputCard | None = None) -> Bundle:
+    """An untrained network as a bundle: of colour pictures of 64 pixels if not said, for a target with `MOODS`."""
+    backbone = BackboneSettings(name="fernet", width=4, depth=1, input_size=16)
+    model = _Untrained(backbone, {"mood": len(MOODS)}, pictures or InputCard(size=64, colour=True))
+    network = BundledNetwork("mood-one", "one", model, backbone, ("mood",))
+    card = TargetCard(
+        settings=TargetSettings(name="mood"), classes=MOODS, vote=Vote(weights={"mood-one": 1.0}, temperature=1.5)
+    )
+    flip = TestTimeAugmentation(flip=True)
+    bundle = write_bundle(folder, "moods", [network], {"mood": card}, {"vote": flip})
+    (folder / "MODEL_CARD.md").write_text(CARD)
+    return bundle
 
 
 def _network(folder: Path, name: str, backbone: BackboneSettings, seed: int) -> NetworkCard:
