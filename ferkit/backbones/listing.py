@@ -5,7 +5,7 @@ import pandas as pd
 from ferkit.backbones.registry import Backbone, get, names
 from ferkit.backbones.weights import find, find_package
 
-__all__ = ["describe"]
+__all__ = ["describe", "weights_status"]
 
 
 def describe() -> pd.DataFrame:
@@ -19,14 +19,15 @@ def describe() -> pd.DataFrame:
             "name": [card.name for card in cards],
             "input": [card.input_size for card in cards],
             "parameters": [card.parameters for card in cards],
-            "weights": [_status(card) for card in cards],
+            "weights": [weights_status(card) for card in cards],
             "licence": [card.weights.licence if card.weights else "none needed" for card in cards],
             "summary": [card.summary for card in cards],
         }
     )
 
 
-def _status(card: Backbone) -> str:
+def weights_status(card: Backbone) -> str:
+    """Where the pretrained weights of a backbone are, or what it takes to get them."""
     weights = card.weights
     if weights is None:
         return "trained from scratch"

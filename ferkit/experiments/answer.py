@@ -12,6 +12,7 @@ from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.evaluation.metrics import cross_entropies
 from ferkit.experiments.cells import Experiment
+from ferkit.experiments.claims import CheckedClaim, check_claims
 from ferkit.experiments.comparison import Answers, CellComparison, compare_cells
 from ferkit.experiments.results import RunResult
 from ferkit.experiments.settings import MeasureSettings
@@ -37,12 +38,15 @@ class Answer:
         Mean over the seeds, by cell.
     pictures
         How many were judged.
+    claims
+        The experiment's claims, judged.
     """
 
     experiment: Experiment
     comparisons: dict[str, CellComparison]
     training_seconds: dict[str, float]
     pictures: int
+    claims: tuple[CheckedClaim, ...]
 
     def verdict(self, cell: str) -> str:
         """What is known about a cell, in a sentence without its name."""
@@ -77,6 +81,8 @@ class Answer:
                     "seeds": len(found.values),
                     "mean": found.mean,
                     "spread": found.spread,
+                    "mean_low": found.mean_low,
+                    "mean_high": found.mean_high,
                     "difference": found.difference,
                     "low": found.low,
                     "high": found.high,
@@ -114,16 +120,17 @@ def answer(experiment: Experiment, results: Mapping[tuple[str, int], RunResult],
         cell.name: _answers([results[cell.name, seed] for seed in settings.seeds], measure, rows, labels, cell.name)
         for cell in experiment.cells
     }
+    label, classes = labels.argmax(axis=1).astype(np.int8), labels.shape[1]
     comparisons = compare_cells(
-        answers, labels.argmax(axis=1).astype(np.int8), labels.shape[1], experiment.baseline,
-        measure.metric, least_difference=measure.least_difference, draws=measure.bootstrap,
-        confidence=measure.confidence, seed=_SEED,
+        answers, label, classes, experiment.baseline, measure.metric,
+        least_difference=measure.least_difference, draws=measure.bootstrap, confidence=measure.confidence, seed=_SEED,
     )  # fmt: skip
     seconds = {
         cell.name: float(np.mean([results[cell.name, seed].record.training_seconds for seed in settings.seeds]))
         for cell in experiment.cells
     }
-    return Answer(experiment, comparisons, seconds, len(rows))
+    claims = check_claims(settings.claims, answers, label, classes, measure, _SEED)
+    return Answer(experiment, comparisons, seconds, len(rows), claims)
 
 
 def decisive_pictures(

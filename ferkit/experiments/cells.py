@@ -3,12 +3,13 @@
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ferkit.config.loading import load_config, load_settings
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
+from ferkit.experiments.replacement import Replacement
 from ferkit.experiments.settings import ExperimentSettings
 
 __all__ = ["Cell", "Experiment", "load_experiment"]
@@ -47,17 +48,26 @@ class Experiment:
         In the order of the factors' levels, or of ``cells`` in the file.
     baseline
         Name of the cell that the others are compared with.
+    substituted
+        By label of a backbone of the file, the label of what stands in for it; empty if nothing does.
     """
 
     settings: ExperimentSettings
     cells: tuple[Cell, ...]
     baseline: str
+    substituted: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_experiment(path: Path) -> Experiment:
+def load_experiment(path: Path, substitute: str | None = None) -> Experiment:
     """Read an experiment's file and make the configuration of every cell and seed.
 
     PrivateTest is read in none of them, and no model is registered.
+
+    Parameters
+    ----------
+    substitute
+        A backbone of the file's ``substitutes``: it stands in for every other one. The experiment then has a name of
+        its own, which ends with that of the backbone.
 
     Raises
     ------
@@ -73,11 +83,16 @@ def load_experiment(path: Path) -> Experiment:
         dict(zip(names, levels, strict=True)) for levels in itertools.product(*settings.factors.values())
     ]
     cells, problems = [], []
+    replacement = None
+    if substitute:
+        own = [cell.configs[settings.seeds[0]] for cell in load_experiment(path).cells]
+        replacement = Replacement.of(path, settings, substitute, own)
+        settings = settings.model_copy(update={"name": f"{settings.name}.{substitute}"})
     for each in chosen:
         levels = {factor: each[factor] for factor in names}
         name = "+".join(levels.values()) or _ALONE
         try:
-            cells.append(Cell(name, levels, _configs(settings, base, name, levels)))
+            cells.append(Cell(name, levels, _configs(settings, base, name, levels, replacement)))
         except ConfigError as error:
             problems += [f"{path}: cell {name}: {line}" for line in str(error).splitlines()]
     if problems:
@@ -85,20 +100,41 @@ def load_experiment(path: Path) -> Experiment:
     if len({each.name for each in cells}) < len(cells):
         raise ConfigError(f"{path}: two cells have the same name: give the levels of the factors names of their own.")
     _require_measure(path, settings, cells)
+    _require_cells(path, settings, [each.name for each in cells])
     baseline = "+".join(settings.baseline[factor] for factor in names) if settings.baseline else cells[0].name
-    return Experiment(settings, tuple(cells), baseline)
+    return Experiment(settings, tuple(cells), baseline, replacement.labels if replacement else {})
 
 
-def _configs(settings: ExperimentSettings, base: Path, name: str, levels: Mapping[str, str]) -> dict[int, RunConfig]:
+def _configs(
+    settings: ExperimentSettings, base: Path, name: str, levels: Mapping[str, str], replacement: Replacement | None
+) -> dict[int, RunConfig]:
     of_levels = [settings.factors[factor][level] for factor, level in levels.items()]
     # A run of an experiment is one of many: it reads no PrivateTest, and nobody serves its models.
     changes: dict[str, object] = {"evaluation.private_test": False, "registry": {"register": False}}
     for each in (settings.changes, *of_levels):
         changes |= each
-    overrides = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+    overrides = _as_overrides(changes)
+    if replacement:
+        overrides += _as_overrides(replacement.changes(load_config(base, overrides)))
     run = f"{settings.name}.{name.replace('+', '.')}"
     named = [f"name={json.dumps(run)}", f"experiment={json.dumps(settings.name)}"]
     return {seed: load_config(base, [*overrides, *named, f"seed={seed}"]) for seed in settings.seeds}
+
+
+def _as_overrides(changes: Mapping[str, object]) -> list[str]:
+    return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+
+
+def _require_cells(path: Path, settings: ExperimentSettings, cells: list[str]) -> None:
+    """Whether there is every cell that is said to have been published, or that a claim is about."""
+    named = [("published", cell) for cell in settings.published]
+    for index, claim in enumerate(settings.claims):
+        named += [(f"claims.{index}.cell", claim.cell), (f"claims.{index}.than", claim.than)]
+        if claim.cell == claim.than:
+            raise ConfigError(f"{path}: claims.{index}: compares {claim.cell} with itself.")
+    for place, cell in named:
+        if cell not in cells:
+            raise ConfigError(f"{path}: {place}: {cell!r} is no cell, known are {', '.join(cells)}.")
 
 
 def _require_measure(path: Path, settings: ExperimentSettings, cells: list[Cell]) -> None:

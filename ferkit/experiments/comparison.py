@@ -47,6 +47,8 @@ class CellComparison:
         The metric of each seed.
     mean, spread
         Mean over the seeds, and standard deviation between them; nan of a single seed.
+    mean_low, mean_high
+        The interval of the mean over pictures and seeds.
     difference, low, high
         Mean less the baseline's, and the interval of it over pictures and seeds; nan for the baseline itself.
     p_value
@@ -61,6 +63,8 @@ class CellComparison:
     values: tuple[float, ...]
     mean: float
     spread: float
+    mean_low: float
+    mean_high: float
     difference: float
     low: float
     high: float
@@ -140,10 +144,13 @@ def compare_cells(
     for name, values in observed.items():
         others = name != baseline
         low, high = intervals[name] if others else (np.nan, np.nan)
+        mean_low, mean_high = np.quantile(drawn[name], tails)
         found[name] = CellComparison(
             values=tuple(values.tolist()),
             mean=float(values.mean()),
             spread=_spread(values),
+            mean_low=float(mean_low),
+            mean_high=float(mean_high),
             difference=float(values.mean() - observed[baseline].mean()) if others else np.nan,
             low=float(low),
             high=float(high),

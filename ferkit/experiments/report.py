@@ -9,6 +9,7 @@ import numpy as np
 from ferkit.config.yaml_text import write_yaml
 from ferkit.experiments import figures
 from ferkit.experiments.answer import Answer
+from ferkit.experiments.published import claim_sentences, published_rows, substitute_sentence
 from ferkit.experiments.results import RunResult
 from ferkit.reporting.document import Code, Document, Picture, Section, Table, Text
 
@@ -62,6 +63,7 @@ def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], Run
     what = f"{measure.metric} of {measure.target}/{measure.model} on {measure.subset}"
     header, rows = answer_rows(found)
     baseline = [each.name for each in found.experiment.cells].index(found.experiment.baseline)
+    stands_in = substitute_sentence(found)
     lead = tuple(
         f"{name}: {found.verdict(name)}." for name in found.comparisons if name != found.experiment.baseline
     ) or (f"{row[0]}: {row[1]} over {row[2]} seeds." for row in rows)
@@ -77,8 +79,9 @@ def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], Run
     )
     document = Document(
         title=f"ferkit experiment: {settings.name}",
-        lead=tuple(lead),
+        lead=(*([stands_in] if stands_in else ()), *lead),
         sections=(
+            *_published(found),
             Section(
                 f"{what}, {found.pictures:,} pictures",
                 (
@@ -100,6 +103,14 @@ def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], Run
         ),
     )
     return ExperimentReport(document, found.to_table().to_csv(index=False))
+
+
+def _published(found: Answer) -> tuple[Section, ...]:
+    """What was published, beside ours; nothing for an experiment that repeats none."""
+    claims = claim_sentences(found)
+    header, rows = published_rows(found)
+    blocks = (*((Table(header, tuple(rows)),) if rows else ()), *map(Text, claims))
+    return (Section("Beside the study" if rows else "Claims", blocks),) if rows or claims else ()
 
 
 def answer_rows(found: Answer) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

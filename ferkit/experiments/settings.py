@@ -11,7 +11,7 @@ from ferkit.data.labels import Target
 from ferkit.experiments.comparison import Metric
 from ferkit.settings import Settings
 
-__all__ = ["ExperimentSettings", "MeasureSettings"]
+__all__ = ["ClaimSettings", "ExperimentSettings", "MeasureSettings", "SubstituteSettings"]
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -46,6 +46,41 @@ class MeasureSettings(Settings):
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
 
+class ClaimSettings(Settings):
+    """A sentence about two cells that the experiment is to judge.
+
+    Attributes
+    ----------
+    claim
+        The sentence.
+    cell, than
+        Names of the cells that it compares.
+    expected
+        What it says of `cell`: ``better`` than the other, or ``same``: the difference is less than
+        ``measure.least_difference``.
+    """
+
+    claim: str = Field(min_length=1)
+    cell: str
+    than: str
+    expected: Literal["better", "same"]
+
+
+class SubstituteSettings(Settings):
+    """How an experiment runs on another backbone, where the weights of its own cannot be had.
+
+    Attributes
+    ----------
+    backbone
+        Settings of the backbone that stands in for every other, such as ``input_size``.
+    changes
+        What every cell changes besides, after everything else. ``set`` in the file.
+    """
+
+    backbone: dict[str, Any] = Field(default_factory=dict)
+    changes: dict[str, Any] = Field(default_factory=dict, alias="set")
+
+
 class ExperimentSettings(Settings):
     """An experiment file, such as ``configs/experiments/balancing.yaml``.
 
@@ -67,6 +102,13 @@ class ExperimentSettings(Settings):
         The cell that the others are compared with: a level of each factor. The first cell if empty.
     measure
         What is compared.
+    published
+        For an experiment that repeats a published one: by cell, the number that was published, in the unit of the
+        metric; null where none was.
+    claims
+        Sentences to judge.
+    substitutes
+        By name of a backbone, how it stands in for the experiment's own.
 
     Examples
     --------
@@ -86,6 +128,9 @@ class ExperimentSettings(Settings):
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     baseline: dict[str, str] = Field(default_factory=dict)
     measure: MeasureSettings = MeasureSettings()
+    published: dict[str, float | None] = Field(default_factory=dict)
+    claims: tuple[ClaimSettings, ...] = ()
+    substitutes: dict[str, SubstituteSettings] = Field(default_factory=dict)
 
     @field_validator("seeds", mode="before")
     @classmethod

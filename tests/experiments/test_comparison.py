@@ -70,6 +70,11 @@ def test_the_interval_is_as_wide_as_both_sources_of_chance_make_it(label):
     error = np.sqrt(pictures.var() / len(label) + seeds)
     found = compare(answers, label, draws=4000)["other"]
     assert (found.high - found.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.12)
+    own = right["other"]
+    error = np.sqrt(own.mean(axis=0).var() / len(label) + own.mean(axis=1).var(ddof=1) / 6)
+    # What pictures are to single seeds is in both sources, so that this errs on the safe side.
+    assert 0.95 < (found.mean_high - found.mean_low) / (2 * 1.96 * error) < 1.2
+    assert (found.mean_high + found.mean_low) / 2 == pytest.approx(found.mean, abs=0.2 * error)
 
 
 def test_what_is_no_better_is_found_better_as_seldom_as_the_level_says(label):

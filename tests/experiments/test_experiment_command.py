@@ -37,6 +37,8 @@ EXPERIMENT = {
     },
     "seeds": 2,
     "measure": {"bootstrap": 200},
+    "published": {"none+hard": None, "none+smooth": 0.512},
+    "claims": [{"claim": "smooth is better", "cell": "none+smooth", "than": "none+hard", "expected": "better"}],
 }
 CELLS = ["none+hard", "none+smooth", "repeated+hard", "repeated+smooth"]
 
@@ -119,6 +121,21 @@ def test_every_number_of_the_answer_is_that_of_a_direct_computation(experiment):
     for cell in CELLS[1:]:
         assert table.loc[cell, "difference"] == pytest.approx(means[cell] - means["none+hard"])
         assert f"{cell}: {table.loc[cell, 'verdict']}." in experiment.finished.stdout.replace("\n", " ")
+
+
+def test_the_table_as_it_was_published_stands_beside_ours_and_claims_are_judged(experiment):
+    table = pd.read_csv(experiment.folder / "report" / "answer.csv").set_index("cell")
+    of_hard, of_smooth = (table.loc[cell] for cell in CELLS[:2])
+    shown = [line.split() for line in experiment.finished.stdout.splitlines()]
+    ours = [f"{100 * of_hard['mean']:.2f}", f"{100 * of_hard['mean_low']:.2f}..{100 * of_hard['mean_high']:.2f}"]
+    assert ["none+hard", "not", "published", *ours] in shown
+    ours = [f"{100 * of_smooth['mean']:.2f}", f"{100 * of_smooth['mean_low']:.2f}..{100 * of_smooth['mean_high']:.2f}"]
+    assert ["none+smooth", "51.20", *ours] in shown
+    difference = f"none+smooth less none+hard is {100 * of_smooth['difference']:+.2f} points"
+    assert difference in experiment.finished.stdout
+    report = (experiment.folder / "report" / "report.md").read_text()
+    assert "Beside the study" in report
+    assert difference in report
 
 
 def test_mlflow_has_one_parent_with_every_run_below_and_no_number_of_private_test(experiment):

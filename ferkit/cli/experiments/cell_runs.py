@@ -20,11 +20,13 @@ from ferkit.stacks.placement import Placement
 
 if TYPE_CHECKING:
     from ferkit.cli.console import RunConsole
+    from ferkit.experiments.answer import Answer
 
 __all__ = [
     "PlannedRun",
     "experiment_store",
     "final_configs",
+    "log_answer",
     "planned_runs",
     "run_missing",
     "tracked",
@@ -200,3 +202,16 @@ def final_configs(experiment: Experiment, names: list[str]) -> Experiment:
         if cell.name in names
     )
     return Experiment(experiment.settings, cells, cells[0].name)
+
+
+def log_answer(found: "Answer", folder: Path, run: str, workspace: Workspace) -> None:
+    """The answer in MLflow's run of the experiment."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(workspace.tracking_uri)
+    for line in found.to_table().to_dict("records"):
+        cell = str(line["cell"]).replace("+", "-")
+        for name in ("mean", "spread", "difference", "adjusted_p_value"):
+            if line[name] == line[name]:
+                client.log_metric(run, f"{cell}/{name}", float(line[name]))
+    client.log_artifacts(run, str(folder), "report")

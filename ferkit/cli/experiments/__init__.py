@@ -1,0 +1,1 @@
+"""Running what an experiment consists of, and showing what it found."""
