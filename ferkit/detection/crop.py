@@ -40,21 +40,23 @@ class Square:
     roll: float
 
 
-def crop_face(picture: NDArray[np.uint8], face: Face, framing: Framing) -> NDArray[np.uint8]:
+def crop_face(picture: NDArray[np.uint8], face: Face, framing: Framing, size: int = SIZE) -> NDArray[np.uint8]:
     """The square that FER-2013 would show of a face.
 
     What lies beyond the picture repeats its border. A head that leans is set upright.
 
     Parameters
     ----------
-    picture : (H, W) uint8
-        Grey.
+    picture : (H, W) or (H, W, 3) uint8
+        Grey or RGB.
     framing
         Of the detector that found the face.
+    size
+        Width and height of the crop in pixels.
 
     Returns
     -------
-    (48, 48) uint8
+    (size, size) or (size, size, 3) uint8
     """
     import cv2
 
@@ -77,7 +79,7 @@ def crop_face(picture: NDArray[np.uint8], face: Face, framing: Framing) -> NDArr
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return _to_size(np.asarray(cut, dtype=np.uint8))
+    return _to_size(np.asarray(cut, dtype=np.uint8), size)
 
 
 def square_of(face: Face, framing: Framing) -> Square:
@@ -94,16 +96,16 @@ def square_of(face: Face, framing: Framing) -> Square:
     )
 
 
-def whole_as_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A grey picture (H, W) uint8 that is a face already, as (48, 48) uint8; what is not square is squashed."""
-    return _to_size(picture)
+def whole_as_face(picture: NDArray[np.uint8], size: int = SIZE) -> NDArray[np.uint8]:
+    """A picture (H, W[, 3]) uint8 that is a face already, as (size, size[, 3]) uint8; not square, it is squashed."""
+    return _to_size(picture, size)
 
 
-def _to_size(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _to_size(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     import cv2
 
-    if picture.shape == (SIZE, SIZE):
+    if picture.shape[:2] == (size, size):
         return picture
-    smaller = min(picture.shape) < SIZE
-    resized = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC if smaller else cv2.INTER_AREA)
+    smaller = min(picture.shape[:2]) < size
+    resized = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC if smaller else cv2.INTER_AREA)
     return np.asarray(resized, dtype=np.uint8)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ferkit.data.dataset import SIZE
+from ferkit.data.input_card import InputCard
 from ferkit.data.limited_process import BASE_MEMORY, LimitedProcess, limits_of
 from ferkit.data.picture_files import PictureHead
 from ferkit.detection.base import Face
@@ -30,15 +30,17 @@ class FoundFaces:
         In pixels, as the picture is shown: turned as EXIF says.
     crops
         The largest of its faces.
-    left_out
-        Faces beyond them.
     """
 
     name: str
     width: int
     height: int
     crops: Crops
-    left_out: int
+
+    @property
+    def left_out(self) -> int:
+        """Faces beyond them."""
+        return self.crops.left_out
 
 
 class Decoder(LimitedProcess):
@@ -86,6 +88,7 @@ class Decoder(LimitedProcess):
         head: PictureHead,
         *,
         detect: bool = True,
+        taken: InputCard | None = None,
         most_faces: int,
         gone: Callable[[], bool] = lambda: False,
     ) -> FoundFaces:
@@ -95,6 +98,8 @@ class Decoder(LimitedProcess):
         ----------
         detect
             Find faces; false: the picture is a face and nothing else.
+        taken
+            The crops that the network takes; 48x48 grey if not given.
         most_faces
             How many of them, the largest.
         gone
@@ -109,18 +114,23 @@ class Decoder(LimitedProcess):
         CancelledError
             If nobody waits.
         """
+        taken = taken or InputCard()
+        limits = limits_of(head.pixels)
+        # All crops together, and their bytes for the answer.
+        limits["memory"] += 2 * taken.blank(most_faces).nbytes
         task = {
-            **limits_of(head.pixels),
+            **limits,
             "task": "find",
             "name": name,
             "detector_seconds": _SECONDS_OF_DETECTOR,
+            "taken": taken.model_dump(),
             "detect": detect,
             "most_faces": most_faces,
         }
         response, data = self.request(task, content, gone)
         faces = tuple(Face(tuple(box), score, roll) for box, score, roll in response["faces"])
-        images = data.reshape(len(faces), SIZE, SIZE)
-        return FoundFaces(name, response["width"], response["height"], Crops(faces, images), response["left_out"])
+        crops = Crops(faces, data.reshape(len(faces), *taken.shape), response["left_out"])
+        return FoundFaces(name, response["width"], response["height"], crops)
 
     def preview(
         self, content: bytes, name: str, head: PictureHead, *, side: int, gone: Callable[[], bool] = lambda: False

@@ -54,19 +54,21 @@ def _answer(detector: "Detector | None", task: dict[str, Any], content: bytes) -
 def _faces(
     task: dict[str, Any], picture: "NDArray[np.uint8]", detector: "Detector | None"
 ) -> tuple[dict[str, Any], bytes]:
+    from ferkit.data.input_card import InputCard
     from ferkit.inference.predictor import find_faces
 
     # It takes time for every face, of which small pictures may have many.
     signal.setitimer(signal.ITIMER_PROF, task["detector_seconds"])
-    crops = find_faces(picture, detector if task["detect"] else None)
-    most = task["most_faces"]
+    crops = find_faces(
+        picture, detector if task["detect"] else None, InputCard(**task["taken"]), most=task["most_faces"]
+    )
     answer = {
         "width": picture.shape[1],
         "height": picture.shape[0],
-        "faces": [(face.box, face.score, face.roll) for face in crops.faces[:most]],
-        "left_out": max(0, len(crops.faces) - most),
+        "faces": [(face.box, face.score, face.roll) for face in crops.faces],
+        "left_out": crops.left_out,
     }
-    return answer, crops.images[:most].tobytes()
+    return answer, crops.images.tobytes()
 
 
 def _preview(picture: "NDArray[np.uint8]", side: int) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.data.dataset import SIZE
+from ferkit.data.input_card import InputCard
 from ferkit.detection.base import Box, Detector, Face
 from ferkit.detection.crop import crop_face, grey, whole_as_face
 from ferkit.errors import DataError
@@ -16,7 +16,7 @@ __all__ = ["Classify", "Crops", "FacePrediction", "Predictor", "find_faces"]
 # Half precision in the last layer makes sums of 0.99.
 _TOLERANCE = 0.02
 
-# Pictures (N, 48, 48) uint8 to probabilities (N, classes).
+# Pictures (N, side, side[, 3]) uint8, as the network takes them, to probabilities (N, classes).
 Classify = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 
@@ -50,22 +50,44 @@ class Crops:
     ----------
     faces
         Largest first.
-    images : (faces, 48, 48) uint8
+    images : (faces, side, side[, 3]) uint8
+        As the network takes them.
+    left_out
+        Faces that were found and not cut.
     """
 
     faces: tuple[Face, ...]
     images: NDArray[np.uint8]
+    left_out: int = 0
 
 
-def find_faces(picture: NDArray[np.uint8], detector: Detector | None) -> Crops:
-    """The faces of a picture (H, W, 3) uint8 RGB, cut for the network; without a detector, the whole is one."""
-    luma = grey(picture)
+def find_faces(
+    picture: NDArray[np.uint8], detector: Detector | None, taken: InputCard | None = None, most: int | None = None
+) -> Crops:
+    """The faces of a picture, cut for a network.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+        RGB.
+    detector
+        None: the whole picture is one face.
+    taken
+        What the network takes; 48x48 grey if not given.
+    most
+        How many faces are cut, the largest; all if not given.
+    """
+    taken = taken or InputCard()
+    pixels = picture if taken.colour else grey(picture)
     if detector is None:
-        height, width = luma.shape
-        return Crops((Face((0, 0, width, height), 1.0),), whole_as_face(luma)[None])
-    faces = tuple(detector.detect(picture))
-    images = [crop_face(luma, face, detector.framing) for face in faces]
-    return Crops(faces, np.stack(images) if images else np.zeros((0, SIZE, SIZE), dtype=np.uint8))
+        height, width = picture.shape[:2]
+        return Crops((Face((0, 0, width, height), 1.0),), whole_as_face(pixels, taken.size)[None])
+    found = tuple(detector.detect(picture))
+    faces = found[:most]
+    images = taken.blank(len(faces))
+    for index, face in enumerate(faces):
+        images[index] = crop_face(pixels, face, detector.framing, taken.size)
+    return Crops(faces, images, len(found) - len(faces))
 
 
 class Predictor:
@@ -74,11 +96,13 @@ class Predictor:
     Parameters
     ----------
     classify
-        Any model's ``predict``: (N, 48, 48) uint8 to (N, classes) probabilities.
+        Any model's ``predict``: (N, side, side[, 3]) uint8 to (N, classes) probabilities.
     classes
         Names of the columns of what it returns.
     detector
         None for pictures that are a face and nothing else.
+    taken
+        The pictures that the model takes, such as `Bundle.input`; 48x48 grey if not given.
 
     Examples
     --------
@@ -95,10 +119,13 @@ class Predictor:
     (True, True)
     """
 
-    def __init__(self, classify: Classify, classes: Sequence[str], detector: Detector | None) -> None:
+    def __init__(
+        self, classify: Classify, classes: Sequence[str], detector: Detector | None, taken: InputCard | None = None
+    ) -> None:
         self._classify = classify
         self.classes = tuple(classes)
         self._detector = detector
+        self._taken = taken
 
     def predict(self, picture: NDArray[np.uint8]) -> list[FacePrediction]:
         """Predictions of the faces of a picture (H, W, 3) uint8 RGB, largest first; an empty list without a face."""
@@ -110,7 +137,7 @@ class Predictor:
 
     def find(self, picture: NDArray[np.uint8]) -> Crops:
         """The faces of a picture (H, W, 3) uint8 RGB, cut for the network but not yet classified."""
-        return find_faces(picture, self._detector)
+        return find_faces(picture, self._detector, self._taken)
 
     def classify(self, crops: Sequence[Crops]) -> list[list[FacePrediction]]:
         """Predict the emotion of each face of each picture, all of them in one call of the model.
@@ -120,9 +147,13 @@ class Predictor:
         DataError
             If the model returns anything but one probability for each class and face.
         """
-        images = np.concatenate([each.images for each in crops]) if crops else np.zeros((0, SIZE, SIZE), np.uint8)
-        if not len(images):
+        # A picture that could not be read has no crops of any size.
+        images = [each.images for each in crops if each.faces]
+        if not images:
             return [[] for _ in crops]
+        return self._classified(crops, np.concatenate(images))
+
+    def _classified(self, crops: Sequence[Crops], images: NDArray[np.uint8]) -> list[list[FacePrediction]]:
         probabilities = np.asarray(self._classify(images), dtype=np.float32)
         if probabilities.shape != (len(images), len(self.classes)):
             raise DataError(
