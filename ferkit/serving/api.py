@@ -4,17 +4,16 @@ import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from ferkit.inference.predictor import Predictor
 from ferkit.serving.backend import Backend, backend
 from ferkit.serving.client import gone_of
-from ferkit.serving.decoding import find_faces
+from ferkit.serving.decoding import find_all_faces
 from ferkit.serving.errors import ApiError
 from ferkit.serving.explanation import explanation
-from ferkit.serving.model.served import Served
+from ferkit.serving.model.served import Served, ServedClassifier
 from ferkit.serving.requests import ExplainQuery, PredictQuery, Upload, uploads
 from ferkit.serving.responses import about_model, model_of, picture_response
 
@@ -47,20 +46,20 @@ api.before_request(require_token)
 
 @api.post("/predict")
 def predict() -> Response:
-    """Endpoint: the faces of one or many pictures with the probabilities of their emotions."""
+    """Endpoint: the faces of one or many pictures with the probabilities of its classes."""
     query = PredictQuery.of(request)
     with admit_request() as (service, served, pictures):
-        predictor = _predictor(service, served, query)
-        gone = gone_of(request)
-        found = [find_faces(each, service, gone, detect=query.detect) for each in pictures]
+        classifier = served.classifier(query.target, query.model)
+        predictor = _predictor(service, classifier)
+        found = find_all_faces(pictures, service, gone_of(request), served.bundle.input, detect=query.detect)
         predictions = predictor.classify([each.crops for each in found])
         service.metrics.pictures.inc(len(found))
         service.metrics.saw_faces(
-            query.target, served.version, (face.emotion for faces in predictions for face in faces)
+            classifier.target, served.version, (face.emotion for faces in predictions for face in faces)
         )
         return jsonify(
             model=model_of(served),
-            target=query.target,
+            target=classifier.target,
             classes=predictor.classes,
             pictures=[
                 picture_response(each, faces, predictor.classes) for each, faces in zip(found, predictions, strict=True)
@@ -70,18 +69,18 @@ def predict() -> Response:
 
 @api.post("/explain")
 def explain() -> Response:
-    """Endpoint: the heat map of one face, which parts of it speak for an emotion."""
+    """Endpoint: the heat map of one face, which parts of it speak for a class."""
     query = ExplainQuery.of(request)
     with admit_request() as (service, served, pictures):
         if len(pictures) != 1:
             raise ApiError(400, "too_many_pictures", f"{len(pictures)} pictures, expected one to explain.")
-        predictor = _predictor(service, served, query)
-        found = find_faces(pictures[0], service, gone_of(request), detect=query.detect)
-        faces = predictor.classify([found.crops])[0]
+        classifier = served.classifier(query.target, query.model)
+        [found] = find_all_faces(pictures, service, gone_of(request), served.bundle.input, detect=query.detect)
+        faces = _predictor(service, classifier).classify([found.crops])[0]
         detector = service.detector if query.detect else None
         # Gradients need several times the memory of an answer.
         with service.explanations.share(1):
-            return jsonify(explanation(served, query, found, faces, detector))
+            return jsonify(explanation(classifier, query, found, faces, detector))
 
 
 @api.get("/model")
@@ -106,11 +105,10 @@ def admit_request() -> Iterator[tuple[Backend, Served, list[Upload]]]:
         yield service, served, pictures
 
 
-def _predictor(service: Backend, served: Served, query: PredictQuery) -> Predictor:
-    classifier: Any = served.classifier(query.target, query.model)
+def _predictor(service: Backend, classifier: ServedClassifier) -> Predictor:
     return Predictor(
         partial(service.batcher.predict, classifier, gone=gone_of(request)),
-        served.bundle.classes(query.target),
+        classifier.classes,
         # Faces have been found already, in another process.
         None,
     )

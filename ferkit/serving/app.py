@@ -86,7 +86,7 @@ def _backend(settings: ServingSettings, model: LiveModel | None) -> Backend:
             settings.reload_seconds,
             fallback=settings.bundle,
             registry=settings.bundle is None and bool(os.environ.get("MLFLOW_TRACKING_URI")),
-            prepare=batcher.meet,
+            prepare=lambda classifier: batcher.meet(classifier, classifier.blank(1)),
         )
         model.start()
     return Backend(

@@ -1,9 +1,10 @@
 """From the bytes of a picture to its faces, within bounds of memory and time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 
+from ferkit.data.input_card import InputCard
 from ferkit.data.picture_files import PictureHead
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.inference.decoder import Decoder, FoundFaces
@@ -12,24 +13,45 @@ from ferkit.serving.client import Gone, GoneError
 from ferkit.serving.errors import ApiError
 from ferkit.serving.requests import Upload
 
-__all__ = ["draw_preview", "find_faces"]
+__all__ = ["draw_preview", "find_all_faces"]
 
 # Pixels of a picture that needs no share of those that all requests may decode: the processes are few, and one of them
 # is left to such pictures.
 _SMALL = 1_000_000
+# Bytes of the crops of a picture, and of a request where its settings do not allow more in 48x48 pixels of grey: all
+# faces of a crowd at 224 in colour.
+_CROPS = 48_000_000
 
 
-def find_faces(upload: Upload, service: Backend, gone: Gone, *, detect: bool) -> FoundFaces:
-    """The faces of an uploaded picture, cut for the network; the picture itself never comes into this process.
+def find_all_faces(
+    uploads: Sequence[Upload], service: Backend, gone: Gone, taken: InputCard, *, detect: bool
+) -> list[FoundFaces]:
+    """The faces of uploaded pictures, cut for the networks; the pictures themselves never come into this process.
+
+    Parameters
+    ----------
+    taken
+        The crops that the networks take. Large ones need memory: where those of a request would be too many, each
+        picture after them has its largest face alone.
 
     Raises
     ------
     ApiError
         If it is no picture, or takes too much memory or time.
     """
-    with _decoder(upload, service, gone) as (decoder, head):
-        most = service.settings.most_faces
-        return decoder.find(upload.content, upload.name, head, detect=detect, most_faces=most, gone=gone)
+    settings = service.settings
+    bytes_of_face = taken.blank(1).nbytes
+    most = min(settings.most_faces, max(1, _CROPS // bytes_of_face))
+    left = max(_CROPS, settings.most_pictures * settings.most_faces * InputCard().blank(1).nbytes) // bytes_of_face
+    found = []
+    for upload in uploads:
+        with _decoder(upload, service, gone) as (decoder, head):
+            count = max(1, min(most, left))
+            found.append(
+                decoder.find(upload.content, upload.name, head, detect=detect, taken=taken, most_faces=count, gone=gone)
+            )
+        left -= len(found[-1].crops.faces)
+    return found
 
 
 def draw_preview(upload: Upload, service: Backend, gone: Gone, *, side: int) -> bytes:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ferkit.detection.base import Detector
     from ferkit.inference.decoder import FoundFaces
     from ferkit.inference.predictor import FacePrediction
-    from ferkit.serving.model.served import Served
+    from ferkit.serving.model.served import ServedClassifier
     from ferkit.serving.requests import ExplainQuery
 
 __all__ = ["explanation"]
@@ -24,7 +24,7 @@ _SIDE, _HEAT = 240, 0.45
 
 
 def explanation(
-    served: "Served",
+    classifier: "ServedClassifier",
     query: "ExplainQuery",
     found: "FoundFaces",
     faces: "list[FacePrediction]",
@@ -42,17 +42,18 @@ def explanation(
     if query.face >= len(faces):
         there = f"faces 0 to {len(faces) - 1}" if faces else "no face"
         raise ApiError(422, "no_such_face", f"face {query.face}: {found.name} shows {there}.")
-    classes = served.bundle.classes(query.target)
+    classes, served = classifier.classes, classifier.served
     emotion = query.emotion or faces[query.face].emotion
     if emotion not in classes:
         raise ApiError(422, "no_such_emotion", f"emotion {emotion[:100]!r}: expected one of {', '.join(classes)}.")
     crop = found.crops.images[query.face]
-    heat = explain(served.bundle, crop[None], query.target, model=query.model, class_index=classes.index(emotion))[0]
+    index = classes.index(emotion)
+    heat = explain(served.bundle, crop[None], classifier.target, model=classifier.model, class_index=index)[0]
     face = found.crops.faces[query.face]
     square = square_of(face, detector.framing) if detector else None
     return {
         "model": model_of(served),
-        "target": query.target,
+        "target": classifier.target,
         "emotion": emotion,
         "face": query.face,
         "box": [int(value) for value in face.box],
@@ -73,10 +74,13 @@ def _drawing(crop: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     """The face with the heat over it, as PNG; where nothing speaks for the emotion, the face alone."""
     import cv2
 
-    large = cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    # OpenCV's order of colours is blue, green, red.
+    picture = cv2.cvtColor(crop, cv2.COLOR_GRAY2BGR if crop.ndim == 2 else cv2.COLOR_RGB2BGR)
+    larger = crop.shape[0] < _SIDE
+    large = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC if larger else cv2.INTER_AREA)
     # Bilinear: what lies between two cells of the map is nobody's finding.
     weight = cv2.resize(heat, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap((weight * 255).astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.float32)
     share = (_HEAT * np.sqrt(weight))[..., None]
-    drawn = large[..., None].astype(np.float32) * (1 - share) + colours * share
+    drawn = large.astype(np.float32) * (1 - share) + colours * share
     return bytes(cv2.imencode(".png", np.clip(drawn, 0, 255).astype(np.uint8))[1])

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, Literal, Self
+from typing import IO, Self
 
 from flask import Request
 from pydantic import Field, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ferkit.bundles.card import ModelName
+from ferkit.data.labels import Target
 from ferkit.serving.backend import Backend, backend
 from ferkit.serving.errors import ApiError
 from ferkit.serving.json_body import pictures_in_json
@@ -192,15 +193,14 @@ class PredictQuery(Settings):
     Attributes
     ----------
     target
-        The emotions of FER-2013, or those of FER+.
+        Whose classes are answered, one of those of the model; none: the model's first.
     model
         Predict with the default network, which is the vote where there is none, the whole vote, or the tiny network.
     detect
         Find the faces; false: each picture is a face and nothing else.
     """
 
-    # What can be served, until bundles have class names of their own.
-    target: Literal["fer", "ferplus"] = "fer"
+    target: Target | None = None
     model: ModelName = "default"
     detect: bool = True
 

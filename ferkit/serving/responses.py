@@ -51,7 +51,7 @@ _SCORES = "scores.csv"
 
 
 def about_model(served: Served) -> dict[str, Any]:
-    """The JSON of a model: names, targets, members, card, and scores as far as the bundle has them."""
+    """The JSON of a model: names, targets, members, input, card, and scores as far as the bundle has them."""
     bundle = served.bundle
     targets = {
         target: {
@@ -68,6 +68,7 @@ def about_model(served: Served) -> dict[str, Any]:
         "run_id": served.run_id,
         "targets": targets,
         "models": list(bundle.card.models),
+        "input": bundle.input.model_dump(),
         "card_markdown": _text(served, _CARD),
         "numbers": _numbers(_text(served, _SCORES)),
         "loaded_at": served.loaded_at,

@@ -114,7 +114,7 @@ def test_a_slow_network_sees_few_pictures_at_once(request):
         time.sleep(0.01 * len(images))
         return np.zeros((len(images), 2))
 
-    batcher.meet(slow)
+    batcher.meet(slow, pictures(0))
     assert len(batcher.predict(slow, pictures(*range(40)))) == 40
     assert max(sizes) <= 5
 
@@ -128,7 +128,7 @@ def test_who_would_be_delayed_too_long_is_refused_at_once_and_a_small_request_is
         return np.zeros((len(images), 2))
 
     gate.set()
-    batcher.meet(slow)
+    batcher.meet(slow, pictures(0))
     gate.clear()
     # It takes longer than anybody has patience, but nobody else is there.
     left = threading.Event()
@@ -153,7 +153,7 @@ def test_a_request_alone_is_answered_however_long_it_takes(request):
         time.sleep(0.01)
         return np.zeros((len(images), 2))
 
-    batcher.meet(slow)
+    batcher.meet(slow, pictures(0))
     assert len(batcher.predict(slow, pictures(*range(60)))) == 60, "three times its patience, but never without a sign"
 
 
@@ -236,11 +236,11 @@ def test_the_thread_meets_a_network_before_requests_do(crowd, request):
         threads.append((threading.current_thread().name, images.shape))
         return np.zeros((len(images), 2))
 
-    batcher.meet(shy)
+    batcher.meet(shy, pictures(0))
     assert threads == [("ferkit-batcher", (1, 48, 48))]
     busy = Mean()
     behind(batcher, busy, crowd)
-    batcher.meet(shy)
+    batcher.meet(shy, pictures(0))
     busy.gate.set()
 
 

@@ -39,13 +39,13 @@ class _Untrained:
         self.network = build_network(backbone, heads, seed=3, picture=pictures.tensor)
 
 
-def write_mood_bundle(folder: Path, pictures: InputCard | None = None) -> Bundle:
-    """An untrained network as a bundle: of colour pictures of 64 pixels if not said, for a target with `MOODS`."""
+def write_mood_bundle(folder: Path, pictures: InputCard | None = None, classes: tuple[str, ...] = MOODS) -> Bundle:
+    """An untrained network as a bundle: of colour pictures of 64 pixels if not said, for a target with `classes`."""
     backbone = BackboneSettings(name="fernet", width=4, depth=1, input_size=16)
-    model = _Untrained(backbone, {"mood": len(MOODS)}, pictures or InputCard(size=64, colour=True))
+    model = _Untrained(backbone, {"mood": len(classes)}, pictures or InputCard(size=64, colour=True))
     network = BundledNetwork("mood-one", "one", model, backbone, ("mood",))
     card = TargetCard(
-        settings=TargetSettings(name="mood"), classes=MOODS, vote=Vote(weights={"mood-one": 1.0}, temperature=1.5)
+        settings=TargetSettings(name="mood"), classes=classes, vote=Vote(weights={"mood-one": 1.0}, temperature=1.5)
     )
     flip = TestTimeAugmentation(flip=True)
     bundle = write_bundle(folder, "moods", [network], {"mood": card}, {"vote": flip})

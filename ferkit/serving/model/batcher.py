@@ -16,7 +16,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.data.dataset import SIZE
 from ferkit.serving.client import Gone, GoneError, nobody_leaves
 from ferkit.serving.errors import BusyError
 
@@ -30,7 +29,7 @@ class Classifier(Hashable, Protocol):
     """A function from pictures to probabilities; requests whose classifiers are equal share batches."""
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
-        """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
+        """Probabilities (N, classes) of pictures (N, side, side[, 3]) uint8, of the shape that it takes."""
 
 
 class _Job:
@@ -116,7 +115,7 @@ class Batcher:
     def predict(
         self, classifier: Classifier, images: NDArray[np.uint8], gone: Gone = nobody_leaves
     ) -> NDArray[np.floating]:
-        """Probabilities (N, classes) of pictures (N, 48, 48) uint8 by `classifier`; blocks until they are there.
+        """Probabilities (N, classes) of pictures (N, side, side[, 3]) uint8 by `classifier`; waits for them.
 
         Parameters
         ----------
@@ -155,11 +154,11 @@ class Batcher:
                 self._forget(job)
                 raise BusyError(f"no answer of the network within {self._patience_seconds:g} s") from None
 
-    def meet(self, classifier: Classifier) -> None:
+    def meet(self, classifier: Classifier, images: NDArray[np.uint8]) -> None:
         """Let the thread run `classifier` once: some networks prepare themselves for each thread anew."""
         # A thread that is too busy will do so with the first request.
         with suppress(BusyError):
-            self.predict(classifier, np.zeros((1, SIZE, SIZE), np.uint8))
+            self.predict(classifier, images)
 
     def close(self) -> None:
         """Refuse what comes, answer what waits, and end the thread."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ferkit.bundles.bundle import Bundle, load_bundle
 from ferkit.bundles.card import ModelName
-from ferkit.data.dataset import SIZE
 from ferkit.data.labels import Target
 from ferkit.serving.errors import ApiError, NotReadyError
 
@@ -60,19 +59,26 @@ class Served:
         if not self.is_ready:
             raise NotReadyError(_VOTE_LATER)
 
-    def classifier(self, target: Target, model: ModelName) -> "ServedClassifier":
+    def classifier(self, target: Target | None, model: ModelName) -> "ServedClassifier":
         """The classifier for `target`: one of the models of the bundle.
+
+        Parameters
+        ----------
+        target
+            None: the first of the bundle.
 
         Raises
         ------
         ApiError
             If this model does not predict the target, or its networks are not warm yet.
         """
-        card = self.bundle.card.targets.get(target)
-        if card is None:
+        known = self.bundle.targets
+        target = known[0] if target is None else target
+        if target not in known:
             raise ApiError(
-                422, "no_such_target", f"target {target}: {self.name} answers for {', '.join(self.bundle.targets)}."
+                422, "no_such_target", f"target {target[:100]!r}: {self.name} answers for {', '.join(known)}."
             )
+        card = self.bundle.card.targets[target]
         # Under one name, whatever it was asked by, requests are answered together.
         name = self.bundle.card.resolved(model)
         if name not in card.models:
@@ -104,6 +110,11 @@ class ServedClassifier:
     model: ModelName
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the columns of what it returns."""
+        return self.served.bundle.classes(self.target)
+
+    @property
     def networks(self) -> frozenset[str]:
         """Names of the networks that vote."""
         return frozenset(self.served.bundle.vote_for(self.target, self.model).weights)
@@ -114,10 +125,14 @@ class ServedClassifier:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         # Two sizes: by the second, Keras knows that there are more, and prepares the network for any.
         for count in (1, 2):
-            self(np.zeros((count, SIZE, SIZE), np.uint8))
+            self(self.blank(count))
+
+    def blank(self, count: int) -> NDArray[np.uint8]:
+        """So many black pictures, as the networks take them."""
+        return self.served.bundle.input.blank(count)
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.floating]:
-        """Probabilities (N, classes) of pictures (N, 48, 48) uint8."""
+        """Probabilities (N, classes) of pictures (N, side, side[, 3]) uint8, as the bundle takes them."""
         return self.served.bundle.predict(images, self.target, model=self.model)
 
 

@@ -1,6 +1,7 @@
 // Grad-CAM on request: over the face in the picture, and over what the network saw of it.
 
 import * as api from "./api.js";
+import { inText } from "./classes.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -47,10 +48,11 @@ export class Explanation {
   show(answer) {
     const cold = answer.heatmap.every((row) => row.every((heat) => heat === 0));
     at("overlay").src = answer.overlay_png;
-    at("overlay").alt = `The face as the network saw it, with heat where it speaks for ${answer.emotion}`;
+    const name = inText(answer.emotion);
+    at("overlay").alt = `The face as the network saw it, with heat where it speaks for ${name}`;
     at("explanation-text").textContent = cold
-      ? `Nothing in this face speaks for ${answer.emotion}.`
-      : `What the network saw. The brighter a place, the more it speaks for ${answer.emotion} (Grad-CAM).`;
+      ? `Nothing in this face speaks for ${name}.`
+      : `What the network saw. The brighter a place, the more it speaks for ${name} (Grad-CAM).`;
     at("explanation").hidden = false;
     this.stage.setHeat(answer);
     at("explanation").scrollIntoView({ block: "nearest" });

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { History } from "./history.js";
+import { withSettings } from "./model.js";
 import { summary, tell } from "./reading.js";
 import { Smoother, Stream } from "./stream.js";
 
@@ -12,8 +13,8 @@ const SHOOT = "Take a picture";
 const BACK = "Back to the camera";
 
 export class LiveReading {
-  constructor({ camera, stage, settings, onStart, onPicture, onAnswer, onFailure, onRecovery }) {
-    Object.assign(this, { camera, stage, settings, onStart, onPicture, onAnswer, onFailure, onRecovery });
+  constructor({ camera, stage, onStart, onPicture, onAnswer, onFailure, onRecovery }) {
+    Object.assign(this, { camera, stage, onStart, onPicture, onAnswer, onFailure, onRecovery });
     this.last = null;
     this.history = new History(at("chart"), at("legend"));
     this.smoother = new Smoother();
@@ -21,7 +22,7 @@ export class LiveReading {
     this.told = 0;
     this.stream = new Stream({
       look: () => camera.frame(),
-      ask: (blob) => api.predict(blob, settings()),
+      ask: (blob) => withSettings((chosen) => api.predict(blob, chosen)),
       onAnswer: (answer, blob, seconds) => this.answered(answer, blob, seconds),
       onFailure: (error, gaveUp) => {
         onFailure(error);

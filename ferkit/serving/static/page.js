@@ -2,11 +2,12 @@
 
 import * as api from "./api.js";
 import { Camera } from "./camera.js";
+import { paint } from "./classes.js";
 import { Explanation } from "./explanation.js";
 import { Gallery } from "./gallery.js";
 import { takePictures } from "./intake.js";
 import { LiveReading } from "./live.js";
-import { loadModel, nameModel, openable } from "./model.js";
+import { follow, isOutdated, loadModel, offerModels, openable, settings, withSettings } from "./model.js";
 import { Reading, summary, tell } from "./reading.js";
 import { Stage } from "./stage.js";
 
@@ -18,10 +19,6 @@ const camera = new Camera(at("video"));
 const shown = { picture: null, answer: null, selected: 0 };
 let asking = null;
 
-function settings() {
-  return Object.fromEntries(new FormData(at("settings")));
-}
-
 function select(index) {
   if (index === shown.selected) return;
   shown.selected = index;
@@ -32,6 +29,7 @@ function select(index) {
 function render() {
   if (!shown.answer) return;
   const { faces, classes } = shown.answer;
+  paint(classes);
   shown.selected = Math.min(shown.selected, Math.max(0, faces.length - 1));
   stage.setFaces(faces, shown.selected);
   reading.show(faces, shown.selected, classes, (face, canvas) => stage.cropOnto(face, canvas));
@@ -64,7 +62,7 @@ async function readPicture() {
     if (!stage.source) stage.show(null, width, height);
     shown.answer = { faces, classes: answer.classes };
     forgetError();
-    nameModel(answer.model);
+    follow(answer.model);
     render();
     tell(summary(faces));
     if (!stage.source) await drawPreview(own.signal);
@@ -85,7 +83,7 @@ async function readPicture() {
 async function predictOnceReady(picture, signal) {
   for (;;) {
     try {
-      return await api.predict(picture, settings(), signal);
+      return await withSettings((chosen) => api.predict(picture, chosen, signal));
     } catch (error) {
       if (error.code !== "not_ready" || !error.wait) throw error;
       fail(error);
@@ -123,14 +121,14 @@ const explanation = new Explanation({
   },
   face: () => shown.selected,
   settings,
-  onFailure: fail,
+  // What was chosen is none of the classes of the model that has taken over: they are read first.
+  onFailure: (error) => (isOutdated(error) ? readPicture() : fail(error)),
   onStart: forgetError,
 });
 
 const live = new LiveReading({
   camera,
   stage,
-  settings,
   onStart: () => {
     forgetError();
     asking?.abort();
@@ -143,7 +141,7 @@ const live = new LiveReading({
   onPicture: showPicture,
   onAnswer: (answer, blob, faces) => {
     Object.assign(shown, { picture: blob, answer: { faces, classes: answer.classes } });
-    nameModel(answer.model);
+    follow(answer.model);
     render();
   },
   onFailure: fail,
@@ -153,6 +151,7 @@ const live = new LiveReading({
 const gallery = new Gallery(showPicture);
 
 at("settings").addEventListener("change", () => {
+  offerModels();
   explanation.hide();
   if (shown.picture && !live.running) readPicture();
 });

@@ -1,8 +1,10 @@
 // What the service said: the list of faces, and every probability of the one that is chosen.
 
-import { percent, variable } from "./emotions.js";
+import { percent, said, sameNames, variable } from "./classes.js";
 
 const at = (id) => document.getElementById(id);
+// Classes of which each gets a row as high as a line of text needs, and no more.
+const MANY = 10;
 
 export class Reading {
   constructor(onSelect) {
@@ -18,13 +20,13 @@ export class Reading {
     this.showList(faces, selected, crop);
     if (!faces.length) return;
     const face = faces[selected];
-    at("face-emotion").textContent = `${face.emotion}, ${percent(face.probabilities[face.emotion])}`;
+    at("face-emotion").textContent = said(face);
     at("face-emotion").style.setProperty("--hue", variable(face.emotion));
     const place = faces.length > 1 ? `Face ${selected + 1} of ${faces.length}` : "The only face";
     at("face-place").textContent = `${place} · ${face.box[2]} × ${face.box[3]} pixels`;
     crop(face, at("thumb"));
     this.showBars(face, classes);
-    this.offerEmotions(face, classes);
+    this.offerClasses(face, classes);
   }
 
   clear() {
@@ -41,7 +43,8 @@ export class Reading {
     faces.forEach((face, index) => {
       const choice = list.children[index];
       choice.querySelector("input").checked = index === selected;
-      choice.querySelector("span").textContent = face.emotion;
+      const name = choice.querySelector("span");
+      name.textContent = name.title = face.emotion;
       choice.style.setProperty("--hue", variable(face.emotion));
       if (faces.length > 1) crop(face, choice.querySelector("canvas"));
     });
@@ -49,22 +52,25 @@ export class Reading {
 
   showBars(face, classes) {
     const list = at("bars");
-    if ([...this.rows.keys()].join() !== classes.join()) {
-      this.rows = new Map(classes.map((emotion) => [emotion, newBar(emotion)]));
+    if (!sameNames([...this.rows.keys()], classes)) {
+      this.rows = new Map(classes.map((name) => [name, newBar(name)]));
       list.replaceChildren(...this.rows.values());
+      list.classList.toggle("bars-many", classes.length > MANY);
+      // What can be scrolled can be reached with the keyboard.
+      list.tabIndex = list.scrollHeight > list.clientHeight ? 0 : -1;
     }
-    for (const [emotion, row] of this.rows) {
-      const share = face.probabilities[emotion];
-      row.classList.toggle("bar-most", emotion === face.emotion);
+    for (const [name, row] of this.rows) {
+      const share = face.probabilities[name];
+      row.classList.toggle("bar-most", name === face.emotion);
       row.style.setProperty("--share", share.toFixed(4));
       row.querySelector(".bar-number").textContent = percent(share);
     }
   }
 
-  offerEmotions(face, classes) {
+  offerClasses(face, classes) {
     const choice = at("explain-emotion");
-    if ([...choice.options].map((option) => option.value).join() !== classes.join()) {
-      choice.replaceChildren(...classes.map((emotion) => new Option(emotion, emotion)));
+    if (!sameNames([...choice.options].map((option) => option.value), classes)) {
+      choice.replaceChildren(...classes.map((name) => new Option(name, name)));
     }
     if (choice.dataset.said !== face.emotion && document.activeElement !== choice) choice.value = face.emotion;
     choice.dataset.said = face.emotion;
@@ -82,14 +88,15 @@ function newChoice(index) {
   return label;
 }
 
-function newBar(emotion) {
+function newBar(name) {
   const row = document.createElement("li");
   row.className = "bar";
-  row.style.setProperty("--hue", variable(emotion));
-  for (const [kind, text] of [["bar-name", emotion], ["bar-track", ""], ["bar-number", ""]]) {
+  row.style.setProperty("--hue", variable(name));
+  for (const [kind, text] of [["bar-name", name], ["bar-track", ""], ["bar-number", ""]]) {
     const part = Object.assign(document.createElement("span"), { className: kind, textContent: text });
     row.append(part);
   }
+  Object.assign(row.firstElementChild, { title: name, dir: "auto" });
   return row;
 }
 
@@ -100,7 +107,6 @@ export function tell(text) {
 
 export function summary(faces) {
   if (!faces.length) return "No face was found. A face has to be at least about 20 pixels wide and look at the camera.";
-  const first = faces[0];
-  const said = `${first.emotion}, ${percent(first.probabilities[first.emotion])}`;
-  return faces.length === 1 ? `One face: ${said}.` : `${faces.length} faces. The largest: ${said}.`;
+  const first = said(faces[0]);
+  return faces.length === 1 ? `One face: ${first}.` : `${faces.length} faces. The largest: ${first}.`;
 }

@@ -1,10 +1,12 @@
 // The picture, or the webcam's stream, with a box around every face.
 
-import { colour, percent } from "./emotions.js";
+import { colour, inText, percent } from "./classes.js";
 import { heatPicture } from "./heat.js";
 
 const MOST_ENLARGED = 10;
 const FONT = "600 13px system-ui, sans-serif";
+// In pixels of the page: a longer name is cut short, the whole of it stands beside the picture.
+const WIDEST_LABEL = 260;
 
 export class Stage {
   constructor(frame, canvas, onSelect) {
@@ -121,7 +123,8 @@ export class Stage {
     }
     if (!chosen && width < 72) return;
     context.font = FONT;
-    const text = `${face.emotion} ${percent(face.probabilities[face.emotion])}`;
+    const most = Math.min(WIDEST_LABEL, stageWidth) - 14;
+    const text = label(context, face.emotion, percent(face.probabilities[face.emotion]), most);
     const wide = context.measureText(text).width + 14;
     const left = Math.max(0, Math.min(x - 1, stageWidth - wide));
     const above = y - 25 >= 0 ? y - 25 : y + 3;
@@ -171,6 +174,16 @@ export class Stage {
 
 function describe(faces) {
   if (!faces.length) return "The picture; no face was found";
-  const said = faces.slice(0, 5).map((face) => face.emotion).join(", ");
-  return `The picture with ${faces.length === 1 ? "one face" : `${faces.length} faces`}: ${said}`;
+  const names = faces.slice(0, 5).map((face) => inText(face.emotion)).join(", ");
+  return `The picture with ${faces.length === 1 ? "one face" : `${faces.length} faces`}: ${names}`;
+}
+
+// A name and a number of at most `most` pixels; the name gives way.
+function label(context, name, number, most) {
+  const letters = [...name.replace(/\s+/g, " ")];
+  const cut = (count) => (count < letters.length ? `${letters.slice(0, count).join("").trim()}…` : letters.join(""));
+  const text = (count) => `${inText(cut(count))} ${number}`;
+  let count = letters.length;
+  while (count > 1 && context.measureText(text(count)).width > most) count -= 1;
+  return text(count);
 }

@@ -57,9 +57,9 @@ export class Smoother {
       const same = this.before.find((each) => overlap(each.box, face.box) >= LEAST_OVERLAP);
       if (!same) return face;
       const probabilities = Object.fromEntries(
-        Object.entries(face.probabilities).map(([emotion, share]) => [
-          emotion,
-          keep * (same.probabilities[emotion] ?? share) + (1 - keep) * share,
+        Object.entries(face.probabilities).map(([name, share]) => [
+          name,
+          keep * (same.probabilities[name] ?? share) + (1 - keep) * share,
         ]),
       );
       const [emotion] = Object.entries(probabilities).reduce((most, each) => (each[1] > most[1] ? each : most));
