@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ferkit.data.dataset import SIZE
 from ferkit.export.formats import Precision, require_representative, require_tensorflow
 from ferkit.export.graph import INPUT, answering
-from ferkit.export.litert_weights import with_int8_weights
+from ferkit.export.litert_weights import with_small_weights
 from ferkit.files import written_whole
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def write_litert(
         Ends with ``.tflite``; its folder is made if missing.
     precision
         ``float16`` halves the weights, which the runtime enlarges to float32 again when it loads them; so does
-        ``int8_weights``, which quarters them (`ferkit.export.litert_weights`). ``int8_dynamic`` has weights a channel
-        in 8 bits, too, and quantises the activations of each picture as it comes: several times quicker where the
-        processor multiplies in 8 bits. ``int8`` quantises weights a channel and activations a tensor, whose range it
+        ``int8_weights``, which quarters them, and ``mixed_weights``, which quarters the largest and halves the others
+        (`ferkit.export.litert_weights`). ``int8_dynamic`` has weights a channel in 8 bits, too, and quantises the
+        activations of each picture as it comes: several times quicker where the processor multiplies in 8 bits. ``int8`` quantises weights a channel and activations a tensor, whose range it
         sees in `representative` (Jacob et al., CVPR 2018, arXiv:1712.05877).
     representative : (N, 48, 48) uint8
         Pictures that show which values the activations take; ``int8`` needs some hundred of the kind that will come.
@@ -70,8 +70,10 @@ def write_litert(
         if precision == "float16":
             converter.target_spec.supported_types = [tf.float16]
         content = converter.convert() if precision != "int8" else _quantised(converter, representative)
+    if precision in ("mixed_weights", "int8_weights"):
+        content = with_small_weights(content, precision)
     with written_whole(file) as part:
-        part.write_bytes(with_int8_weights(content) if precision == "int8_weights" else content)
+        part.write_bytes(content)
 
 
 def _save(network: "keras.Model", folder: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ferkit.data.dataset import SIZE
 from ferkit.errors import ConfigError, WeightsError
-from ferkit.export.formats import Precision, require, require_representative, require_tensorflow
+from ferkit.export.formats import PRECISIONS, Precision, require, require_representative, require_tensorflow
 from ferkit.export.graph import INPUT, answering
 from ferkit.files import written_whole
 from ferkit.models.face_model import TargetProbabilities
@@ -60,7 +60,7 @@ def write_onnx(
     require_tensorflow()
     require("onnx", "tf2onnx", "onnxruntime")
     require_representative(precision, representative)
-    if precision in ("int8_weights", "int8_dynamic"):
+    if precision not in PRECISIONS:
         raise ConfigError(f"{precision}: of LiteRT files alone; ONNX has float32, float16 and int8.")
     import keras
     import onnx

@@ -46,9 +46,13 @@ _TTA = {
     "flip": TestTimeAugmentation(flip=True),
     "ten_crop": TestTimeAugmentation(flip=True, crops="five"),
 }
-# Of the LiteRT file of a network whose weights are stored in half precision, or in 8 bits; the quickest first. On one
-# core with VNNI, dlib_resnet at 96 pixels takes 0.9 ms a face with int8_dynamic, 3.1 with int8_weights, 3.4 in float32.
-_LITERT: dict[bool, tuple[Precision, ...]] = {False: ("float32",), True: ("int8_dynamic", "int8_weights")}
+# Of the LiteRT file of a network, by the precision of its stored weights; the one that is to be tried first comes first.
+# On one core with VNNI, dlib_resnet at 96 pixels takes 0.9 ms a face with int8_dynamic, 3.1 with int8_weights, 3.4 in
+# float32.
+_LITERT: dict[StoredPrecision, tuple[Precision, ...]] = {
+    "float16": ("mixed_weights", "float32"),
+    "int8": ("int8_dynamic", "int8_weights"),
+}
 # From the root to a file or folder; what is before it tells a path from a fraction or an address.
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~-])/(?:[\w.+@-]+/)*[\w.+@-]+")
 
@@ -207,7 +211,7 @@ class _Drafts:
 
 
 class _Quick:
-    """Writes networks as LiteRT files: the quickest with which their model answers as before."""
+    """Writes networks as LiteRT files: the quickest, then smallest with which their model answers as before."""
 
     def __init__(self, selection: Selection, public: FaceDataset, on_pictures: OnPictures) -> None:
         self._selection, self._public, self._on_pictures = selection, public, on_pictures
@@ -222,12 +226,12 @@ class _Quick:
         votes = bundle.card.targets
         for model in (each for each in bundle.card.models if each != "vote"):
             for name in sorted(bundle.card.networks_of(model)):
-                small = bundle.card.networks[name].precision == "int8"
-                for precision in _LITERT[small]:
+                precisions = _LITERT[bundle.card.networks[name].precision]
+                for precision in precisions:
                     bundle = write_litert_of(bundle, name, precision)
                     progress = NetworkProgress(name, len(self._public), self._on_pictures)
                     found = bundle.predict_network(name, self._public.images, progress)
-                    if precision == _LITERT[small][-1] or self._selection.keeps(
+                    if precision == precisions[-1] or self._selection.keeps(
                         votes, model, half, {**predicted, name: found}
                     ):
                         break

@@ -397,6 +397,34 @@ def test_weights_in_8_bits_say_what_the_bundle_s_own_say_and_are_a_quarter(tmp_p
     assert small.file.stat().st_size < 0.35 * large.file.stat().st_size
 
 
+def test_only_the_largest_weights_have_8_bits_where_precisions_are_mixed(tmp_path, faces, monkeypatch):
+    monkeypatch.setattr("ferkit.export.litert_weights._LARGE", 100_000)
+    network = build_network(BackboneSettings(name="fernet", width=16), HEADS, seed=0)
+    beyond_float16, after = (network.get_layer("backbone").get_layer(name) for name in ("conv4_1", "conv4_2"))
+    beyond_float16.kernel.assign(1e7 * np.asarray(beyond_float16.kernel))
+    after.kernel.assign(1e-7 * np.asarray(after.kernel))
+    for precision in ("float32", "mixed_weights"):
+        write_litert(network, tmp_path / f"{precision}.tflite", precision)
+    large, small = (LiteRTNetwork(tmp_path / f"{name}.tflite") for name in ("float32", "mixed_weights"))
+    require_parity("mixed", large(faces.images[:40]), small(faces.images[:40]), "mixed_weights")
+    half, int8 = np.float16, np.int8
+    assert stored_kernels(small.file) == {
+        (64, 3, 3, 32): half, (64, 3, 3, 64): half, (128, 3, 3, 64): int8, (128, 3, 3, 128): int8
+    }  # fmt: skip
+
+
+def stored_kernels(file):
+    """Types of the constants that are not float32, by shape."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    tensors = Interpreter(file).get_tensor_details()
+    return {
+        tuple(map(int, each["shape"])): each["dtype"]
+        for each in tensors
+        if each["dtype"] in (np.int8, np.float16) and each["shape"].size == 4
+    }
+
+
 def test_what_a_picture_gets_does_not_depend_on_those_beside_it(tmp_path, faces):
     """Also where the range of the activations is that of what comes."""
     network = build_network(BackboneSettings(name="fernet", width=24), HEADS, seed=0)
