@@ -68,6 +68,11 @@ class NetworkCard(_Card):
     precision: StoredPrecision = "float16"
     litert: LiteRTCard | None = None
 
+    @property
+    def weights_of(self) -> str:
+        """Name of the network that its file of weights is named after: its own, unless it shares them."""
+        return self.file.removesuffix(".npz")
+
 
 class Vote(_Card):
     """A weighted mean of networks, then a temperature; both were found on PublicTest.

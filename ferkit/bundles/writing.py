@@ -106,6 +106,9 @@ def write_bundle(
     precision
         Of the weights of a network, by name; half precision of one that is not named.
 
+    Networks with the same weights share a file: a member of the vote may be the default network, too, which sees
+    pictures in other views and has a LiteRT file.
+
     Raises
     ------
     DataError
@@ -119,6 +122,19 @@ def write_bundle(
         raise DataError(f"{name}: its networks take different pictures, {found}; a bundle is of one kind.")
     folder.mkdir(parents=True)
     cards = {each.name: each.write(folder, (precision or {}).get(each.name, "float16")) for each in used}
+    cards = _sharing(cards, folder)
     pictures = next(iter(taken))
     BundleCard(name=name, networks=cards, targets=dict(targets), input=pictures, tta=dict(tta)).write(folder)
     return Bundle(folder)
+
+
+def _sharing(cards: Mapping[str, NetworkCard], folder: Path) -> dict[str, NetworkCard]:
+    """The cards of networks, and one file of those weights that several have."""
+    files: dict[str, str] = {}
+    shared = {}
+    for name, card in cards.items():
+        file = files.setdefault(card.sha256, card.file)
+        if file != card.file:
+            (folder / card.file).unlink()
+        shared[name] = card.model_copy(update={"file": file})
+    return shared

@@ -44,8 +44,9 @@ def write_litert(
         ``float16`` halves the weights, which the runtime enlarges to float32 again when it loads them; so does
         ``int8_weights``, which quarters them, and ``mixed_weights``, which quarters the largest and halves the others
         (`ferkit.export.litert_weights`). ``int8_dynamic`` has weights a channel in 8 bits, too, and quantises the
-        activations of each picture as it comes: several times quicker where the processor multiplies in 8 bits. ``int8`` quantises weights a channel and activations a tensor, whose range it
-        sees in `representative` (Jacob et al., CVPR 2018, arXiv:1712.05877).
+        activations of each picture as it comes: several times quicker where the processor multiplies in 8 bits.
+        ``int8`` quantises weights a channel and activations a tensor, whose range it sees in `representative` (Jacob
+        et al., CVPR 2018, arXiv:1712.05877).
     representative : (N, 48, 48) uint8
         Pictures that show which values the activations take; ``int8`` needs some hundred of the kind that will come.
 

@@ -24,8 +24,8 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
     name
         Of a network of the bundle.
     precision
-        As of `ferkit.export.litert.write_litert`; ``int8_weights`` loses nothing where the bundle's own file is int8, and
-        ``mixed_weights`` nothing but in the largest kernels where that is float16.
+        As of `ferkit.export.litert.write_litert`; ``int8_weights`` loses nothing where the bundle's own file is int8,
+        and ``mixed_weights`` nothing but in the largest kernels where that is float16.
 
     Returns
     -------

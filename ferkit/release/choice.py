@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ferkit.bundles.card import ModelName
@@ -24,7 +24,8 @@ class Choice:
         Labels of the networks that may vote; if empty, the vote that is kept, else all that were not taught.
     default
         Label of the network that answers unless another model is asked for. If empty: the only one that the runs taught
-        besides `tiny`, else the one that is kept, else none.
+        besides `tiny`, else the one that is kept, else none. A network that is named as a member, too, or votes in what
+        is kept, goes on voting.
     tiny
         Label of the smallest network. If empty: the one that is kept, else none.
     tta
@@ -98,15 +99,21 @@ def choose(sources: Sources, choice: Choice) -> Chosen:
     default = _network(sources, "default", choice.default or (taught[0] if taught else None))
     tiny = _network(sources, "tiny", choice.tiny)
     alone = {*default, *tiny}
+    kept = _kept(sources, "vote")
     if choice.members:
         members = [each for each in found if each.record.label in choice.members]
-    elif sources.kept:
-        members = _kept(sources, "vote")
+    elif kept:
+        members = kept
     else:
-        members = [each for each in found if not each.is_taught]
-    if not (members := [each for each in members if each not in alone]):
+        members = [each for each in found if not each.is_taught and each not in alone]
+    if not members:
         raise DataError(f"nobody is left to vote among the finished trainings: {', '.join(labels)}.")
-    return Chosen(tuple(members), default, tiny)
+    return Chosen(tuple(members), _beside(members, "default", default), _beside(members, "tiny", tiny))
+
+
+def _beside(members: Sequence[Source], model: ModelName, chosen: tuple[Source, ...]) -> tuple[Source, ...]:
+    """The networks of `model`, under names of their own where they vote as well, since each model has its own views."""
+    return tuple(replace(each, name=f"{each.name}-{model}") if each in members else each for each in chosen)
 
 
 def _network(sources: Sources, model: ModelName, label: str | None) -> tuple[Source, ...]:
@@ -125,7 +132,8 @@ def _network(sources: Sources, model: ModelName, label: str | None) -> tuple[Sou
 def _kept(sources: Sources, model: ModelName) -> list[Source]:
     if sources.kept is None:
         return []
-    names = sources.kept[0].card.networks_of(model)
+    card = sources.kept[0].card
+    names = {card.networks[name].weights_of for name in card.networks_of(model)}
     return [each for each in sources.found if each.folder is None and each.name in names]
 
 

@@ -46,7 +46,7 @@ _TTA = {
     "flip": TestTimeAugmentation(flip=True),
     "ten_crop": TestTimeAugmentation(flip=True, crops="five"),
 }
-# Of the LiteRT file of a network, by the precision of its stored weights; the one that is to be tried first comes first.
+# Of the LiteRT file of a network, by the precision of its stored weights; those that are to be tried first come first.
 # On one core with VNNI, dlib_resnet at 96 pixels takes 0.9 ms a face with int8_dynamic, 3.1 with int8_weights, 3.4 in
 # float32.
 _LITERT: dict[StoredPrecision, tuple[Precision, ...]] = {

@@ -125,7 +125,8 @@ class Sources:
             for name, run, folder, record in trainings
         ]
         if kept:
-            found += [Source(name, _record(name, kept[1]), _Kept(kept[0], name), None) for name in there]
+            whole = [name for name, card in there.items() if card.weights_of == name]
+            found += [Source(name, _record(name, kept[1]), _Kept(kept[0], name), None) for name in whole]
         if len({each.name for each in found}) < len(found):
             raise DataError(f"{', '.join(map(str, runs))}: two run folders have the same name; rename one.")
         return cls(tuple(found), tuple(runs), tuple(configs), kept)

@@ -28,6 +28,7 @@ from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.monitoring.profile import Profile, bundle_sha256, prediction_profile
 from ferkit.release.answers import KeptAnswers
 from ferkit.release.evaluate_bundle import evaluate_bundle
+from ferkit.release.choice import choose
 from ferkit.release.export_reference import Choice, export_reference
 from ferkit.release.scores_table import (
     BEGIN,
@@ -37,6 +38,7 @@ from ferkit.release.scores_table import (
     read_scores,
     update_page,
 )
+from ferkit.release.sources import Sources
 from ferkit.release.trainings import Trainings
 from ferkit.sources import Fer2013Settings, load
 from ferkit.standalone.folder import RunFolder
@@ -313,6 +315,29 @@ def test_what_ships_is_kept_and_gets_another_default_network(exported, run, face
     )
     pictures = faces.of_split("PrivateTest").images
     np.testing.assert_allclose(made.predict(pictures, model="vote"), before.predict(pictures, model="vote"), atol=0.02)
+
+
+def test_a_member_of_the_vote_that_is_kept_may_answer_by_default_too(exported, run, faces, tmp_path):
+    made = export_reference([], tmp_path / "new", faces, Choice(default="both"), keep=exported)
+    before = load_bundle(exported)
+    for target in before.targets:
+        assert made.card.targets[target].vote.weights == before.card.targets[target].vote.weights
+    assert made.card.networks_of("default") == {"fer+ferplus-both-default"}
+    both, again = (made.card.networks[name] for name in ("fer+ferplus-both", "fer+ferplus-both-default"))
+    assert (again.file, again.sha256, both.litert) == (both.file, both.sha256, None)
+    assert {each.name for each in made.folder.glob("fer*")} == {
+        "fer+ferplus-both.npz", "fer-single.npz", "fer+ferplus-both-default.tflite"
+    }  # fmt: skip
+    pictures = faces.of_split("PrivateTest").images
+    once = made.network("fer+ferplus-both").predict(pictures[..., None], verbose=0)["ferplus"]
+    said = made.predict(pictures, "ferplus") ** made.card.targets["ferplus"].default.temperature
+    np.testing.assert_allclose(said / said.sum(axis=1, keepdims=True), once, atol=0.02)
+    np.testing.assert_allclose(made.predict(pictures, model="vote"), before.predict(pictures, model="vote"), atol=0.02)
+    # Kept once more, and named once more, it is still one network of two models.
+    for choice in (Choice(), Choice(default="both"), Choice(members=("both", "single"))):
+        again = choose(Sources.read([], made.folder), choice)
+        assert {each.name for each in again.networks} == made.card.networks.keys()
+        assert [each.name for each in again.default] == ["fer+ferplus-both-default"]
 
 
 def test_no_bundle_says_what_to_do(tmp_path):
