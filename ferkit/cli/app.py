@@ -51,7 +51,10 @@ class Commands(LazyGroup):
             "ferkit.cli.commands.teach",
             "Write what a vote predicts for the training pictures, as a file that networks can be taught by.",
         ),
-        "evaluate": CommandSource("ferkit.cli.commands.evaluate", "Judge models that exist already."),
+        "evaluate": CommandSource(
+            "ferkit.cli.commands.evaluate",
+            "Judge models on any labelled pictures: scores with intervals, confusion, and whether two models differ.",
+        ),
         "export-reference": CommandSource(
             "ferkit.cli.commands.export_reference",
             "Make the shipped models: small weights, votes chosen on PublicTest, the published table, the model card.",

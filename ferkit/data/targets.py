@@ -95,6 +95,11 @@ class TargetSettings(Settings):
         return {name: value for name, value in content.items() if name not in empty or value != empty[name]}
 
     @property
+    def from_votes(self) -> bool:
+        """Whether its labels are made of FER+'s votes, and not of the labels of the data."""
+        return self.name in DECLARED_TARGETS and DECLARED_TARGETS[self.name].from_votes
+
+    @property
     def labels(self) -> str:
         """Where its labels come from, as tables of scores say it."""
         declared = DECLARED_TARGETS.get(self.name)
@@ -181,7 +186,7 @@ def labelled(
     >>> len(pictures) < len(faces), labels.shape == (len(pictures), 8)
     (True, True)
     """
-    if target.name in DECLARED_TARGETS and DECLARED_TARGETS[target.name].from_votes:
+    if target.from_votes:
         if faces.votes is None:
             raise DataError(
                 f"target {target.name!r} needs FER+ votes: put fer2013new.csv beside fer2013.csv, or drop the target."

@@ -2,6 +2,7 @@
 
 import html
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -43,6 +44,15 @@ class Report:
             page = page.replace(f"<{tag}>{_TITLE}<", f"<{tag}>{_TITLE}: {html.escape(run)}<", 1)
         text = self.markdown.replace(f"# {_TITLE}\n", f"# {_TITLE}: {escape_markdown(run)}\n", 1)
         return replace(self, markdown=text, html=page)
+
+    def write(self, folder: Path) -> Path:
+        """Write ``report.md``, ``report.html`` and the figures into `folder`, which is made; the HTML file."""
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        for name, content in self.figures.items():
+            (folder / "figures" / name).write_bytes(content)
+        (folder / "report.md").write_text(self.markdown)
+        (folder / "report.html").write_text(self.html)
+        return folder / "report.html"
 
 
 def build_report(content: ReportContent) -> Report:

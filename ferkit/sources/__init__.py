@@ -24,6 +24,7 @@ __all__ = [
     "Fer2013Settings",
     "FolderSettings",
     "HuggingFaceSettings",
+    "PictureSettings",
     "PublishedSettings",
     "ShardSettings",
     "SourceSettings",

@@ -119,7 +119,7 @@ def complete_splits(
     DataError
         If settings say how to choose where there is nothing to choose.
     """
-    missing = _missing(listed)
+    missing = [] if settings.split else _missing(listed)
     read = {setting for _, setting in missing}
     if missing or seed_is_read:
         read.add("seed")
@@ -130,6 +130,8 @@ def complete_splits(
         name for name in CHOICE_SETTINGS
         if name in fields and name not in read and getattr(settings, name) != fields[name].default
     ]  # fmt: skip
+    if useless and settings.split:
+        raise DataError(f"{' and '.join(useless)}: with split {settings.split} nothing is held out; leave it out.")
     if useless:
         there = "PrivateTest" if useless == ["test_fraction"] else "PublicTest"
         raise DataError(

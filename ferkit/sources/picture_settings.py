@@ -1,13 +1,13 @@
 """What every source of picture files can be told: classes, splits, damage, and the form that its pictures get."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from ferkit.data.dataset import SIZE
 from ferkit.data.stored_pictures import Colour
-from ferkit.settings import Settings
 from ferkit.sources.labels import Labels, read_labels
+from ferkit.sources.split_settings import SplitSource
 
 __all__ = ["CHOICE_SETTINGS", "PictureSettings"]
 
@@ -15,7 +15,7 @@ __all__ = ["CHOICE_SETTINGS", "PictureSettings"]
 CHOICE_SETTINGS = ("validation_fraction", "test_fraction", "seed", "subject")
 
 
-class PictureSettings(Settings):
+class PictureSettings(SplitSource):
     """Settings of a source whose pictures are files.
 
     Attributes
@@ -38,6 +38,8 @@ class PictureSettings(Settings):
         What each picture becomes when it is streamed: its side in pixels, ``grey`` or ``rgb``.
     """
 
+    HOLDS_OUT: ClassVar[bool] = True
+
     source: str
     labels: Labels = Field(default_factory=dict)
     validation_fraction: float = Field(0.1, gt=0, lt=1)
@@ -56,7 +58,8 @@ class PictureSettings(Settings):
 
     def younger_settings(self) -> bytes:
         """For a fingerprint: those settings that there were not always, where they are not their defaults."""
-        changed = [] if self.test_fraction == 0.1 else [self.test_fraction]
+        changed: list[Any] = [] if self.test_fraction == 0.1 else [self.test_fraction]
+        changed += [] if self.split is None else [self.split]
         labels = sorted(read_labels(self.labels).items()) if self.labels else []
         return repr([*changed, *labels]).encode() if changed or labels else b""
 

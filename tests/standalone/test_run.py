@@ -17,10 +17,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from ferkit.cli.evaluated.models import evaluated_models
 from ferkit.config.loading import load_config
 from ferkit.data.dataset import FaceDataset
 from ferkit.environment import Environment
-from ferkit.errors import DataError, WeightsError
+from ferkit.errors import ConfigError, DataError, WeightsError
+from ferkit.evaluation.side_by_side import judge_models
 from ferkit.models.ensemble import Ensemble, combine
 from ferkit.preparation.quarantine import without_quarantined
 from ferkit.preparation.validation import validate
@@ -28,7 +30,7 @@ from ferkit.preparation.validation_settings import ValidationSettings
 from ferkit.sources import fingerprint, load
 from ferkit.standalone.__main__ import main
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.members import RunData, RunMembers
+from ferkit.standalone.members import RunData, RunMembers, read_data
 from ferkit.training.execution import precision_of
 from tests.toys.services import wait_for
 
@@ -206,6 +208,24 @@ def test_the_network_says_what_its_predictions_say(run):
     stored = files.read_predictions("ferplus", "PublicTest")
     np.testing.assert_array_equal(found.row, stored.row)
     np.testing.assert_allclose(found.probabilities, stored.probabilities, atol=1e-5)
+
+
+def test_its_folder_is_a_model_that_comes_to_the_same_scores(run):
+    """`ferkit evaluate FOLDER`: the ensemble of each target, or one network."""
+    config = load_config(run.config)
+    models = evaluated_models([str(run.out), f"{run.out}#s"])
+    faces = read_data(config).faces
+    judged = judge_models(models, faces, ["PublicTest"], config.evaluation, config.seed)
+    assert [(each.model, each.target) for each in judged.evaluations] == [
+        (run.out.name, "fer"), (run.out.name, "ferplus"), (f"{run.out.name}#s", "fer"),
+    ]  # fmt: skip
+    for evaluation, model in zip(judged.evaluations, ("ensemble", "ensemble", "s"), strict=True):
+        table = run.folder.read_evaluations(evaluation.target).set_index(["model", "subset"])
+        found = evaluation.scores["PublicTest"]
+        assert found.accuracy == table.loc[(model, "PublicTest"), "accuracy"]
+        assert found.log_loss == pytest.approx(table.loc[(model, "PublicTest"), "log_loss"], rel=1e-4)
+    with pytest.raises(ConfigError, match="no network 'x' in this run, it has ensemble, j, s"):
+        evaluated_models([f"{run.out}#x"])
 
 
 @pytest.fixture(scope="module")

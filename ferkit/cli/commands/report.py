@@ -47,12 +47,7 @@ def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
     """Write the report of a ZenML run to `folder`; returns the folder, and the results as a table."""
     outputs = run.steps["report"].outputs
     stored: Report = outputs["report"][0].load()
-    written = stored.titled(run.name)
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for name, content in written.figures.items():
-        (folder / "figures" / name).write_bytes(content)
-    (folder / "report.md").write_text(written.markdown)
-    (folder / "report.html").write_text(written.html)
+    stored.titled(run.name).write(folder)
     return folder, outputs["results"][0].load()
 
 

@@ -1,0 +1,1 @@
+"""What ``ferkit evaluate`` is given: models by their names, and labelled pictures."""
