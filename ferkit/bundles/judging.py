@@ -41,6 +41,11 @@ def network_predictions(
     on_pictures
         Called with the name of a network, how many pictures it has predicted, and how many it will.
 
+    Raises
+    ------
+    DataError
+        If the pictures are in memory, and others than the networks take.
+
     Returns
     -------
     dict
@@ -53,7 +58,7 @@ def network_predictions(
         left = {split: pictures for split, pictures in pictures_of.items() if name not in predicted[split]}
         report = NetworkProgress(name, sum(map(len, left.values())), on_pictures)
         for split, pictures in left.items():
-            predicted[split][name] = bundle.predict_network(name, pictures.images, report)
+            predicted[split][name] = bundle.predict_network(name, bundle.input.read(pictures.images), report)
     return predicted
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ferkit.data.class_names import class_key
 from ferkit.data.dataset import FaceDataset
+from ferkit.data.input_card import InputCard
 from ferkit.data.labels import SPLITS, Split, Target
 from ferkit.data.stored_pictures import Images
 from ferkit.data.targets import TargetSettings, labelled
@@ -22,6 +23,8 @@ from ferkit.models.predictions import Predictions
 
 __all__ = ["JudgedModel", "ModelComparison", "SideBySide", "judge_models", "splits_to_judge"]
 
+
+_FER_2013 = InputCard()
 
 # Asks a model about pictures, for some of its targets; the last argument is told how many are done since the last time.
 Predict = Callable[[Images, Sequence[Target], Callable[[int], None]], TargetProbabilities]
@@ -43,6 +46,8 @@ class JudgedModel:
         Asks it: probabilities (N, classes) of N pictures by target.
     networks
         How many networks see each picture.
+    input
+        The pictures that it takes.
     """
 
     name: str
@@ -50,6 +55,7 @@ class JudgedModel:
     settings: Mapping[Target, TargetSettings]
     predict: Predict
     networks: int = 1
+    input: InputCard = _FER_2013
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,9 @@ def _predictions(
         done += count
         on_pictures(model.name, done, total)
 
-    predicted = {split: model.predict(each.images, list(targets), report) for split, each in pictures.items()}
+    predicted = {
+        split: model.predict(model.input.read(each.images), list(targets), report) for split, each in pictures.items()
+    }
     return [
         (
             target,

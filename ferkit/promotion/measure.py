@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.judging import network_predictions
-from ferkit.data.dataset import FaceDataset, as_faces
+from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
@@ -66,13 +65,12 @@ def measure_bundle(
     for target, (pictures, _) in parts.items():
         if not len(pictures):
             raise DataError(f"{name}: PublicTest has no picture with a label for {target}; promotion is decided there.")
-    seen = replace(public, images=as_faces(public.images))
     voters = list(dict.fromkeys(each for target in targets for each in bundle.vote_for(target, "default").weights))
 
     def report(network: str, done: int, each: int) -> None:
         on_pictures(name, voters.index(network) * each + done, len(voters) * each)
 
-    asked = network_predictions(bundle, {"PublicTest": seen}, voters, on_pictures=report)["PublicTest"]
+    asked = network_predictions(bundle, {"PublicTest": public}, voters, on_pictures=report)["PublicTest"]
     labels, predicted_classes, scores, milliseconds = {}, {}, {}, []
     for target, (pictures, distribution) in parts.items():
         probabilities = bundle.vote(asked, target)[np.isin(public.row, pictures.row)]
@@ -88,7 +86,7 @@ def _latency(bundle: Bundle, target: Target, pictures: FaceDataset) -> float:
     """Median milliseconds for one face; of one target."""
     taken = []
     for at in range(_TIMED + 1):
-        one = np.asarray(as_faces(pictures.images[[at % len(pictures)]]))
+        one = np.asarray(bundle.input.read(pictures.images[[at % len(pictures)]]))
         begin = time.perf_counter()
         bundle.predict(one, target)
         taken.append(1000 * (time.perf_counter() - begin))

@@ -2,12 +2,18 @@
 
 import subprocess
 
+import numpy as np
 import pytest
 
 from ferkit.bundles.bundle import SHIPPED
-from ferkit.cli.evaluated.data import data_settings, read_class_map
+from ferkit.cli.evaluated.data import data_settings, read_class_map, sized_for
 from ferkit.cli.evaluated.models import evaluated_model, evaluated_models
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import FER_EMOTIONS
+from ferkit.data.targets import TargetSettings
 from ferkit.errors import ConfigError, FerkitError
+from ferkit.evaluation.metrics import EvaluationSettings
+from ferkit.evaluation.side_by_side import JudgedModel, judge_models
 from ferkit.sources import load
 from tests.toys.command import forked
 from tests.toys.layouts import write_affectnet, write_rafdb
@@ -65,6 +71,22 @@ def test_data_is_in_the_splits_that_it_says_itself(place, tmp_path):
     assert read_class_map([str(file), "a=b"]) == {"Happiness": "happy", "7": None, "a": "b"}
     with pytest.raises(ConfigError, match="--map happy: expected NAME=CLASS"):
         read_class_map(["happy"])
+
+
+def test_each_model_gets_the_pictures_that_it_takes(place):
+    """From the same files: one in colour at 64, one grey at 48."""
+    inputs = [InputCard(size=64, colour=True), InputCard()]
+    faces = load(sized_for(data_settings(place / "rafdb", []), inputs))
+    seen = []
+
+    def predict(images, targets, on_pictures):
+        seen.append(np.asarray(images).shape)
+        return {"fer": np.full((len(images), 7), 1 / 7, np.float32)}
+
+    settings = {"fer": TargetSettings()}
+    models = [JudgedModel(str(each), {"fer": FER_EMOTIONS}, settings, predict, input=each) for each in inputs]
+    judge_models(models, faces, ["PrivateTest"], EvaluationSettings(bootstrap=100), 0)
+    assert seen == [(7, 64, 64, 3), (7, 48, 48)]
 
 
 def test_models_are_found_by_their_names():

@@ -121,7 +121,7 @@ def _judge(
     out: Path | None,
 ) -> None:
     from ferkit.cli.console import quiet_native_libraries
-    from ferkit.cli.evaluated.data import OTHER_LABELS, data_settings, read_class_map
+    from ferkit.cli.evaluated.data import OTHER_LABELS, data_settings, read_class_map, sized_for
     from ferkit.cli.evaluated.models import evaluated_models
     from ferkit.evaluation.metrics import EvaluationSettings
     from ferkit.evaluation.side_by_side import judge_models, splits_to_judge
@@ -131,7 +131,7 @@ def _judge(
     quiet_native_libraries(Workspace.named().native_log)
     mapped = read_class_map(class_map)
     models = evaluated_models(names)
-    settings = data_settings(data, overrides)
+    settings = sized_for(data_settings(data, overrides), [each.input for each in models])
     faces = load(settings)
     judged_splits = splits or list(splits_to_judge(faces))
     with network_progress() as on_pictures:

@@ -6,11 +6,12 @@ from pathlib import Path
 import yaml
 
 from ferkit.config.loading import load_config
+from ferkit.data.input_card import InputCard
 from ferkit.errors import ConfigError
-from ferkit.sources import PictureSettings, SourceSettings
+from ferkit.sources import PictureSettings, ShardSettings, SourceSettings
 from ferkit.sources.describing.recognise import recognise
 
-__all__ = ["OTHER_LABELS", "data_settings", "read_class_map"]
+__all__ = ["OTHER_LABELS", "data_settings", "read_class_map", "sized_for"]
 
 # What a table calls the labels of a source that are not FER-2013's own.
 OTHER_LABELS = dict.fromkeys(("folder", "table", "huggingface", "published", "shards"), "labels of the data")
@@ -40,6 +41,18 @@ def data_settings(data: Path, overrides: Sequence[str]) -> SourceSettings:
         raise ConfigError("--set changes a configuration; give one as --data, such as configs/fer2013.yaml.")
     settings = recognise(data)
     return settings.model_copy(update={"split": "given"}) if isinstance(settings, PictureSettings) else settings
+
+
+def sized_for(settings: SourceSettings, inputs: Sequence[InputCard]) -> SourceSettings:
+    """`settings` so that every model gets the pictures that it takes, from files where these are not FER-2013's.
+
+    The sides of pictures in files are decided when they are read; the largest is what they are examined at.
+    """
+    if all(each == InputCard() for each in inputs) or not isinstance(settings, PictureSettings | ShardSettings):
+        return settings
+    colour = "rgb" if any(each.colour for each in inputs) else "grey"
+    form: dict[str, object] = {"side": max(each.size for each in inputs), "colour": colour}
+    return settings.model_copy(update={**form, **({"stream": True} if isinstance(settings, PictureSettings) else {})})
 
 
 def read_class_map(given: Sequence[str]) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ferkit.cli.model_choice import CHAMPION, choose_bundle
+from ferkit.data.input_card import InputCard
 from ferkit.data.labels import DECLARED_TARGETS, Target
 from ferkit.data.stored_pictures import Images
 from ferkit.data.targets import TargetSettings
@@ -68,9 +69,10 @@ def _of_bundle(name: str, address: str) -> JudgedModel:
     return JudgedModel(
         name,
         {target: bundle.classes(target) for target in targets},
-        {target: card.settings for target, card in targets.items()},
+        {target: card.labelling for target, card in targets.items()},
         predict,
         len({network for card in targets.values() for network in card.models[resolved].weights}),
+        bundle.input,
     )
 
 
@@ -92,6 +94,7 @@ def _of_run(name: str, folder: Path, label: str) -> JudgedModel:
     """The ensemble of a run without ZenML, or the networks of it that are called `label`; neither has a temperature."""
     from ferkit.config.loading import load_stored_config
     from ferkit.config.run_plan import ENSEMBLE, RunPlan
+    from ferkit.sources import streamed
     from ferkit.standalone.folder import RunFolder
 
     run = RunFolder(folder)
@@ -126,4 +129,7 @@ def _of_run(name: str, folder: Path, label: str) -> JudgedModel:
         return {target: each.astype(np.float32) for target, each in mixed.items()}
 
     settings = {target.name: target for target in config.targets if target.name in votes}
-    return JudgedModel(name, classes, settings, predict, len({each for vote in votes.values() for each in vote}))
+    networks = len({each for vote in votes.values() for each in vote})
+    pictures = streamed(config.data)
+    taken = InputCard(size=pictures.side, colour=pictures.colour == "rgb") if pictures else InputCard()
+    return JudgedModel(name, classes, settings, predict, networks, taken)
