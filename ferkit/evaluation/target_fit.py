@@ -55,11 +55,11 @@ def fitting_targets(
     """
     if wanted is not None and wanted not in answers:
         raise DataError(f"--target {wanted}: {model} answers for {', '.join(answers)}.")
-    asked = [wanted] if wanted is not None else list(answers)
-    by_votes = [name for name in asked if faces.votes is not None and settings[name].from_votes]
+    judged = [wanted] if wanted is not None else list(answers)
+    by_votes = [name for name in judged if faces.votes is not None and settings[name].from_votes]
     found = {name: settings[name] for name in by_votes}
     problem: DataError | None = None
-    for name in asked:
+    for name in judged:
         if name in found:
             continue
         target = _of_labels(name, answers[name], settings[name], class_map)

@@ -70,10 +70,10 @@ def measure_bundle(
     def report(network: str, done: int, each: int) -> None:
         on_pictures(name, voters.index(network) * each + done, len(voters) * each)
 
-    asked = network_predictions(bundle, {"PublicTest": public}, voters, on_pictures=report)["PublicTest"]
+    answered = network_predictions(bundle, {"PublicTest": public}, voters, on_pictures=report)["PublicTest"]
     labels, predicted_classes, scores, milliseconds = {}, {}, {}, []
     for target, (pictures, distribution) in parts.items():
-        probabilities = bundle.vote(asked, target)[np.isin(public.row, pictures.row)]
+        probabilities = bundle.vote(answered, target)[np.isin(public.row, pictures.row)]
         scores[target] = score(probabilities, distribution, settings, seed)
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
         predicted_classes[target] = probabilities.argmax(axis=1).astype(np.int8)

@@ -63,8 +63,8 @@ def _of_bundle(name: str, address: str) -> JudgedModel:
     if not targets:
         raise ConfigError(f"{name}: no model {model!r} there; it has {', '.join(bundle.card.models)}.")
 
-    def predict(images: Images, asked: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
-        return bundle.predict_targets(images, asked, model=model, on_pictures=on_pictures)
+    def predict(images: Images, wanted: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
+        return bundle.predict_targets(images, wanted, model=model, on_pictures=on_pictures)
 
     return JudgedModel(
         name,
@@ -81,11 +81,11 @@ def _of_file(name: str) -> JudgedModel:
 
     model = FaceModel(Path(name).stem, "fer", Path(name))
 
-    def predict(images: Images, asked: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
+    def predict(images: Images, wanted: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
         require_classifier(model.network, model.file, "fer")
         probabilities = model.predict(images)
         on_pictures(len(images))
-        return dict.fromkeys(asked, probabilities)
+        return dict.fromkeys(wanted, probabilities)
 
     return JudgedModel(name, {"fer": model.classes}, {"fer": TargetSettings()}, predict)
 
@@ -118,10 +118,10 @@ def _of_run(name: str, folder: Path, label: str) -> JudgedModel:
         for target, weights in votes.items()
     }
 
-    def predict(images: Images, asked: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
-        mixed = {target: np.zeros((len(images), len(classes[target])), np.float64) for target in asked}
-        for training in dict.fromkeys(each for target in asked for each in votes[target]):
-            heads = [target for target in asked if training in votes[target]]
+    def predict(images: Images, wanted: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
+        mixed = {target: np.zeros((len(images), len(classes[target])), np.float64) for target in wanted}
+        for training in dict.fromkeys(each for target in wanted for each in votes[target]):
+            heads = [target for target in wanted if training in votes[target]]
             network = FaceModel(training, heads[0], run.member(training).network, classes[heads[0]]).network
             for target, probabilities in predict_targets(network, images, heads, config.prediction).items():
                 mixed[target] += votes[target][training] * probabilities.astype(np.float64)
