@@ -27,8 +27,8 @@ from ferkit.models.face_model import FaceModel
 from ferkit.models.test_time_augmentation import TestTimeAugmentation
 from ferkit.monitoring.profile import Profile, bundle_sha256, prediction_profile
 from ferkit.release.answers import KeptAnswers
-from ferkit.release.evaluate_bundle import evaluate_bundle
 from ferkit.release.choice import choose
+from ferkit.release.evaluate_bundle import evaluate_bundle
 from ferkit.release.export_reference import Choice, export_reference
 from ferkit.release.scores_table import (
     BEGIN,
