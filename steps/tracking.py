@@ -5,7 +5,6 @@ that fine-tune and judge that network share.
 """
 
 import platform
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from ferkit.backbones import BackboneSettings
 from ferkit.config.run_config import RunConfig
 from ferkit.evaluation.evaluate import Evaluation, metrics_of
 from ferkit.models.ensemble import Ensemble
+from ferkit.registry.metric_names import accepted_name
 from ferkit.reporting.report import Report
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.settings import TrainingSettings
@@ -37,8 +37,6 @@ __all__ = [
     "versions",
 ]
 
-# What MLflow accepts in names, which classes may be part of, beside letters and digits of any alphabet.
-_REFUSED = re.compile(r"[^\w.\- :/]")
 # MLflow refuses longer values.
 _LONGEST_PARAM = 6000
 MEMBER_TAG = "ferkit.member"
@@ -71,18 +69,13 @@ def member_run(target: str, model: str) -> Iterator[None]:
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     """Write numbers to the active run; names may hold slashes, which MLflow's UI groups by."""
     if mlflow.active_run():
-        mlflow.log_metrics({_accepted(key): float(value) for key, value in values.items()}, step=step)
-
-
-def _accepted(name: str) -> str:
-    """The name with an underscore for each character that MLflow refuses."""
-    return _REFUSED.sub("_", name)
+        mlflow.log_metrics({accepted_name(key): float(value) for key, value in values.items()}, step=step)
 
 
 def log_params(values: Mapping[str, Any], prefix: str = "") -> None:
     """Write a tree of settings to the active run, as dotted names."""
     if mlflow.active_run():
-        mlflow.log_params({_accepted(key): str(value)[:_LONGEST_PARAM] for key, value in _flat(values, prefix)})
+        mlflow.log_params({accepted_name(key): str(value)[:_LONGEST_PARAM] for key, value in _flat(values, prefix)})
 
 
 def log_files(files: Mapping[str, bytes | str], folder: str = "") -> None:

@@ -33,18 +33,13 @@ def network_predictions(
     Parameters
     ----------
     pictures_of
-        The pictures by split.
+        The pictures by split, of any size.
     networks
         Names of the networks that are asked.
     known
         Predictions that are there already, by split and name of the network; these pictures are not asked again.
     on_pictures
         Called with the name of a network, how many pictures it has predicted, and how many it will.
-
-    Raises
-    ------
-    DataError
-        If the pictures are in memory, and others than the networks take.
 
     Returns
     -------

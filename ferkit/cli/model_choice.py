@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferkit.cli.state.workspace import Workspace
-from ferkit.data.labels import Target
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import DECLARED_TARGETS, Target
 from ferkit.errors import ConfigError
 from ferkit.inference.predictor import Classify
 
@@ -28,9 +29,13 @@ class ModelChoice:
     Attributes
     ----------
     classify
-        (N, 48, 48) uint8 to (N, classes) probabilities.
+        (N, side, side[, 3]) uint8 to (N, classes) probabilities.
     classes
         Names of the columns of the probabilities.
+    target
+        Whose classes they are.
+    input
+        The pictures that it takes.
     sha256
         Checksum of everything that decides about its predictions, in hexadecimal.
     name
@@ -39,11 +44,13 @@ class ModelChoice:
 
     classify: Classify
     classes: tuple[str, ...]
+    target: Target
+    input: InputCard
     sha256: str
     name: str = ""
 
 
-def choose_model(name: str, target: Target) -> ModelChoice:
+def choose_model(name: str, target: Target | None) -> ModelChoice:
     """The model that the value of ``--model`` names.
 
     Parameters
@@ -52,6 +59,8 @@ def choose_model(name: str, target: Target) -> ModelChoice:
         ``default``, ``vote`` or ``tiny`` of the models that ferkit ships; a folder with a ``reference.json`` or a model
         of the registry, ``models:/ferkit@champion`` or ``models:/ferkit-fernet/3``, and of those another model than the
         default one after ``#``: ``models:/ferkit@champion#tiny``; or a file that ends with .keras.
+    target
+        What it is asked for; if None, the first target of a bundle, the first declared one of a file.
 
     Raises
     ------
@@ -59,13 +68,15 @@ def choose_model(name: str, target: Target) -> ModelChoice:
         If there is no such model, or it does not predict the target.
     """
     if name.endswith(".keras"):
-        return _of_file(Path(name), target)
+        return _of_file(Path(name), target or next(iter(DECLARED_TARGETS)))
     from ferkit.monitoring.profile import bundle_sha256
 
     bundle, model = choose_bundle(name)
+    target = target or bundle.targets[0]
     bundle.vote_for(target, model)
     classify = partial(bundle.predict, target=target, model=model)
-    return ModelChoice(classify, bundle.classes(target), bundle_sha256(bundle.folder), bundle.card.resolved(model))
+    classes, sha256 = bundle.classes(target), bundle_sha256(bundle.folder)
+    return ModelChoice(classify, classes, target, bundle.input, sha256, bundle.card.resolved(model))
 
 
 def choose_bundle(name: str) -> "tuple[Bundle, ModelName]":
@@ -90,17 +101,23 @@ def choose_bundle(name: str) -> "tuple[Bundle, ModelName]":
 
 def _of_file(file: Path, target: Target) -> ModelChoice:
     from ferkit.models.face_model import FaceModel
+    from ferkit.models.network_file import stored_input
     from ferkit.models.network_shape import require_classifier
 
-    model = FaceModel(file.stem, target, file)
+    if target not in DECLARED_TARGETS:
+        raise ConfigError(
+            f"{file}: a .keras file does not name the classes of {target}, a bundle does: a registered model, or what "
+            f"`ferkit export-reference` makes of its run. Of a file, --target is {' or '.join(DECLARED_TARGETS)}."
+        )
+    model, taken = FaceModel(file.stem, target, file), stored_input(file)
 
     # Once, at the first prediction: reading a network takes seconds.
     @cache
     def checked() -> FaceModel:
-        require_classifier(model.network, file, target)
+        require_classifier(model.network, file, target, taken)
         return model
 
-    return ModelChoice(lambda images: checked().predict(images), model.classes, model.content_hash())
+    return ModelChoice(lambda images: checked().predict(images), model.classes, target, taken, model.content_hash())
 
 
 def bundle_folder(name: str, *, also: str = "") -> Path:

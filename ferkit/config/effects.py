@@ -177,12 +177,6 @@ def _of_vote(config: Any) -> Iterator[str]:
 
 def _of_registry(config: Any) -> Iterator[str]:
     registry, change = config.registry, config.registry.gate.change
-    own = [target.name for target in config.targets if target.name not in DECLARED_TARGETS]
-    if registry.register_ and own:
-        yield (
-            f"registry.register: what ferkit registers answers for {' and '.join(DECLARED_TARGETS)}, not for "
-            f"{', '.join(own)}: set registry.register to false."
-        )
     if registry.register_ and not config.evaluation.private_test:
         yield (
             "evaluation.private_test false: a registered model carries its numbers on PrivateTest; set "

@@ -13,7 +13,6 @@ from ferkit.backbones import BackboneSettings
 from ferkit.config.effects import settings_without_effect
 from ferkit.config.problems import problems
 from ferkit.config.yaml_text import write_yaml
-from ferkit.data.dataset import SIZE
 from ferkit.data.labels import Target
 from ferkit.data.targets import TargetSettings
 from ferkit.evaluation.evaluate import EvaluationSettings
@@ -234,19 +233,12 @@ class RunConfig(Settings):
             )
 
     def _can_be_streamed(self) -> None:
-        """Whether nothing needs the pictures of a streamed source in memory, or at another size."""
+        """Whether nothing needs the pictures of a streamed source in memory."""
         data = streamed(self.data)
-        if data is None:
-            return
-        if self.balancing.method in MAKES_PICTURES:
+        if data is not None and self.balancing.method in MAKES_PICTURES:
             raise ValueError(
                 f"balancing.method {self.balancing.method} makes pictures in memory, data.source {data.source} streams "
                 "them: use weighted_sampling, random_over_sampler or none."
-            )
-        if self.registry.register_ and (data.side, data.colour) != (SIZE, "grey"):
-            raise ValueError(
-                f"registry.register: what ferkit serves reads faces of {SIZE}x{SIZE} grey pixels, data has pictures "
-                f"of {data.side}x{data.side} {data.colour}: set registry.register to false."
             )
 
     def _has_members(self, target: str) -> None:

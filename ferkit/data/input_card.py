@@ -79,21 +79,25 @@ class InputCard(Settings):
             )
 
     def read(self, images: Images) -> Images:
-        """The same pictures as a network takes them; those in files are made so when they are read.
-
-        Raises
-        ------
-        DataError
-            If they are in memory already, and are others.
-        """
+        """Pictures of a data set as a network takes them; those in files are made so when they are read."""
         if isinstance(images, StoredPictures):
             return replace(images, side=self.size, colour="rgb" if self.colour else "grey")
-        if tuple(images.shape[1:]) != self.shape:
-            raise DataError(
-                f"the networks take pictures of {self}, the data has them in memory at {InputCard.of(images)}: stream "
-                "them, data.stream: true."
-            )
-        return images
+        return self.fit(images)
+
+    def fit(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Pictures (N, H, W) or (N, H, W, 3) uint8 of faces, enlarged or reduced, made grey or given three channels."""
+        if pictures.shape[1:] == self.shape:
+            return pictures
+        import cv2
+
+        fitted = self.blank(len(pictures))
+        way = cv2.INTER_AREA if min(pictures.shape[1:3]) >= self.size else cv2.INTER_CUBIC
+        for index, picture in enumerate(pictures):
+            turns_grey = picture.ndim == 3 and not self.colour
+            pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if turns_grey else picture
+            resized = cv2.resize(pixels, (self.size, self.size), interpolation=way)
+            fitted[index] = resized if resized.ndim == len(self.shape) else resized[..., None]
+        return fitted
 
     def __str__(self) -> str:
         return f"{self.size}x{self.size} {'RGB' if self.colour else 'grey'}"

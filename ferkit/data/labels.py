@@ -24,18 +24,21 @@ __all__ = [
     "FERPLUS_VOTES",
     "FER_EMOTIONS",
     "SPLITS",
+    "TARGET_NAME",
     "Protocol",
     "Split",
     "Target",
     "TargetDeclaration",
     "VoteLabels",
     "class_names",
+    "names_of_outputs",
     "votes_on_fer",
     "votes_to_labels",
 ]
 
-# Name of a target, such as fer; the pattern in `ferkit.data.targets.TargetSettings` says which there can be.
+# Name of a target, such as fer, and what it may look like.
 Target = str
+TARGET_NAME = r"^[a-z][a-z0-9_]*$"
 Split = Literal["Training", "PublicTest", "PrivateTest"]
 Protocol = Literal["majority", "majority_7", "probability", "multi_target", "argmax"]
 
@@ -63,16 +66,19 @@ class TargetDeclaration:
         Its labels are made of FER+'s votes, not of `FaceDataset.label`.
     labels
         Where its labels come from, as tables of scores say it; None if a protocol says more.
+    heading
+        What tables of scores are headed with.
     """
 
     classes: tuple[str, ...]
     from_votes: bool = False
     labels: str | None = None
+    heading: str = ""
 
 
 DECLARED_TARGETS = {
-    "fer": TargetDeclaration(FER_EMOTIONS, labels="FER-2013"),
-    "ferplus": TargetDeclaration(FERPLUS_EMOTIONS, from_votes=True),
+    "fer": TargetDeclaration(FER_EMOTIONS, labels="FER-2013", heading="FER-2013's labels"),
+    "ferplus": TargetDeclaration(FERPLUS_EMOTIONS, from_votes=True, heading="FER+'s labels"),
 }
 
 
@@ -95,6 +101,18 @@ def class_names(target: Target) -> tuple[str, ...]:
         known = ", ".join(DECLARED_TARGETS)
         raise DataError(f"target {target!r}: its classes are not known here, expected one of {known}.")
     return DECLARED_TARGETS[target].classes
+
+
+def names_of_outputs(target: Target, count: int) -> tuple[str, ...]:
+    """Names of the classes of a network that comes without any: those of a declared target, or their numbers.
+
+    Examples
+    --------
+    >>> names_of_outputs("mood", 3)
+    ('0', '1', '2')
+    """
+    declared = DECLARED_TARGETS.get(target)
+    return declared.classes if declared and len(declared.classes) == count else tuple(map(str, range(count)))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
 """Numbers that say how a face looks to a network, whatever it shows: how bright, how rich in contrast, how sharp.
 
-They are those of the 48x48 grey crop, which is what the networks see, and what FER-2013 consists of: pictures of any
-kind can be compared with it.
+They are those of the 48x48 grey crop, which is what FER-2013 consists of: pictures of any kind and size can be compared
+with it.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.data.input_card import InputCard
+
 __all__ = ["FACE_STATISTICS", "face_statistics"]
 
 FACE_STATISTICS = ("brightness", "contrast", "sharpness")
 
+# At which all pictures are measured.
+_MEASURED = InputCard()
 # Pictures at a time: their Laplacians as 32-bit numbers take 35 MB.
 _CHUNK = 4096
 # Grey values of a deviation below this are one value, with the rounding of a mean.
@@ -22,7 +26,8 @@ def face_statistics(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]
 
     Parameters
     ----------
-    images : (N, 48, 48) uint8
+    images : (N, side, side) or (N, side, side, 3) uint8
+        Grey or RGB; what is larger or smaller than 48x48 pixels is measured at that size.
 
     Returns
     -------
@@ -38,7 +43,7 @@ def face_statistics(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]
 
 
 def _statistics(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    pixels = images.astype(np.float32)
+    pixels = _MEASURED.fit(images).astype(np.float32)
     inner = pixels[:, 1:-1, 1:-1]
     laplacian = pixels[:, :-2, 1:-1] + pixels[:, 2:, 1:-1] + pixels[:, 1:-1, :-2] + pixels[:, 1:-1, 2:] - 4 * inner
     contrast = pixels.std(axis=(1, 2))

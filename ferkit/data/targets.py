@@ -9,7 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from ferkit.data.class_names import class_key
 from ferkit.data.dataset import FaceDataset
-from ferkit.data.labels import DECLARED_TARGETS, FER_EMOTIONS, Protocol, votes_on_fer, votes_to_labels
+from ferkit.data.labels import DECLARED_TARGETS, FER_EMOTIONS, TARGET_NAME, Protocol, votes_on_fer, votes_to_labels
 from ferkit.errors import DataError
 from ferkit.settings import Settings
 
@@ -51,7 +51,7 @@ class TargetSettings(Settings):
     ('bad', 'good')
     """
 
-    name: str = Field("fer", pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
+    name: str = Field("fer", pattern=TARGET_NAME, max_length=40)
     classes: tuple[str, ...] | None = Field(None, min_length=2, max_length=127)
     map: dict[str, str | None] = Field(default_factory=dict)
     train_on: Literal["probability", "majority", "multi_target"] = "probability"

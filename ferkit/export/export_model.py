@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.bundles.parity import LIMITS, Agreement, Limits, ParityError, compare, violations
-from ferkit.data.labels import Target, class_names
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import Target
 from ferkit.export.formats import SUFFIXES, Format, Precision
 from ferkit.export.latency import SECONDS, Latency, measure_latency
 from ferkit.export.litert import write_litert
@@ -59,6 +60,7 @@ class ExportReport:
 
     name: str
     classes: dict[Target, tuple[str, ...]]
+    input: InputCard
     drawn_pictures: bool
     threads: int
     files: list[ExportedFile]
@@ -66,7 +68,7 @@ class ExportReport:
 
     def write(self, folder: Path) -> Path:
         """Write it as ``<name>.parity.json``, and return where."""
-        content = dataclasses.asdict(self)
+        content = {**dataclasses.asdict(self), "input": self.input.model_dump()}
         for each in content["files"]:
             each["path"] = each["path"].name
         file = folder / f"{self.name}.parity.json"
@@ -137,8 +139,7 @@ def export_model(
         each.latencies = latencies[each.path.name]
         if each.wrong:
             each.path.unlink()
-    classes: dict[Target, tuple[str, ...]] = {target: class_names(target) for target in expected}
-    report = ExportReport(source.name, classes, pictures.drawn, threads, files, latencies[KERAS])
+    report = ExportReport(source.name, source.classes, source.input, pictures.drawn, threads, files, latencies[KERAS])
     report.write(to)
     return report
 

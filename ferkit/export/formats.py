@@ -57,7 +57,7 @@ def require_tensorflow() -> None:
 
 
 def require_representative(precision: Precision, representative: NDArray[np.uint8] | None) -> None:
-    """Check that there are pictures (N, 48, 48) to quantise with, if `precision` needs some.
+    """Check that there are pictures (N, side, side[, 3]) to quantise with, if `precision` needs some.
 
     Raises
     ------

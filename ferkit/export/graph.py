@@ -12,8 +12,8 @@ import numpy as np
 from ferkit.backbones.network import PROBABILITIES
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import ModelName, Vote
-from ferkit.data.dataset import SIZE
-from ferkit.data.labels import DECLARED_TARGETS, class_names
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import DECLARED_TARGETS
 from ferkit.errors import DataError
 from ferkit.models.temperature import TINY
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation, five_crops
@@ -21,7 +21,7 @@ from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation, f
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["INPUT", "answering", "model_network"]
+__all__ = ["INPUT", "answering", "input_of", "model_network"]
 
 INPUT = "picture"
 
@@ -39,26 +39,48 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     Raises
     ------
     DataError
-        If it takes something else than pictures (N, 48, 48, 1), or its outputs are not those of targets.
+        If it takes something else than pictures, or its outputs are not those of targets.
     """
     import keras
 
-    # A Sequential may be saved without.
-    inputs = getattr(network, "inputs", None) or []
-    if len(inputs) != 1 or tuple(inputs[0].shape) != (None, SIZE, SIZE, 1):
-        shapes = ", ".join(str(tuple(each.shape)) for each in inputs) or "of no known shape"
-        raise DataError(f"network {network.name}: its input is {shapes}, expected one of (None, {SIZE}, {SIZE}, 1).")
+    taken = input_of(network)
     network = _in_float32(network)
-    picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
+    picture = keras.Input(taken.tensor, dtype="uint8", name=INPUT)
     predicted = network(picture, training=False)
     outputs = predicted if isinstance(predicted, dict) else {_target_of(network): predicted}
-    if unknown := outputs.keys() - DECLARED_TARGETS.keys():
-        raise DataError(f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected fer or ferplus.")
-    for target in (each for each in DECLARED_TARGETS if each in outputs):
-        shape, classes = tuple(outputs[target].shape[1:]), class_names(target)
-        if shape != (len(classes),):
-            raise DataError(f"network {network.name}: output {target} is {shape}, expected {len(classes)} classes.")
+    known = {*DECLARED_TARGETS, *(_target_of_layer(layer.name) for layer in network.layers)}
+    if unknown := outputs.keys() - known:
+        raise DataError(
+            f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected {' or '.join(DECLARED_TARGETS)}, "
+            f"or targets after which ferkit called their layers, {PROBABILITIES}_NAME."
+        )
+    for target, output in outputs.items():
+        shape, declared = tuple(output.shape[1:]), DECLARED_TARGETS.get(target)
+        if len(shape) != 1 or (declared and shape != (len(declared.classes),)):
+            expected = len(declared.classes) if declared else "a row of"
+            raise DataError(f"network {network.name}: output {target} is {shape}, expected {expected} classes.")
     return keras.Model(picture, outputs, name=name or network.name)
+
+
+def input_of(network: "keras.Model") -> InputCard:
+    """The pictures that a network takes.
+
+    Raises
+    ------
+    DataError
+        If it takes something else.
+    """
+    # A Sequential may be saved without.
+    inputs = getattr(network, "inputs", None) or []
+    try:
+        (given,) = inputs
+        return InputCard.of_shape(tuple(given.shape)[1:])
+    except (DataError, ValueError):
+        shapes = ", ".join(str(tuple(each.shape)) for each in inputs) or "of no known shape"
+        raise DataError(
+            f"network {network.name}: its input is {shapes}, expected one of pictures, (None, side, side, 1) or "
+            "(None, side, side, 3)."
+        ) from None
 
 
 def model_network(bundle: Bundle, model: ModelName = "default") -> "keras.Model":
@@ -81,7 +103,7 @@ def model_network(bundle: Bundle, model: ModelName = "default") -> "keras.Model"
     if not voting:
         raise DataError(f"{bundle.folder}: no model {name!r} in this bundle; it has {', '.join(bundle.card.models)}.")
     tta = bundle.card.tta.get(name, NO_TTA)
-    picture = keras.Input((SIZE, SIZE, 1), dtype="uint8", name=INPUT)
+    picture = keras.Input(bundle.input.tensor, dtype="uint8", name=INPUT)
     seen = list(_augmented(picture, tta))
     stacked = keras.ops.concatenate(seen, axis=0) if len(seen) > 1 else picture
     # The same backbone may vote several times, from several seeds: each needs a name of its own.
@@ -136,16 +158,22 @@ def _cropped(picture: Any, tta: TestTimeAugmentation) -> Iterator[Any]:
     if tta.crops == "none":
         yield picture
         return
-    grey = ops.cast(picture[..., 0], "float32")
-    for rows, columns in five_crops():
-        enlarged = ops.matmul(ops.matmul(ops.convert_to_tensor(rows), grey), ops.convert_to_tensor(columns.T))
-        yield ops.cast(ops.round(enlarged), "uint8")[..., None]
+    side, channels = picture.shape[1], picture.shape[3]
+    planes = [ops.cast(picture[..., channel], "float32") for channel in range(channels)]
+    for rows, columns in five_crops(side):
+        left, right = ops.convert_to_tensor(rows), ops.convert_to_tensor(columns.T)
+        enlarged = [ops.cast(ops.round(ops.matmul(ops.matmul(left, plane), right)), "uint8") for plane in planes]
+        yield ops.stack(enlarged, axis=-1) if channels > 1 else enlarged[0][..., None]
 
 
 def _target_of(network: "keras.Model") -> str:
     """The target of a network with one head, which its layer is called after."""
     layer = str(network.layers[-1].name)
-    return layer.removeprefix(f"{PROBABILITIES}_") if layer.startswith(PROBABILITIES) else layer
+    return _target_of_layer(layer) or layer
+
+
+def _target_of_layer(name: str) -> str | None:
+    return name.removeprefix(f"{PROBABILITIES}_") if name.startswith(f"{PROBABILITIES}_") else None
 
 
 def _in_float32(network: "keras.Model") -> "keras.Model":

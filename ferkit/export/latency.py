@@ -44,8 +44,8 @@ def measure_latency(
     Parameters
     ----------
     models
-        By name; each takes pictures (B, 48, 48) uint8.
-    images : (N, 48, 48) uint8
+        By name; each takes pictures (B, side, side[, 3]) uint8.
+    images : (N, side, side[, 3]) uint8
         N at least 1.
     seconds
         For each model and batch, about: 2 to 50 turns of three calls.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.data.dataset import SIZE
+from ferkit.data.stored_pictures import with_channels
 from ferkit.export.formats import Precision, require_representative, require_tensorflow
-from ferkit.export.graph import INPUT, answering
+from ferkit.export.graph import INPUT, answering, input_of
 from ferkit.export.litert_weights import with_small_weights
 from ferkit.files import written_whole
 
@@ -37,7 +37,7 @@ def write_litert(
     Parameters
     ----------
     network
-        Pictures (N, 48, 48, 1) uint8 to probabilities, see `ferkit.export.graph`.
+        Pictures (N, side, side, 1 or 3) uint8 to probabilities, see `ferkit.export.graph`.
     file
         Ends with ``.tflite``; its folder is made if missing.
     precision
@@ -47,7 +47,7 @@ def write_litert(
         activations of each picture as it comes: several times quicker where the processor multiplies in 8 bits.
         ``int8`` quantises weights a channel and activations a tensor, whose range it sees in `representative` (Jacob
         et al., CVPR 2018, arXiv:1712.05877).
-    representative : (N, 48, 48) uint8
+    representative : (N, side, side[, 3]) uint8
         Pictures that show which values the activations take; ``int8`` needs some hundred of the kind that will come.
 
     Raises
@@ -84,7 +84,7 @@ def _save(network: "keras.Model", folder: str) -> None:
     archive = keras.export.ExportArchive()
     archive.track(network)
     # No fixed number of pictures; without `training=False` dropout would be part of the graph.
-    specification = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name=INPUT)]
+    specification = [tf.TensorSpec((None, *input_of(network).tensor), tf.uint8, name=INPUT)]
     archive.add_endpoint("serve", lambda picture: network(picture, training=False), input_signature=specification)
     archive.write_out(folder, verbose=False)
 
@@ -93,8 +93,8 @@ def _quantised(converter: Any, representative: Any) -> bytes:
     import tensorflow as tf
 
     def pictures() -> Iterator[list[NDArray[np.uint8]]]:
-        for picture in representative:
-            yield [picture[None, ..., None]]
+        for picture in with_channels(representative):
+            yield [picture[None]]
 
     converter.representative_dataset = pictures
     lite = tf.lite.experimental

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.data.dataset import SIZE
+from ferkit.data.stored_pictures import with_channels
 from ferkit.errors import ConfigError, WeightsError
 from ferkit.export.formats import PRECISIONS, Precision, require, require_representative, require_tensorflow
-from ferkit.export.graph import INPUT, answering
+from ferkit.export.graph import INPUT, answering, input_of
 from ferkit.files import written_whole
 from ferkit.models.face_model import TargetProbabilities
 
@@ -36,18 +36,18 @@ def write_onnx(
     precision: Precision = "float32",
     representative: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Write `network` as an .onnx file: ``picture`` (batch, 48, 48, 1) uint8 to one float32 output a target.
+    """Write `network` as an .onnx file: ``picture`` (batch, side, side, 1 or 3) uint8 to one float32 output a target.
 
     Parameters
     ----------
     network
-        Pictures (N, 48, 48, 1) uint8 to probabilities, see `ferkit.export.graph`.
+        Pictures (N, side, side, 1 or 3) uint8 to probabilities, see `ferkit.export.graph`.
     file
         Ends with ``.onnx``; its folder is made if missing.
     precision
         ``float16`` stores and computes in float16, which is for GPUs: ONNX Runtime is slower with it on a CPU.
         ``int8`` quantises weights a channel and activations (uint8) a tensor.
-    representative : (N, 48, 48) uint8
+    representative : (N, side, side[, 3]) uint8
         Pictures that show which values the activations take; ``int8`` needs some hundred of the kind that will come.
 
     Raises
@@ -65,7 +65,7 @@ def write_onnx(
     import keras
     import onnx
 
-    picture = keras.InputSpec(dtype="uint8", shape=(None, SIZE, SIZE, 1), name=INPUT)
+    picture = keras.InputSpec(dtype="uint8", shape=(None, *input_of(network).tensor), name=INPUT)
     with written_whole(file) as part:
         with warnings.catch_warnings():
             # Keras mends tf2onnx for numpy 2 by asking for a name that numpy warns of.
@@ -126,7 +126,7 @@ def _quantise(file: Path, representative: Any) -> None:
 
 def _batches(representative: NDArray[np.uint8]) -> Iterator[dict[str, NDArray[np.uint8]]]:
     for start in range(0, len(representative), _BATCH):
-        yield {INPUT: representative[start : start + _BATCH, ..., None]}
+        yield {INPUT: with_channels(representative[start : start + _BATCH])}
 
 
 # Messages below errors would end up between our own.
@@ -166,6 +166,6 @@ class ONNXNetwork:
         self.targets = tuple(each.name for each in self._session.get_outputs())
 
     def __call__(self, images: NDArray[np.uint8]) -> TargetProbabilities:
-        """Probabilities (N, classes) float32 by target of pictures (N, 48, 48) uint8."""
-        predicted = self._session.run(None, {INPUT: np.ascontiguousarray(images)[..., None]})
+        """Probabilities (N, classes) float32 by target of pictures (N, side, side[, 3]) uint8, as it takes them."""
+        predicted = self._session.run(None, {INPUT: np.ascontiguousarray(with_channels(images))})
         return dict(zip(self.targets, predicted, strict=True))

@@ -7,8 +7,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.data.dataset import FaceDataset, as_faces
-from ferkit.data.labels import Protocol, Split, Target, votes_to_labels
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import DECLARED_TARGETS, Split, Target, votes_to_labels
+from ferkit.data.targets import TargetSettings
 from ferkit.errors import DataError
 
 __all__ = ["ExportPictures"]
@@ -20,9 +22,9 @@ class ExportPictures:
 
     Attributes
     ----------
-    representative : (C, 48, 48) uint8
+    representative : (C, side, side[, 3]) uint8
         Of Training: which values a network's activations take.
-    compared : (N, 48, 48) uint8
+    compared : (N, side, side[, 3]) uint8
         Of PublicTest: where files and Keras model are compared.
     labels
         (N,) class of those by target, -1 where there is none.
@@ -39,7 +41,8 @@ class ExportPictures:
     def of(
         cls,
         faces: FaceDataset,
-        protocols: Mapping[Target, Protocol],
+        targets: Mapping[Target, TargetSettings],
+        taken: InputCard,
         *,
         representative: int = 500,
         compared: int = 1000,
@@ -51,8 +54,10 @@ class ExportPictures:
         ----------
         representative, compared
             How many, or as many as there are.
-        protocols
-            How labels are made, of the targets that are exported.
+        targets
+            How labels are made, of the targets that are exported; there are none of data with other classes.
+        taken
+            The pictures that the model takes.
 
         Raises
         ------
@@ -61,12 +66,23 @@ class ExportPictures:
         """
         training, public = (_some(faces, *each) for each in (("Training", representative), ("PublicTest", compared)))
         labels: dict[Target, NDArray[np.integer[Any]]] = {}
-        for target, protocol in protocols.items():
-            if target == "fer":
-                labels[target] = public.label
-            elif public.votes is not None:
-                labels[target] = votes_to_labels(public.votes, protocol).label
-        return cls(np.asarray(as_faces(training.images)), np.asarray(as_faces(public.images)), labels, drawn)
+        for name, target in targets.items():
+            if (of_target := _labels(public, target)) is not None:
+                labels[name] = of_target
+        pictures = [np.asarray(taken.read(each.images)) for each in (training, public)]
+        return cls(pictures[0], pictures[1], labels, drawn)
+
+
+def _labels(faces: FaceDataset, target: TargetSettings) -> NDArray[np.integer[Any]] | None:
+    """(N,) class of each picture, -1 where there is none; None if the data has no labels for `target`."""
+    declared = DECLARED_TARGETS.get(target.name)
+    if declared and declared.from_votes:
+        return None if faces.votes is None else votes_to_labels(faces.votes, target.protocol).label
+    try:
+        return target.index_of(faces.classes)[faces.label]
+    except DataError:
+        # Such as drawn faces, with which a model of other classes is compared.
+        return None
 
 
 def _some(faces: FaceDataset, split: Split, count: int) -> FaceDataset:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import ModelName
-from ferkit.data.labels import Protocol, Target
-from ferkit.export.graph import answering, model_network
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import DECLARED_TARGETS, Target, names_of_outputs
+from ferkit.data.targets import TargetSettings
+from ferkit.export.graph import answering, input_of, model_network
 from ferkit.models.face_model import FaceModel, TargetProbabilities, forward
 
 if TYPE_CHECKING:
@@ -29,17 +31,25 @@ class ExportSource:
     name
         Of its files, without a suffix.
     network
-        Pictures (N, 48, 48, 1) uint8 to a dictionary of probabilities by target.
-    ask
-        What ferkit says about pictures (N, 48, 48) uint8 without any export.
-    protocols
+        Pictures (N, side, side, 1 or 3) uint8 to a dictionary of probabilities by target.
+    predict
+        What ferkit says about pictures (N, side, side[, 3]) uint8 without any export.
+    targets
         How labels are made, by target.
+    classes
+        Names of the classes of each target; of a .keras file, which does not say them, their numbers.
     """
 
     name: str
     network: "keras.Model"
     predict: Callable[[NDArray[np.uint8]], TargetProbabilities]
-    protocols: dict[Target, Protocol]
+    targets: dict[Target, TargetSettings]
+    classes: dict[Target, tuple[str, ...]]
+
+    @property
+    def input(self) -> InputCard:
+        """The pictures that it takes."""
+        return input_of(self.network)
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, model: ModelName = "default") -> Self:
@@ -47,12 +57,13 @@ class ExportSource:
         # Compared with Keras, also where a file was exported before.
         bundle = Bundle(bundle.folder, quick=False)
         network = model_network(bundle, model)
-        protocols = {target: bundle.card.targets[target].settings.protocol for target in network.output}
+        targets = {target: bundle.card.targets[target].labelling for target in network.output}
 
         def predict(images: NDArray[np.uint8]) -> TargetProbabilities:
-            return bundle.predict_targets(images, protocols, model=model)
+            return bundle.predict_targets(images, targets, model=model)
 
-        return cls(f"{bundle.card.name}-{bundle.card.resolved(model)}", network, predict, protocols)
+        classes = {target: bundle.classes(target) for target in targets}
+        return cls(f"{bundle.card.name}-{bundle.card.resolved(model)}", network, predict, targets, classes)
 
     @classmethod
     def of_file(cls, file: Path) -> Self:
@@ -64,7 +75,11 @@ class ExportSource:
             If it is none.
         """
         # Its target is told by its outputs.
-        stored = FaceModel(file.stem, "fer", file)
+        stored = FaceModel(file.stem, "", file)
         network = answering(stored.network)
-        protocols: dict[Target, Protocol] = dict.fromkeys(network.output, "majority")
-        return cls(file.stem, network, lambda images: forward(network, images), protocols)
+        classes = {target: names_of_outputs(target, each.shape[-1]) for target, each in network.output.items()}
+        targets = {
+            target: TargetSettings(name=target, classes=None if target in DECLARED_TARGETS else names)
+            for target, names in classes.items()
+        }
+        return cls(file.stem, network, lambda images: forward(network, images), targets, classes)

@@ -38,7 +38,7 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
         If the file does not say what the network says; nothing is changed then.
     """
     network = bundle.network(name)
-    drawn = np.asarray(generate(SyntheticSettings(count=200)).faces.images)
+    drawn = np.asarray(bundle.input.read(generate(SyntheticSettings(count=200)).faces.images))
     file = bundle.folder / f"{name}.tflite"
     write_litert(network, file, precision, representative=drawn)
     predicted = forward(network, drawn)

@@ -5,10 +5,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-
-from ferkit.data.dataset import SIZE
 from ferkit.data.file_names import readable
+from ferkit.data.input_card import InputCard
 from ferkit.data.prefetch import read_ahead
 from ferkit.inference.predictor import Crops, Predictor
 from ferkit.inference.results import Finding
@@ -22,7 +20,7 @@ _KEPT_BYTES = 120_000_000
 # What is read ahead: a picture weighs what is kept of it, and at least what makes two batches the most.
 _LEAST_WEIGHT = _KEPT_BYTES // (2 * BATCH)
 
-_NO_CROPS = Crops((), np.zeros((0, SIZE, SIZE), dtype=np.uint8))
+_NO_CROPS = Crops((), InputCard().blank())
 
 
 class Output(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import DECLARED_TARGETS, Target
 from ferkit.data.statistics import FACE_STATISTICS, face_statistics
 from ferkit.errors import DataError
 from ferkit.inference.predictor import FacePrediction
@@ -18,7 +18,16 @@ from ferkit.inference.predictor import FacePrediction
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MADE_WITH", "FaceTable", "Finding", "MadeWith", "read_face_table", "table_of", "table_schema"]
+__all__ = [
+    "MADE_WITH",
+    "FaceTable",
+    "Finding",
+    "MadeWith",
+    "class_columns",
+    "read_face_table",
+    "table_of",
+    "table_schema",
+]
 
 # Key of the metadata of a parquet file.
 MADE_WITH = b"ferkit"
@@ -26,7 +35,26 @@ MADE_WITH = b"ferkit"
 # What decides about the rows besides the pictures: the model's checksum, the target, the detector and so on.
 MadeWith = Mapping[str, str | int | bool]
 
-_TARGETS: tuple[Target, ...] = ("fer", "ferplus")
+# Columns besides those of the classes and of what `FACE_STATISTICS` names.
+_ABOUT = (
+    *("file", "frame", "seconds", "picture_width", "picture_height", "face", "x", "y", "width", "height"),
+    *("score", "emotion", "problem"),
+)
+_NEEDED = {"file", "frame", "face", "width", "height", "score", "emotion", "problem", *FACE_STATISTICS}
+# Before the name of a class that another column has.
+_CLASS = "class "
+
+
+def class_columns(classes: Sequence[str]) -> list[str]:
+    """What the columns of the probabilities are called: as the classes; one that is another column, ``class NAME``.
+
+    Examples
+    --------
+    >>> class_columns(("happy", "face"))
+    ['happy', 'class face']
+    """
+    taken = {*_ABOUT, *FACE_STATISTICS}
+    return [_CLASS + name if name in taken or name.startswith(_CLASS) else name for name in classes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +69,7 @@ class Finding:
         Width and height in pixels; None where nothing could be read.
     faces
         Largest first.
-    crops : (faces, 48, 48) uint8
+    crops : (faces, side, side[, 3]) uint8
         The faces as the network saw them.
     frame, seconds
         None for a picture.
@@ -72,7 +100,7 @@ def table_schema(classes: Sequence[str], made_with: MadeWith) -> "pa.Schema":
         *((name, pa.int32()) for name in ("x", "y", "width", "height")),
         ("score", pa.float32()),
         ("emotion", pa.string()),
-        *((name, pa.float32()) for name in (*classes, *FACE_STATISTICS)),
+        *((name, pa.float32()) for name in (*class_columns(classes), *FACE_STATISTICS)),
         ("problem", pa.string()),
     ]
     return pa.schema(fields, metadata={MADE_WITH: json.dumps(dict(made_with), sort_keys=True).encode()})
@@ -82,7 +110,7 @@ def table_of(findings: Sequence[Finding], schema: "pa.Schema") -> "pa.Table":
     """The rows of findings as a table of `schema`."""
     import pyarrow as pa
 
-    crops = [finding.crops for finding in findings]
+    crops = [finding.crops for finding in findings if len(finding.crops)]
     statistics = face_statistics(np.concatenate(crops)) if crops else {}
     of_faces = iter(zip(*(values.tolist() for values in statistics.values()), strict=True))
     rows = [row for finding in findings for row in _rows(finding, schema.names, of_faces)]
@@ -101,8 +129,7 @@ def _rows(finding: Finding, names: Sequence[str], statistics: Iterator[tuple[flo
         about |= dict(zip(("picture_width", "picture_height"), finding.size, strict=True))
     if not finding.faces:
         return [about]
-    # The classes are the columns between these two.
-    classes = names[names.index("emotion") + 1 : names.index(FACE_STATISTICS[0])]
+    classes = _between(names)
     return [
         about
         | {"face": index, "score": face.score, "emotion": face.emotion}
@@ -111,6 +138,11 @@ def _rows(finding: Finding, names: Sequence[str], statistics: Iterator[tuple[flo
         | dict(zip(FACE_STATISTICS, next(statistics), strict=True))
         for index, face in enumerate(finding.faces)
     ]
+
+
+def _between(names: Sequence[str]) -> Sequence[str]:
+    """The columns of the classes: those between the most probable one and the first of the statistics."""
+    return names[names.index("emotion") + 1 : names.index(FACE_STATISTICS[0])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,17 +154,25 @@ class FaceTable:
     name
         Path of the file.
     rows
-        With the columns of `table_schema`, of a target's classes.
-    target
-        Whose classes they are.
+        With the columns of `table_schema`.
+    classes
+        Whose probabilities they hold.
     made_with
         Empty for CSV, which does not say.
     """
 
     name: str
     rows: pd.DataFrame
-    target: Target
+    classes: tuple[str, ...]
     made_with: MadeWith
+
+    @property
+    def target(self) -> Target | None:
+        """Whose classes they are; None where nothing says so, of a CSV file that is not of a declared target."""
+        if "target" in self.made_with:
+            return str(self.made_with["target"])
+        fitting = (name for name, declared in DECLARED_TARGETS.items() if declared.classes == self.classes)
+        return next(fitting, None)
 
     @property
     def faces(self) -> pd.DataFrame:
@@ -142,7 +182,7 @@ class FaceTable:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Class probabilities of the faces, (faces, classes) float64."""
-        return self.faces[list(class_names(self.target))].to_numpy(dtype=np.float64)
+        return self.faces[class_columns(self.classes)].to_numpy(dtype=np.float64)
 
     @property
     def pictures(self) -> pd.Series:
@@ -171,11 +211,11 @@ def read_face_table(path: Path) -> FaceTable:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(f"{path}: cannot be read ({reason}), {expected}.") from error
-    for target in _TARGETS:
-        wanted = {"file", "frame", "face", "width", "height", "score", *class_names(target), *FACE_STATISTICS}
-        if (wanted | {"problem"}) <= set(rows.columns):
-            return FaceTable(str(path), rows, target, made_with)
-    raise DataError(f"{path}: columns {', '.join(map(str, rows.columns))[:160]}, {expected}.")
+    names = list(map(str, rows.columns))
+    if set(names) >= _NEEDED and (columns := _between(names)):
+        classes = tuple(name.removeprefix(_CLASS) for name in columns)
+        return FaceTable(str(path), rows, classes, made_with)
+    raise DataError(f"{path}: columns {', '.join(names)[:160]}, {expected}.")
 
 
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

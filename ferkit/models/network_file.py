@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferkit.backbones.network import PREPROCESSED
+from ferkit.data.input_card import InputCard
 from ferkit.errors import DataError
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["load_network"]
+__all__ = ["load_network", "stored_input"]
 
 _SHOWN = 160
 
@@ -34,6 +36,21 @@ def load_network(file: Path) -> "keras.Model":
     # What Keras raises depends on the layer, and on where the file is damaged.
     except Exception as error:
         raise DataError(f"{file}: {_unreadable(file, error)}") from error
+
+
+def stored_input(file: Path) -> InputCard:
+    """The pictures that a network in a .keras file takes, without loading it: 48x48 grey if ferkit did not make it.
+
+    What others made is given those, whatever it takes; `ferkit.models.network_shape` says the rest.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            layers = list(_parts(json.loads(archive.read("config.json"))))
+        given = next(each["config"]["batch_shape"] for each in layers if each["class_name"] == "InputLayer")
+        made_here = PREPROCESSED in {each["config"].get("name") for each in layers}
+        return InputCard.of_shape(given[1:]) if made_here else InputCard()
+    except (DataError, OSError, LookupError, StopIteration, TypeError, ValueError, zipfile.BadZipFile):
+        return InputCard()
 
 
 def _unreadable(file: Path, error: Exception) -> str:

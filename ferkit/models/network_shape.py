@@ -1,4 +1,4 @@
-"""Whether a network takes 48x48 grey pictures and has one output for each class of a target."""
+"""Whether a network takes the pictures that it is given and has one output for each class of a target."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferkit.backbones.network import PREPROCESSED
-from ferkit.data.dataset import SIZE
+from ferkit.data.input_card import InputCard
 from ferkit.data.labels import DECLARED_TARGETS, Target, class_names
 from ferkit.errors import DataError
 
@@ -17,15 +17,13 @@ __all__ = ["require_classifier"]
 
 _LOG = logging.getLogger(__name__)
 
-_PICTURE_SHAPE = (SIZE, SIZE, 1)
 
-
-def require_classifier(network: "keras.Model", file: Path, target: Target) -> None:
-    """Raise a `DataError` unless `network` maps grey 48x48 pictures to one value for each class of `target`.
+def require_classifier(network: "keras.Model", file: Path, target: Target, taken: InputCard) -> None:
+    """Raise a `DataError` unless `network` maps pictures as `taken` to one value for each class of `target`.
 
     The assumptions about a network that ferkit did not make (grey values, order of the classes) are logged.
     """
-    _require_input(network, file)
+    _require_input(network, file, taken)
     _require_output(network, file, target)
     if PREPROCESSED not in {layer.name for layer in network.layers}:
         _LOG.warning(
@@ -34,32 +32,28 @@ def require_classifier(network: "keras.Model", file: Path, target: Target) -> No
         )  # fmt: skip
 
 
-def _require_input(network: "keras.Model", file: Path) -> None:
-    expected = f"expected one grey picture, {_PICTURE_SHAPE}"
+def _require_input(network: "keras.Model", file: Path, taken: InputCard) -> None:
+    picture = taken.tensor
+    expected = f"expected one {'RGB' if taken.colour else 'grey'} picture, {picture}"
     # A Sequential may be saved without.
     inputs = getattr(network, "inputs", None)
     if not inputs:
-        raise DataError(
-            f"{file}: has no input of a known shape, {expected}. Give it keras.Input({_PICTURE_SHAPE}) first."
-        )
+        raise DataError(f"{file}: has no input of a known shape, {expected}. Give it keras.Input({picture}) first.")
     shapes = [tuple(each.shape[1:]) for each in inputs]
     if len(shapes) > 1:
         raise DataError(f"{file}: has {len(shapes)} inputs, {', '.join(map(str, shapes))}; {expected}.")
     shape = shapes[0]
-    if len(shape) == len(_PICTURE_SHAPE) and all(
-        side in (None, wanted) for side, wanted in zip(shape, _PICTURE_SHAPE, strict=True)
-    ):
+    if len(shape) == len(picture) and all(side in (None, wanted) for side, wanted in zip(shape, picture, strict=True)):
         return
     adapt = []
-    if len(shape) == len(_PICTURE_SHAPE):
-        if shape[:2] != _PICTURE_SHAPE[:2]:
+    if len(shape) == len(picture):
+        if shape[:2] != picture[:2]:
             adapt.append(f"keras.layers.Resizing({shape[0]}, {shape[1]})")
         if shape[2] not in (None, 1):
             adapt.append(f"keras.layers.Concatenate()([grey] * {shape[2]})")
     layers = f" and {' and '.join(adapt)}" if adapt else ", and layers that make the one of the other,"
     raise DataError(
-        f"{file}: its input is {shape}, {expected}. Put keras.Input({_PICTURE_SHAPE}){layers} in front, "
-        "and save it anew."
+        f"{file}: its input is {shape}, {expected}. Put keras.Input({picture}){layers} in front, and save it anew."
     )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ferkit.backbones.network import BACKBONE, PREPROCESSED, PROBABILITIES
 from ferkit.data.labels import Target
+from ferkit.data.stored_pictures import with_channels
 from ferkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class OpenedNetwork:
         opened: Self = cls._opened[network]
         return opened
 
+    def require_target(self, target: Target) -> None:
+        """Raise a `DataError` unless the network has a head for `target`."""
+        if f"{PROBABILITIES}_{target}" not in self._heads:
+            heads = ", ".join(name.removeprefix(f"{PROBABILITIES}_") for name in self._heads)
+            raise DataError(f"target {target!r}: this network answers for {heads}.")
+
     def features_and_gradients(
         self, images: NDArray[np.uint8], target: Target, indices: NDArray[np.integer]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -72,8 +79,8 @@ class OpenedNetwork:
 
         Parameters
         ----------
-        images : (N, 48, 48) uint8
-            The pictures.
+        images : (N, side, side[, 3]) uint8
+            The pictures, as the network takes them.
         target
             The head whose classes `indices` name.
         indices : (N,)
@@ -85,11 +92,9 @@ class OpenedNetwork:
         """
         from keras import ops
 
-        head = self._heads.get(f"{PROBABILITIES}_{target}")
-        if head is None:
-            heads = ", ".join(name.removeprefix(f"{PROBABILITIES}_") for name in self._heads)
-            raise DataError(f"target {target!r}: this network answers for {heads}.")
-        features = ops.convert_to_tensor(np.ascontiguousarray(images)[..., None])
+        self.require_target(target)
+        head = self._heads[f"{PROBABILITIES}_{target}"]
+        features = ops.convert_to_tensor(np.ascontiguousarray(with_channels(images)))
         for part in self._stem:
             features = part(features, training=False)
         kernel = ops.take(ops.cast(head.kernel, "float32"), ops.convert_to_tensor(indices), axis=1)

@@ -16,12 +16,11 @@ from pydantic import Field
 
 from ferkit.bundles.card import MODELS, ModelName
 from ferkit.data.dataset import FaceDataset
-from ferkit.data.labels import Protocol, Target, class_names
 from ferkit.data.statistics import FACE_STATISTICS
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.inference.results import FaceTable, MadeWith
-from ferkit.monitoring.profile import Profile, Sample, prediction_profile
+from ferkit.monitoring.profile import PredictionProfile, Profile, Sample, prediction_profile
 from ferkit.settings import Settings
 
 __all__ = ["Baseline", "Change", "DriftSettings", "Verdict", "drift", "drift_table"]
@@ -127,7 +126,7 @@ class Baseline:
             raise DataError(f"{table.name}: no face in {len(table.pictures):,} pictures, nothing to compare.")
         columns = {name: faces[name].to_numpy(dtype=np.float64) for name in (*FACE_STATISTICS, "score")}
         columns["face size"] = faces[["width", "height"]].max(axis=1).to_numpy(dtype=np.float64)
-        predictions = prediction_profile(table.probabilities, table.target)
+        predictions = prediction_profile(table.probabilities, table.classes)
         numbers = {name: Sample.of(values) for name, values in columns.items()}
         numbers |= {"confidence": predictions.confidence, "entropy": predictions.entropy}
         return cls(numbers, predictions.emotions, (int((~table.pictures).sum()), len(table.pictures)))
@@ -136,11 +135,15 @@ class Baseline:
     def of_profile(cls, profile: Profile, table: FaceTable) -> Self:
         """The distributions of a model's training data, for a batch of the same target.
 
-        The model's predictions are left out if the batch was made by another one. Sizes in pixels and scores of a
-        detector are left out: the pictures of training are crops, whose detector nobody knows.
+        The model's predictions are left out if the batch was made by another one, or is of other classes. Sizes in
+        pixels and scores of a detector are left out: the pictures of training are crops, whose detector nobody knows.
         """
-        predictions = profile.answers.get(_answered_by(table.made_with), {}).get(table.target)
-        if predictions is None or table.made_with.get("model", profile.model) != profile.model:
+        answers = profile.answers.get(_answered_by(table.made_with), {})
+        # A CSV file of own classes does not say their target.
+        targets = [table.target] if table.target else [name for name in answers if _is_of(answers[name], table)]
+        predictions = next((answers[name] for name in targets if name in answers), None)
+        known = predictions is not None and _is_of(predictions, table)
+        if predictions is None or not known or table.made_with.get("model", profile.model) != profile.model:
             return cls(profile.pictures, {})
         return cls(
             {**profile.pictures, "confidence": predictions.confidence, "entropy": predictions.entropy},
@@ -153,7 +156,7 @@ class Baseline:
         return replace(self, numbers=numbers, emotions={})
 
     @classmethod
-    def of_faces(cls, faces: FaceDataset, target: Target, protocol: Protocol) -> Self:
+    def of_faces(cls, faces: FaceDataset, target: TargetSettings) -> Self:
         """The distributions of the pictures of Training and their labels, without any model.
 
         Raises
@@ -161,9 +164,9 @@ class Baseline:
         DataError
             If there is no picture for Training, or none with a label for the target.
         """
-        _, labels = labelled(faces.of_split("Training"), TargetSettings(name=target, protocol=protocol))
+        _, labels = labelled(faces.of_split("Training"), target)
         counts = np.bincount(labels.argmax(axis=1), minlength=labels.shape[1])
-        emotions = dict(zip(class_names(target), counts.tolist(), strict=True))
+        emotions = dict(zip(target.class_names(faces.classes), counts.tolist(), strict=True))
         return cls(Profile.of_pictures(faces).pictures, emotions)
 
 
@@ -183,11 +186,16 @@ def drift(batch: FaceTable, baseline: Baseline, settings: DriftSettings | None =
     ]
     changes.append(_share("pictures without a face", baseline.faceless, now.faceless))
     total, total_now = sum(baseline.emotions.values()), sum(now.emotions.values())
-    changes.append(_emotions(baseline.emotions, now.emotions, class_names(batch.target)))
-    for name in class_names(batch.target):
+    changes.append(_emotions(baseline.emotions, now.emotions, batch.classes))
+    for name in batch.classes:
         before = (baseline.emotions[name], total) if total else None
         changes.append(_share(name, before, (now.emotions[name], total_now)))
     return _judged(changes, settings)
+
+
+def _is_of(predictions: PredictionProfile, table: FaceTable) -> bool:
+    """Whether predictions are of the classes of a table."""
+    return set(predictions.emotions) == set(table.classes)
 
 
 def drift_table(changes: Sequence[Change]) -> pd.DataFrame:

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,8 +14,9 @@ from pydantic import Field, model_validator
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import CARD, ModelName
-from ferkit.data.dataset import FaceDataset, as_faces
-from ferkit.data.labels import Target, class_names
+from ferkit.data.dataset import FaceDataset
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import Target
 from ferkit.data.picture_blocks import blocks
 from ferkit.data.statistics import face_statistics
 from ferkit.errors import DataError
@@ -139,8 +140,13 @@ class Profile(Settings):
         )
 
     @classmethod
-    def of_pictures(cls, faces: FaceDataset) -> Self:
+    def of_pictures(cls, faces: FaceDataset, taken: InputCard | None = None) -> Self:
         """The profile of the pictures of Training alone, without any model.
+
+        Parameters
+        ----------
+        taken
+            The pictures that a model takes, and whose statistics a table of its answers holds; as they are if None.
 
         Raises
         ------
@@ -150,13 +156,12 @@ class Profile(Settings):
         images = faces.of_split("Training").images
         if not len(images):
             raise DataError("no picture for Training, so there is nothing that a batch could be held against.")
-        parts = [face_statistics(block) for _, block in blocks(as_faces(images))]
+        parts = [face_statistics(block) for _, block in blocks(images if taken is None else taken.read(images))]
         return cls(pictures={name: Sample.of(np.concatenate([each[name] for each in parts])) for name in parts[0]})
 
 
-def prediction_profile(probabilities: NDArray[np.floating], target: Target) -> PredictionProfile:
-    """Summarise predictions (N, classes) of at least one picture; rows sum to one."""
-    classes = class_names(target)
+def prediction_profile(probabilities: NDArray[np.floating], classes: Sequence[str]) -> PredictionProfile:
+    """Summarise predictions (N, classes) of at least one picture; rows sum to one, columns are called as `classes`."""
     p = probabilities.astype(np.float64)
     counts = np.bincount(p.argmax(axis=1), minlength=len(classes))
     # The limit of p log p is 0.
@@ -192,8 +197,8 @@ def write_profile(
     public
         Predictions of the whole of PublicTest by each network, if they are there already.
     """
-    images = faces.of_split("PublicTest").images
-    profile = Profile.of_pictures(faces).model_copy(update={"model": bundle_sha256(folder)})
+    images = bundle.input.read(faces.of_split("PublicTest").images)
+    profile = Profile.of_pictures(faces, bundle.input).model_copy(update={"model": bundle_sha256(folder)})
     if len(images):
         predictions = public or {name: bundle.predict_network(name, images) for name in bundle.card.networks}
         answers = {model: _prediction_profiles(bundle, predictions, model) for model in bundle.card.models}
@@ -206,7 +211,7 @@ def _prediction_profiles(
     bundle: Bundle, predictions: Mapping[str, TargetProbabilities], model: ModelName
 ) -> dict[Target, PredictionProfile]:
     return {
-        target: prediction_profile(bundle.vote(predictions, target, model=model), target)
+        target: prediction_profile(bundle.vote(predictions, target, model=model), card.classes)
         for target, card in bundle.card.targets.items()
         if model in card.models
     }

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import Target, names_of_outputs
 from ferkit.evaluation.metrics import Scores
 from ferkit.evaluation.paired_tests import PairedComparison, compare_paired
 from ferkit.promotion.settings import ChangeSettings, FloorSettings, GateSettings
@@ -40,7 +40,8 @@ class Measurement:
     subset
         Which pictures they were: ``PublicTest`` or ``PublicTest, no duplicates``.
     classes
-        Names of the classes, by target; not needed of a declared one, such as ``fer``.
+        Names of the classes, by target, also of those that are not measured; not needed of a declared one, such as
+        ``fer``.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Measurement:
 
     def class_names(self, target: Target) -> tuple[str, ...]:
         """Names of the classes of `target`."""
-        return self.classes.get(target) or class_names(target)
+        return self.classes.get(target) or names_of_outputs(target, len(self.scores[target].recall))
 
     def numbers(self) -> dict[str, float]:
         """Every score and the latency, by names such as ``fer/accuracy``."""
@@ -162,11 +163,27 @@ def judge(challenger: Measurement, champion: Measurement | None, settings: GateS
     if decisive in comparisons:
         checks.append(_required(decisive, comparisons[decisive], settings.change))
     else:
-        reason = f"{decisive}, which decides, is not answered by both: set registry.gate.change.target."
-        checks.append(Check(passed=False, reason=reason))
+        checks.append(Check(passed=False, reason=_incomparable(decisive, challenger, champion)))
     for target, comparison in comparisons.items():
         checks += _not_worse(target, comparison, settings.change.alpha)
     return Verdict(challenger, champion, tuple(checks), comparisons)
+
+
+def _incomparable(target: Target, challenger: Measurement, champion: Measurement) -> str:
+    """Why the champion was not compared."""
+    if target in champion.classes and target in challenger.scores:
+        one, other = (", ".join(each.class_names(target)) for each in (champion, challenger))
+        return (
+            f"{target} is {one} to the champion, and {other} to the challenger: models of different classes are not "
+            "compared, so that a person decides, `ferkit promote --force`."
+        )
+    if not set(champion.scores) & set(challenger.scores):
+        one, other = (", ".join(each.classes or each.scores) for each in (champion, challenger))
+        return (
+            f"the champion answers for {one}, the challenger for {other}: nothing is compared, so that a person "
+            "decides, `ferkit promote --force`."
+        )
+    return f"{target}, which decides, is not answered by both: set registry.gate.change.target."
 
 
 def _floors(measurement: Measurement, floors: FloorSettings) -> Iterator[Check]:

@@ -9,6 +9,7 @@ from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.judging import network_predictions
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Target
+from ferkit.data.stored_pictures import Images
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.evaluation.metrics import EvaluationSettings, score
@@ -22,8 +23,8 @@ _TIMED = 15
 
 
 def protocols_of(bundle: Bundle) -> dict[Target, TargetSettings]:
-    """The targets of a bundle, each with the protocol by which its labels are made."""
-    return {name: card.settings for name, card in bundle.card.targets.items()}
+    """The targets of a bundle, each with its classes and the protocol by which its labels are made."""
+    return {name: card.labelling for name, card in bundle.card.targets.items()}
 
 
 def measure_bundle(
@@ -46,7 +47,8 @@ def measure_bundle(
     faces
         The data: PublicTest is taken from it, the other splits say what occurs in them, too.
     protocols
-        How labels are made: the challenger's, for the champion too. Other targets are left out.
+        How labels are made: the challenger's, for the champion too. Other targets, and those of other classes, are left
+        out.
     seed
         Seed of the bootstrap.
     selection
@@ -60,7 +62,8 @@ def measure_bundle(
         If PublicTest has no picture with a label, or each of its pictures occurs in another split.
     """
     public = selection_pictures(faces, selection)
-    targets = [target for target in bundle.targets if target in protocols]
+    classes = {target: protocols[target].class_names(public.classes) for target in protocols}
+    targets = [each for each in bundle.targets if each in protocols and set(bundle.classes(each)) == set(classes[each])]
     parts = {target: labelled(public, protocols[target]) for target in targets}
     for target, (pictures, _) in parts.items():
         if not len(pictures):
@@ -70,23 +73,24 @@ def measure_bundle(
     def report(network: str, done: int, each: int) -> None:
         on_pictures(name, voters.index(network) * each + done, len(voters) * each)
 
-    answered = network_predictions(bundle, {"PublicTest": public}, voters, on_pictures=report)["PublicTest"]
-    labels, predicted_classes, scores, milliseconds = {}, {}, {}, []
+    asked = network_predictions(bundle, {"PublicTest": public}, voters, on_pictures=report)["PublicTest"]
+    labels, predicted_classes, scores = {}, {}, {}
     for target, (pictures, distribution) in parts.items():
-        probabilities = bundle.vote(answered, target)[np.isin(public.row, pictures.row)]
+        order = [bundle.classes(target).index(each) for each in classes[target]]
+        probabilities = bundle.vote(asked, target)[np.isin(public.row, pictures.row)][:, order]
         scores[target] = score(probabilities, distribution, settings, seed)
         labels[target] = distribution.argmax(axis=1).astype(np.int8)
         predicted_classes[target] = probabilities.argmax(axis=1).astype(np.int8)
-        milliseconds.append(_latency(bundle, target, pictures))
-    classes = {target: protocols[target].class_names(public.classes) for target in targets}
-    return Measurement(name, labels, predicted_classes, scores, max(milliseconds), selection.subset, classes)
+    milliseconds = max(_latency(bundle, target, public.images) for target in targets or bundle.targets)
+    answered = {each: classes[each] if each in targets else bundle.classes(each) for each in bundle.targets}
+    return Measurement(name, labels, predicted_classes, scores, milliseconds, selection.subset, answered)
 
 
-def _latency(bundle: Bundle, target: Target, pictures: FaceDataset) -> float:
+def _latency(bundle: Bundle, target: Target, images: Images) -> float:
     """Median milliseconds for one face; of one target."""
     taken = []
     for at in range(_TIMED + 1):
-        one = np.asarray(bundle.input.read(pictures.images[[at % len(pictures)]]))
+        one = np.asarray(bundle.input.read(images[[at % len(images)]]))
         begin = time.perf_counter()
         bundle.predict(one, target)
         taken.append(1000 * (time.perf_counter() - begin))

@@ -24,7 +24,7 @@ class FloorSettings(Settings):
     expected_calibration_error
         At most, see `ferkit.evaluation.reliability`.
     latency_ms
-        Milliseconds for one 48x48 face, median, on the machine that judges; at most.
+        Milliseconds for one face, median, on the machine that judges; at most.
     """
 
     accuracy: float = Field(0.5, ge=0, le=1)

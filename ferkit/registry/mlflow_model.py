@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ferkit
+from ferkit.data.labels import Target
+from ferkit.registry.metric_names import accepted_name
 from ferkit.release.run_bundle import JudgedBundle
 
 if TYPE_CHECKING:
@@ -46,8 +48,14 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def signature() -> "ModelSignature":
-    """MLflow's signature of the registered model: pictures in, emotions and probabilities out."""
+def signature(target: Target) -> "ModelSignature":
+    """MLflow's signature of the registered model: pictures in, emotions and probabilities out.
+
+    Parameters
+    ----------
+    target
+        The one that is answered if none is named.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType, Map
@@ -65,7 +73,7 @@ def signature() -> "ModelSignature":
         ),
         params=ParamSchema(
             [
-                ParamSpec("target", DataType.string, "fer"),
+                ParamSpec("target", DataType.string, default=target),
                 ParamSpec("model", DataType.string, default="default"),
                 ParamSpec("detect", DataType.boolean, default=False),
             ]
@@ -95,9 +103,9 @@ def log_model(judged: JudgedBundle, name: str, lineage: Mapping[str, str]) -> "M
             artifacts={"bundle": str(files)},
             code_paths=[str(code)],
             pip_requirements=requirements(),
-            signature=signature(),
+            signature=signature(judged.bundle.targets[0]),
             metadata=dict(lineage),
             tags=dict(lineage),
         )
-    mlflow.log_metrics(judged.metrics, model_id=logged.model_id)
+    mlflow.log_metrics({accepted_name(key): each for key, each in judged.metrics.items()}, model_id=logged.model_id)
     return logged

@@ -45,8 +45,8 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
             A column ``picture``: the content of a picture file as bytes or in base64, or pixels, (H, W) grey or
             (H, W, 3) RGB, from 0 to 255, as an array or as nested lists.
         params
-            ``target``: ``fer`` or ``ferplus``. ``model``: ``default``, ``vote`` or ``tiny``. ``detect``: find the faces
-            of each picture, which is a face and nothing else otherwise.
+            ``target``: one of the bundle's, such as ``fer``; its first by default. ``model``: ``default``, ``vote`` or
+            ``tiny``. ``detect``: find the faces of each picture, which is a face and nothing else otherwise.
 
         Returns
         -------
@@ -56,7 +56,7 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
         """
         options = params or {}
         target, model, detect = (
-            options.get("target", "fer"),
+            options.get("target", self._bundle.targets[0]),
             options.get("model", "default"),
             options.get("detect", False),
         )
@@ -64,7 +64,8 @@ class FacesToEmotions(PythonModel):  # type: ignore[misc,unused-ignore]
             pictures = [_picture(cell, f"picture {at}") for at, cell in enumerate(model_input["picture"])]
             classes = self._bundle.classes(target)
             classify = partial(self._bundle.predict, target=target, model=model)
-            found = Predictor(classify, classes, self._detector if detect else None).predict_many(pictures)
+            detector = self._detector if detect else None
+            found = Predictor(classify, classes, detector, self._bundle.input).predict_many(pictures)
         except FerkitError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
         columns = ("picture", "x", "y", "width", "height", "score", "emotion", "probabilities")

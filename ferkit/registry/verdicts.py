@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ferkit.promotion.gate import Verdict
 from ferkit.registry.client import registry_client, registry_errors
+from ferkit.registry.metric_names import accepted_name
 
 if TYPE_CHECKING:
     from ferkit.registry.history import Entry
@@ -52,7 +53,7 @@ def log_verdict(
         client.log_text(challenger.run_id, page, f"{folder}/verdict.md")
         client.log_text(challenger.run_id, json.dumps(content, indent=2), f"{folder}/verdict.json")
         for name, number in verdict.metrics().items():
-            client.log_metric(challenger.run_id, f"promotion/{name}", number)
+            client.log_metric(challenger.run_id, accepted_name(f"promotion/{name}"), number)
 
 
 def verdict_page(verdict: Verdict, title: str) -> str:

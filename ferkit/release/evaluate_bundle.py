@@ -76,7 +76,7 @@ def evaluate_bundle(
     predicted = network_predictions(bundle, pictures_of, bundle.card.networks, known=known, on_pictures=on_pictures)
     tables, classes = [], {}
     for target, model, role, probabilities, raw in _models(bundle, predicted):
-        protocol = bundle.card.targets[target].settings
+        protocol = bundle.card.targets[target].labelling
         answered, before = (
             [Predictions.of_labelled(pictures, split, protocol, each[split]) for split, pictures in pictures_of.items()]
             for each in (probabilities, raw)

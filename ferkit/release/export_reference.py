@@ -185,7 +185,7 @@ class _Drafts:
 
     def _predict(self, bundle: Bundle, name: str, tta: TestTimeAugmentation | None = None) -> TargetProbabilities:
         progress = NetworkProgress(name, len(self._public), self._on_pictures)
-        return bundle.predict_network(name, self._public.images, progress, tta)
+        return bundle.predict_network(name, bundle.input.read(self._public.images), progress, tta)
 
     def _verified(self, bundle: Bundle, source: Source) -> TargetProbabilities:
         if source.folder is None:
@@ -230,7 +230,7 @@ class _Quick:
                 for precision in precisions:
                     bundle = write_litert_of(bundle, name, precision)
                     progress = NetworkProgress(name, len(self._public), self._on_pictures)
-                    found = bundle.predict_network(name, self._public.images, progress)
+                    found = bundle.predict_network(name, bundle.input.read(self._public.images), progress)
                     if precision == precisions[-1] or self._selection.keeps(
                         votes, model, half, {**predicted, name: found}
                     ):

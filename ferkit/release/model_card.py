@@ -1,19 +1,21 @@
 """The model card of the shipped models (Mitchell et al., "Model Cards for Model Reporting", FAT* 2019)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import yaml
 
 from ferkit.backbones import BackboneSettings
 from ferkit.bundles.card import BundleCard, ModelName, Vote
-from ferkit.data.labels import class_names
+from ferkit.data.input_card import InputCard
+from ferkit.data.labels import DECLARED_TARGETS
+from ferkit.data.targets import TargetSettings
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.release.scores_table import markdown_table, published_table
 from ferkit.release.trainings import Trainings
 from ferkit.standalone.records import MemberRecord
 
-__all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "tta_words", "votes_table"]
+__all__ = ["FAILINGS", "MISUSE", "labels_words", "licences", "model_card", "picture_words", "tta_words", "votes_table"]
 
 
 def model_card(
@@ -40,10 +42,11 @@ def model_card(
         misuse=MISUSE,
         failings=FAILINGS,
         count=len(card.networks),
+        pictures=picture_words(card.input),
         megabytes=f"{sum(sizes.values()) / 1e6:.1f}",
         models=_models(card, sizes),
         results=published_table(scores),
-        recall=_recall(scores),
+        recall=_recall(card, scores),
         networks=_networks(card, trainings.networks, sizes),
         recipes=_recipes(card, trainings.networks),
         votes=votes_table(card),
@@ -68,16 +71,17 @@ def _models(card: BundleCard, sizes: Mapping[str, int]) -> str:
     return "\n".join(lines)
 
 
-def _recall(scores: pd.DataFrame) -> str:
+def _recall(card: BundleCard, scores: pd.DataFrame) -> str:
     """Recall of each class of each model on PrivateTest."""
     parts = []
     for target in scores["target"].unique():
+        classes = card.targets[target].classes
         at = (scores["target"] == target) & (scores["subset"] == "PrivateTest") & (scores["role"] != "member")
         rows = [
-            (line["model"], target, *(_percent(line[f"recall_{name}"]) for name in class_names(target)))
+            (line["model"], target, *(_percent(line[f"recall_{name}"]) for name in classes))
             for line in scores[at].to_dict("records")
         ]
-        parts.append(markdown_table(("model", "target", *class_names(target)), rows))
+        parts.append(markdown_table(("model", "target", *classes), rows))
     return "\n\n".join(parts)
 
 
@@ -138,10 +142,19 @@ def _recipes(card: BundleCard, records: Mapping[str, MemberRecord]) -> str:
 
 def labels_words(card: BundleCard) -> str:
     """How the labels of each target are made, in words."""
-    return "; ".join(
-        f"`{target}`: " + ("FER-2013's own" if target == "fer" else f"FER+, protocol {each.settings.protocol}")
-        for target, each in card.targets.items()
-    )
+    return "; ".join(f"`{target}`: {_labels_of(each.settings, each.classes)}" for target, each in card.targets.items())
+
+
+def _labels_of(target: TargetSettings, classes: Sequence[str]) -> str:
+    declared = DECLARED_TARGETS.get(target.name)
+    if declared is None:
+        return f"the data's own ({', '.join(classes)})"
+    return f"FER+, protocol {target.protocol}" if declared.from_votes else f"{declared.labels}'s own"
+
+
+def picture_words(taken: InputCard) -> str:
+    """What networks take, in words: a grey 48x48 picture."""
+    return f"{'an RGB' if taken.colour else 'a grey'} {taken.size}x{taken.size} picture"
 
 
 def votes_table(card: BundleCard) -> str:
@@ -221,7 +234,7 @@ FAILINGS = """## Where they fail
 
 _TEMPLATE = """# Model card: the shipped models of ferkit
 
-`{name}`: {count} networks, {megabytes} MB with everything in this folder. They take a grey 48x48 picture of a face
+`{name}`: {count} networks, {megabytes} MB with everything in this folder. They take {pictures} of a face
 and give a probability to each expression: the seven of FER-2013 or the eight of FER+.
 
 {models}

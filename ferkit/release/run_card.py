@@ -8,7 +8,7 @@ from ferkit.backbones import BackboneSettings
 from ferkit.bundles.card import BundleCard
 from ferkit.config.run_config import RunConfig
 from ferkit.models.test_time_augmentation import NO_TTA
-from ferkit.release.model_card import FAILINGS, MISUSE, labels_words, licences, tta_words, votes_table
+from ferkit.release.model_card import FAILINGS, MISUSE, labels_words, licences, picture_words, tta_words, votes_table
 from ferkit.release.scores_table import published_table
 
 __all__ = ["run_card"]
@@ -37,6 +37,7 @@ def run_card(
     return _TEMPLATE.format(
         name=card.name,
         networks=", ".join(f"`{each.label}` ({each.backbone.name})" for each in card.networks.values()),
+        pictures=picture_words(card.input),
         misuse=MISUSE,
         failings=FAILINGS if config.data.source == "fer2013" else _OTHER_DATA.format(source=config.data.source),
         results=published_table(scores),
@@ -58,7 +59,7 @@ and for which people, was not measured; if the faces were drawn, they are of no 
 _TEMPLATE = """# Model card: `{name}`
 
 A run of ferkit's pipeline made these networks: {networks}.
-They take a grey 48x48 picture of a face and give a probability to each expression. The whole configuration is in
+They take {pictures} of a face and give a probability to each class. The whole configuration is in
 `config.yaml`.
 
 {misuse}

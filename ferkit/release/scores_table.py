@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ferkit.data.labels import Target, class_names
+from ferkit.data.labels import DECLARED_TARGETS
 from ferkit.errors import DataError
 
 __all__ = [
@@ -36,7 +36,6 @@ _HOW_CALIBRATED = (
     "ECE and log loss, raw: of the probabilities as networks and votes give them, and so comparable between all lines; "
     "answered: with the temperature, which a member of a vote does not have."
 )
-_HEADINGS: dict[Target, str] = {"fer": "FER-2013's labels", "ferplus": "FER+'s labels"}
 
 
 def published_table(scores: pd.DataFrame) -> str:
@@ -48,7 +47,7 @@ def published_table(scores: pd.DataFrame) -> str:
         order = lines["role"].map({"vote": 0, "default": 1, "tiny": 2, "member": 3})
         rows = [_row(line) for line in lines.assign(order=order).sort_values("order", kind="stable").to_dict("records")]
         parts += [
-            f"**{_HEADINGS[target]}** (`{target}`, {len(class_names(target))} classes; labels: {labels})",
+            _heading(str(target), str(labels)),
             markdown_table(
                 ("model", "pictures of", "count", "accuracy (95 % interval)", "macro-F1", *_CALIBRATION), rows
             ),
@@ -57,6 +56,13 @@ def published_table(scores: pd.DataFrame) -> str:
     if short := missing_pictures(scores):
         parts.insert(0, f"Not the whole of FER-2013: {short}.")
     return "\n\n".join(parts)
+
+
+def _heading(target: str, labels: str) -> str:
+    declared = DECLARED_TARGETS.get(target)
+    if declared is None:
+        return f"**{target}** (labels: {labels})"
+    return f"**{declared.heading}** (`{target}`, {len(declared.classes)} classes; labels: {labels})"
 
 
 def missing_pictures(scores: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from ferkit.backbones import BackboneSettings, build_network
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.explain import explain, grad_cam
 from ferkit.errors import DataError
-from tests.toys.bundle import write_toy_bundle
+from tests.toys.bundle import write_mood_bundle, write_toy_bundle
 
 ROOT = Path(__file__).parents[2]
 HEADS = {"fer": 7, "ferplus": 8}
@@ -174,3 +174,15 @@ def test_no_picture_is_no_map(light_meter, bundle):
     none = FACES[:0]
     assert grad_cam(light_meter, none, "fer", 0).shape == (0, 48, 48)
     assert explain(bundle, none, "fer", model="tiny", class_index=0).shape == (0, 48, 48)
+
+
+def test_colour_pictures_of_own_classes_are_explained(tmp_path):
+    bundle = write_mood_bundle(tmp_path / "moods")
+    images = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    heat = explain(bundle, images, "mood", class_index=np.array([2, 0]))
+    assert heat.shape == (2, 64, 64)
+    assert heat.any()
+    with pytest.raises(DataError, match=r"class 3: mood has 0 \(calm\) to 2 \(glad\)"):
+        explain(bundle, images, "mood", class_index=3)
+    with pytest.raises(DataError, match=r"expected uint8 \(N, 64, 64, 3\), RGB"):
+        explain(bundle, FACES, "mood", class_index=0)

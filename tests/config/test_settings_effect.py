@@ -506,10 +506,6 @@ MULTI_LABEL = {"name": "ferplus", "train_on": "multi_target"}
         ),
         ({"distillation": {"weight": 0.5}}, "distillation.weight has no effect: no backbone has a teacher"),
         ({"resources": {"teach": {"cpu_count": 1}}}, "resources.teach has no effect"),
-        (
-            {"targets": [{"name": "mood"}]},
-            "registry.register: what ferkit registers answers for fer and ferplus, not for mood",
-        ),
         ({"registry": {"register": False, "singles": True}}, "registry.singles has no effect: registry.register is"),
         ({"registry": {"register": False, "promote": True}}, "registry.promote has no effect"),
         ({"registry": {"gate": {"change": {"margin": 0.1}}}}, "registry.gate.change.margin has no effect: require is"),

@@ -22,6 +22,7 @@ from ferkit.bundles.parity import compare, require_parity, violations
 from ferkit.bundles.weights import read_weights, write_weights
 from ferkit.cli.commands import export as export_command
 from ferkit.cli.errors import expected_error
+from ferkit.data.input_card import InputCard
 from ferkit.data.labels import class_names
 from ferkit.data.targets import TargetSettings
 from ferkit.errors import ConfigError, DataError, WeightsError
@@ -107,7 +108,9 @@ def bundle(bundle_folder):
 
 @pytest.fixture(scope="module")
 def pictures(faces):
-    return ExportPictures.of(faces, dict.fromkeys(HEADS, "majority"), representative=40)
+    return ExportPictures.of(
+        faces, {target: TargetSettings(name=target) for target in HEADS}, InputCard(), representative=40
+    )
 
 
 @pytest.fixture(scope="module")
@@ -290,9 +293,10 @@ def test_what_cannot_be_exported_is_one_line(bundle, faces, tmp_path):
     for write, name in ((write_litert, "x.tflite"), (write_onnx, "x.onnx")):
         with pytest.raises(DataError, match="no representative pictures"):
             write(network, tmp_path / name, "int8")
-    coloured = keras.Sequential([keras.Input((48, 48, 3)), keras.layers.Flatten(), keras.layers.Dense(7)])
-    with pytest.raises(DataError, match=r"input is \(None, 48, 48, 3\), expected"):
-        answering(coloured)
+    for shape in ((48, 48, 2), (48, 32, 1), (None, None, 3)):
+        strange = keras.Sequential([keras.Input(shape), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(7)])
+        with pytest.raises(DataError, match=rf"input is \(None, {', '.join(map(str, shape))}\), expected"):
+            answering(strange)
     other = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7, name="age")])
     with pytest.raises(DataError, match="outputs age, expected fer or ferplus"):
         answering(other)
@@ -504,7 +508,9 @@ def test_what_the_command_refuses_is_one_line(ferkit, arguments, message):
 @pytest.mark.skipif(not REAL, reason="FERKIT_TEST_DATA names no folder of real data")
 def test_the_shipped_student_keeps_its_accuracy_on_real_pictures(tmp_path):
     source = ExportSource.of_bundle(load_bundle(), "tiny")
-    pictures = ExportPictures.of(load(Fer2013Settings(path=Path(REAL))), source.protocols, representative=100)
+    pictures = ExportPictures.of(
+        load(Fer2013Settings(path=Path(REAL))), source.targets, source.input, representative=100
+    )
     report = export_model(source, tmp_path, FORMATS, PRECISIONS, pictures, seconds=0)
     report.check()
     for each in report.files:

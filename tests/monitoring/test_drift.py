@@ -57,7 +57,7 @@ def table(images, made_with=MADE_WITH, boxes=None, faceless=0, probabilities=Non
     ]  # fmt: skip
     findings += [Finding(f"none {index}.png", (640, 480), [], images[:0]) for index in range(faceless)]
     rows = table_of(findings, table_schema(FER_EMOTIONS, made_with)).to_pandas()
-    return FaceTable("batch.parquet", rows, "fer", made_with)
+    return FaceTable("batch.parquet", rows, FER_EMOTIONS, made_with)
 
 
 def moved(changes):
@@ -184,10 +184,10 @@ def test_a_sample_with_one_value_jumps_there():
 
 def test_answers_are_counted():
     probabilities = np.eye(7)[[3, 3, 0]] * 0.4 + 0.6 / 7
-    answers = prediction_profile(probabilities, "fer")
+    answers = prediction_profile(probabilities, FER_EMOTIONS)
     assert answers.emotions == {"angry": 1, "disgust": 0, "fear": 0, "happy": 2, "sad": 0, "surprise": 0, "neutral": 0}
     assert answers.confidence.quantile(0.5) == pytest.approx(0.4 + 0.6 / 7, rel=1e-4)
-    assert prediction_profile(np.eye(7), "fer").entropy.quantile(1) == 0
+    assert prediction_profile(np.eye(7), FER_EMOTIONS).entropy.quantile(1) == 0
 
 
 # The profile of a bundle
@@ -213,9 +213,11 @@ def test_a_profile_says_what_training_looks_like_and_what_the_model_says(bundle_
     public = training.of_split("PublicTest").images
     bundle = Bundle(bundle_folder)
     assert profile.answers["vote"] == {
-        target: prediction_profile(bundle.predict(public, target), target) for target in ("fer", "ferplus")
+        target: prediction_profile(bundle.predict(public, target), bundle.classes(target))
+        for target in ("fer", "ferplus")
     }
-    assert profile.answers["tiny"]["fer"] == prediction_profile(bundle.predict(public, "fer", model="tiny"), "fer")
+    of_tiny = bundle.predict(public, "fer", model="tiny")
+    assert profile.answers["tiny"]["fer"] == prediction_profile(of_tiny, FER_EMOTIONS)
     assert profile.answers["tiny"]["fer"] != profile.answers["vote"]["fer"]
 
 

@@ -186,7 +186,7 @@ def test_drift_knows_the_answers_of_what_was_exported(exported, bundle, faces):
     pictures = faces.of_split("PublicTest").images
     for model in ("vote", "default"):
         for target in bundle.targets:
-            expected = prediction_profile(bundle.predict(pictures, target, model=model), target)
+            expected = prediction_profile(bundle.predict(pictures, target, model=model), bundle.classes(target))
             assert profile.answers[model][target] == expected
 
 

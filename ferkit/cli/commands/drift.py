@@ -75,11 +75,17 @@ def _baseline(against: str, table: FaceTable) -> tuple[str, Baseline]:
         return _of_table(read_face_table(Path(against)), table)
     if suffix in (".yaml", ".yml"):
         config = load_config(Path(against))
-        target = next((each for each in config.targets if each.name == table.target), None)
+        faces = load(config.data)
+        classes = {each.name: each.class_names(faces.classes) for each in config.targets}
+        fitting = (each for each in config.targets if table.target in (None, each.name))
+        target = next((each for each in fitting if set(classes[each.name]) == set(table.classes)), None)
         if target is None:
-            raise ConfigError(f"{against}: no target {table.target}, which the batch was made for.")
-        baseline = Baseline.of_faces(load(config.data), target.name, target.protocol)
-        return f"{against}, pictures of Training and their labels", baseline
+            there = "; ".join(f"{name} ({', '.join(names)})" for name, names in classes.items())
+            raise ConfigError(
+                f"{against}: no target {table.target or 'of its own'}, which the batch was made for, with the classes "
+                f"{', '.join(table.classes)}; it has {there}."
+            )
+        return f"{against}, pictures of Training and their labels", Baseline.of_faces(faces, target)
     profile = Profile.read(SHIPPED if against == _SHIPPED else bundle_folder(against))
     baseline = Baseline.of_profile(profile, table)
     title = f"{against}, {profile.pictures['brightness'].count:,} pictures of Training"
@@ -89,8 +95,9 @@ def _baseline(against: str, table: FaceTable) -> tuple[str, Baseline]:
 
 
 def _of_table(before: FaceTable, table: FaceTable) -> tuple[str, Baseline]:
-    if before.target != table.target:
-        raise ConfigError(f"{before.name} is for {before.target}, {table.name} for {table.target}: nothing to compare.")
+    if before.target != table.target or set(before.classes) != set(table.classes):
+        one, other = (f"{each.target or 'a target'} ({', '.join(each.classes)})" for each in (before, table))
+        raise ConfigError(f"{before.name} is for {one}, {table.name} for {other}: nothing to compare.")
     baseline = Baseline.of_table(before)
     title = f"{before.name}, {len(before.faces):,} faces"
     models = [each.made_with.get("model") for each in (before, table)]

@@ -55,7 +55,8 @@ def export(
 ) -> None:
     """Write a model as ONNX and LiteRT, and compare each file with the Keras model.
 
-    Pictures go in as (N, 48, 48, 1) uint8, calibrated probabilities come out: views, vote and temperature are inside.
+    Pictures go in as uint8, (N, 48, 48, 1) for what ships, and calibrated probabilities come out: views, vote and
+    temperature are inside.
     A file that says something else than the model is removed, and the status is 1. Examples:
 
     * `ferkit export vote --to exported --data data`
@@ -76,7 +77,8 @@ def export(
 
     pictures = ExportPictures.of(
         load(settings),
-        source.protocols,
+        source.targets,
+        source.input,
         representative=representative,
         compared=compared,
         drawn=settings.source == "synthetic",

@@ -1,4 +1,4 @@
-"""`ferkit predict`: the emotions in pictures, videos and what a webcam sees."""
+"""`ferkit predict`: the expressions in pictures, videos and what a webcam sees."""
 
 import sys
 import warnings
@@ -42,7 +42,12 @@ def predict(
         ),
     ] = None,
     *,
-    target: Annotated[Target, typer.Option(help="The emotions of FER-2013, or those of FER+.")] = "fer",
+    target: Annotated[
+        Target | None,
+        typer.Option(
+            help="What the model tells apart, such as fer or ferplus of the shipped ones; its first if not given."
+        ),
+    ] = None,
     model: Annotated[
         str,
         typer.Option(
@@ -94,9 +99,10 @@ def predict(
     sources = listed.sources
     table = _table(to, restart=restart)
     chosen = choose_model(model, target)
-    predictor = Predictor(chosen.classify, chosen.classes, None if no_detect else load_detector(detector))
+    finder = None if no_detect else load_detector(detector)
+    predictor = Predictor(chosen.classify, chosen.classes, finder, chosen.input)
     made_with: MadeWith = {
-        "target": target, "model": chosen.sha256, "answers_by": chosen.name, "every": every, "webcam": webcam,
+        "target": chosen.target, "model": chosen.sha256, "answers_by": chosen.name, "every": every, "webcam": webcam,
         "detector": "none" if no_detect else detector,
     }  # fmt: skip
     report = PredictionReport()
