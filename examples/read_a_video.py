@@ -35,11 +35,13 @@ def film(path: Path, frames: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, nargs="?")
+    parser.add_argument("--bundle", type=Path, help="folder with models of your own")
     parser.add_argument("--frames", type=int, default=60, help="of the video that is made")
     arguments = parser.parse_args()
-    bundle = load_bundle()
+    bundle = load_bundle(arguments.bundle)
     # bundle.predict alone asks the whole vote: more accurate, many times slower.
-    predictor = Predictor(partial(bundle.predict, model="tiny"), bundle.classes("fer"), load_detector("blazeface"))
+    classify = partial(bundle.predict, model="tiny" if "tiny" in bundle.card.models else "default")
+    predictor = Predictor(classify, bundle.classes(), load_detector("blazeface"), bundle.input)
     with tempfile.TemporaryDirectory() as folder:
         video = arguments.video or Path(folder) / "drawn.avi"
         if not arguments.video:

@@ -143,6 +143,8 @@ def example(name, *arguments):
 def test_the_example_that_asks_it(server, tmp_path):
     shown = example("call_the_api.py", "--url", f"http://127.0.0.1:{server.port}")
     assert shown.stdout.startswith("toy, fer\n[")
+    shown = example("call_the_api.py", "--url", f"http://127.0.0.1:{server.port}", "--target", "ferplus")
+    assert shown.stdout.startswith("toy, ferplus\n[")
     (tmp_path / "text.png").write_text("no picture")
     shown = example("call_the_api.py", tmp_path / "text.png", "--url", f"http://127.0.0.1:{server.port}")
     assert (shown.returncode, shown.stdout) == (1, "")

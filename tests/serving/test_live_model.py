@@ -19,11 +19,12 @@ from PIL import Image
 from ferkit.bundles.bundle import Bundle
 from ferkit.cli.commands.serve import serve
 from ferkit.cli.ports import require_free
+from ferkit.detection.crop import whole_as_face
 from ferkit.errors import ConfigError, FerkitError
 from ferkit.registry.models import BUNDLE, CHAMPION, REGISTERED_NAME
 from ferkit.serving.errors import NotReadyError
 from ferkit.serving.model.live_model import LiveModel
-from tests.toys.bundle import write_toy_bundle
+from tests.toys.bundle import MOODS, write_mood_bundle, write_toy_bundle
 from tests.toys.registry import registry_at
 from tests.toys.server import ROOT, serving
 from tests.toys.services import free_port, served, wait_for
@@ -35,7 +36,7 @@ FACE = np.random.default_rng(3).integers(0, 256, (48, 48), dtype=np.uint8)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A registry with three versions, none of them champion; the third cannot be read."""
+    """A registry with four versions, none of them champion: the third cannot be read, the fourth has other classes."""
     folder = tmp_path_factory.mktemp("store")
     with registry_at(f"sqlite:///{folder / 'mlflow.db'}") as client:
         client.create_registered_model(REGISTERED_NAME)
@@ -45,6 +46,9 @@ def store(tmp_path_factory):
             write_toy_bundle(bundle, weights)
             client.create_model_version(REGISTERED_NAME, source=(folder / version).as_uri())
         (folder / "3" / BUNDLE / "b.npz").write_bytes(b"broken")
+        (folder / "4").mkdir()
+        write_mood_bundle(folder / "4" / BUNDLE)
+        client.create_model_version(REGISTERED_NAME, source=(folder / "4").as_uri())
         yield folder, client
 
 
@@ -246,6 +250,14 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
                 responses(clients, "1")
                 crown("2")
                 responses(clients, "2")
+                crown("4")
+                responses(clients, "4")
+                about = server.get("/openapi.json").json
+                assert about["info"]["x-model"] == {"name": REGISTERED_NAME, "version": "4"}
+                assert list(about["components"]["schemas"]["Probabilities"]["properties"]) == list(MOODS)
+                crown("2")
+                responses(clients, "2")
+                assert "fer" in server.get("/openapi.json").json["components"]["schemas"]["Target"]["enum"]
                 crown("3")
                 wait_for(lambda: state() == "away")
                 readiness.append(server.get("/readyz").json["registry"]["error"])
@@ -274,6 +286,9 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
         "the registry does not answer, or has no files of its champion; the log of the service says why.",
     ]
     expected = {version: Bundle(folder / version / BUNDLE).predict(FACE[None])[0] for version in ("1", "2")}
+    moods = Bundle(folder / "4" / BUNDLE)
+    taken = whole_as_face(np.repeat(FACE[..., None], 3, axis=-1), moods.input.size)
+    expected["4"] = moods.predict(taken[None])[0]
     assert {version for version, _ in clients.responses} == set(expected)
     for version, probabilities in clients.responses:
         np.testing.assert_allclose(probabilities, expected[version], atol=2e-5)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,8 +17,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from werkzeug.serving import make_server
 
-from tests.toys.bundle import write_toy_bundle
+from ferkit.serving.app import create_app
+from ferkit.serving.model.live_model import LiveModel
+from ferkit.serving.model.served import without_registry
+from ferkit.serving.settings import ServingSettings
+from tests.toys.bundle import write_mood_bundle, write_toy_bundle
 from tests.toys.services import wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -26,6 +32,12 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-tests"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FER = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+# Of a model of one's own, with names as people may give them.
+MANY = (
+    *("happy", "Anger", "2_sad", "<b>bored</b> &amp; <i>", "constructor", "__proto__", "0", "1", 'says "no", twice'),
+    *("a word of so many letters that it goes far beyond the room that there is for it", "Unerwartetesmissvergnügen"),
+    *("喜び", "驚き", "خوف", "שמחה", "печаль", "Αηδία", "awe", "calm", "doubt"),
+)
 # Of docs/images/faces.png: row and column of faces that the detector finds.
 SMILES, WONDER = (1, 1), (2, 1)
 # Milliseconds; a busy machine imports TensorFlow in a minute.
@@ -126,6 +138,7 @@ class Visit:
     """A page in a window of its own, and what it did: addresses that it asked, complaints of the browser."""
 
     def __init__(self, browser, server, token=TOKEN, **options):
+        self.server = server
         self.requested: list[str] = []
         self.complaints: list[str] = []
         self.waiting = self.most_waiting = 0
@@ -172,14 +185,14 @@ def visit(browser, server):
     """Opens pages; whatever the test does, they ask no other host and the browser has nothing to complain about."""
     visits: list[Visit] = []
 
-    def opened(**options) -> Visit:
-        visits.append(Visit(browser, server, **options))
+    def opened(at=server, **options) -> Visit:
+        visits.append(Visit(browser, at, **options))
         return visits[-1]
 
     yield opened
     for each in visits:
         each.context.close()
-        assert [url for url in each.requested if not url.startswith((server, "data:", "blob:"))] == []
+        assert [url for url in each.requested if not url.startswith((each.server, "data:", "blob:"))] == []
         assert each.complaints == []
 
 
@@ -496,6 +509,87 @@ def luminance(page, name: str) -> float:
     parts = [int(value[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.fixture(scope="module")
+def champions(tmp_path_factory):
+    """A service in this process: its address, the model that answers, and another one that may take over."""
+    folder = tmp_path_factory.mktemp("champions")
+    moods = write_mood_bundle(folder / "moods", classes=MANY)
+    model = LiveModel(folder / "cache", fallback=moods.folder, registry=False)
+    model.check_registry()
+    other = without_registry(write_toy_bundle(folder))
+    other.warm.update(other.bundle.card.networks)
+    own = make_server("127.0.0.1", 0, create_app(ServingSettings(), model), threaded=True)
+    thread = threading.Thread(target=own.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{own.server_port}", model, other
+    own.shutdown()
+    thread.join()
+    own.server_close()
+
+
+@needs_browser
+def test_the_classes_of_any_model_are_drawn(visit, champions, files):
+    seen = visit(champions[0], token=None, viewport={"width": 320, "height": 700})
+    page = seen.page
+    seen.read(files / "two.png")
+    assert list(seen.shares()) == list(MANY)
+    assert page.locator("#bars b").count() == 0, "a name is text"
+    hues = page.eval_on_selector_all(".bar", "rows => rows.map((row) => row.style.getPropertyValue('--hue'))")
+    assert len(set(hues)) == len(MANY)
+    assert hues[:3] == ["var(--happy)", "var(--angry)", "var(--sad)"], "emotions have colours of their own"
+    most = page.inner_text(".bar-most .bar-name")
+    assert seen.shares()[most] in page.inner_text("#face-emotion")
+    assert page.input_value("#explain-emotion") == most
+    assert page.locator("#explain-emotion option").all_inner_texts() == list(MANY)
+    assert page.is_hidden("#targets"), "one target is no choice"
+    assert page.is_hidden("#models")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.click("#model")
+    page.wait_for_selector("#card[open]")
+    assert "faces of 64 × 64 pixels, in colour" in page.inner_text("#card-facts")
+    assert "<b>bored</b>" in page.inner_text("#card-facts")
+
+
+@needs_browser
+def test_the_columns_of_any_classes_are_saved(visit, champions, tmp_path):
+    page = visit(champions[0], token=None).page
+    page.click("#camera")
+    page.click("#live")
+    sync_api.expect(page.locator("#legend bdi")).to_have_text(list(MANY))
+    with page.expect_download() as saving:
+        page.click("#save")
+    page.click("#off")
+    saving.value.save_as(tmp_path / "moods.csv")
+    rows = list(csv.DictReader((tmp_path / "moods.csv").open(newline="")))
+    assert list(rows[0])[8:] == list(MANY)
+    assert rows[0]["emotion"] in MANY
+
+
+@needs_browser
+def test_the_page_follows_the_model_that_has_taken_over(visit, champions, files):
+    address, model, other = champions
+    seen = visit(address, token=None)
+    page = seen.page
+    seen.read(files / "one.jpg")
+    moods = model.served
+    model.served = other
+    page.set_input_files("#file", files / "two.png")
+    seen.says(re.compile("^2 faces"))
+    assert list(seen.shares()) == FER
+    page.check("input[value=ferplus]", force=True)
+    sync_api.expect(page.locator(".bar")).to_have_count(8)
+    page.check("input[value=tiny]", force=True)
+    sync_api.expect(page.locator("#busy")).to_be_hidden()
+    model.served = moods
+    page.set_input_files("#file", files / "one.jpg")
+    sync_api.expect(page.locator(".bar")).to_have_count(len(MANY))
+    assert page.inner_text("#model-name") == "moods local"
+    assert page.is_hidden("#targets")
+    # The question that the new model could not answer.
+    assert all("422" in complaint for complaint in seen.complaints)
+    seen.complaints.clear()
 
 
 @needs_browser
