@@ -45,7 +45,6 @@ def teach(
     from ferkit.cli.console import quiet_native_libraries
     from ferkit.cli.model_choice import bundle_folder
     from ferkit.config.loading import load_config
-    from ferkit.data.dataset import as_faces
     from ferkit.errors import ConfigError
     from ferkit.sources import load
     from ferkit.training.teacher_file import write_teacher_file
@@ -56,7 +55,7 @@ def teach(
     quiet_native_libraries(Workspace.named().native_log)
     teacher = load_bundle(bundle_folder(model) if model else None)
     pictures = load(settings.data).of_split("Training")
-    images = as_faces(pictures.images)
+    images = teacher.input.read(pictures.images)
     with network_progress() as show:
         predictions = {
             name: teacher.predict_network(name, images, NetworkProgress(name, len(images), show))

@@ -77,17 +77,20 @@ def _of_bundle(name: str, address: str) -> JudgedModel:
 
 
 def _of_file(name: str) -> JudgedModel:
+    from ferkit.models.network_file import stored_input
     from ferkit.models.network_shape import require_classifier
 
-    model = FaceModel(Path(name).stem, "fer", Path(name))
+    # A file does not name its classes: they are taken for those of the first declared target.
+    target = next(iter(DECLARED_TARGETS))
+    model, taken = FaceModel(Path(name).stem, target, Path(name)), stored_input(Path(name))
 
     def predict(images: Images, wanted: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
-        require_classifier(model.network, model.file, "fer")
+        require_classifier(model.network, model.file, target, taken)
         probabilities = model.predict(images)
         on_pictures(len(images))
         return dict.fromkeys(wanted, probabilities)
 
-    return JudgedModel(name, {"fer": model.classes}, {"fer": TargetSettings()}, predict)
+    return JudgedModel(name, {target: model.classes}, {target: TargetSettings(name=target)}, predict, 1, taken)
 
 
 def _of_run(name: str, folder: Path, label: str) -> JudgedModel:
