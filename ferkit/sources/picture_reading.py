@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,22 @@ from numpy.typing import NDArray
 
 from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.duplicates import duplicate_groups
+from ferkit.data.file_names import readable
 from ferkit.data.folder_search import reasons
 from ferkit.data.labels import SPLITS
 from ferkit.data.near_copies import near_copy_groups
-from ferkit.data.picture_blocks import examined
+from ferkit.data.picture_blocks import blocks, examined
 from ferkit.data.stored_pictures import Images, PictureFiles, StoredPictures, face_pixels
 from ferkit.errors import DamagedPictureError, DataError
 from ferkit.file_hashes import Sha256
+from ferkit.sources.cropping import NO_FACE, cut_faces
 from ferkit.sources.damage import Damage
 from ferkit.sources.folder_tree import file_content, file_status, unreadable
 from ferkit.sources.hold_out import hold_out, kept_together
 from ferkit.sources.picture_list import PictureList
 from ferkit.sources.picture_settings import CHOICE_SETTINGS, PictureSettings
 
-__all__ = ["complete_splits", "copies_of", "equal_files", "files_fingerprint", "read_listed"]
+__all__ = ["complete_splits", "copies_of", "equal_files", "files_fingerprint", "left_out", "read_faces", "read_listed"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,47 +51,88 @@ def read_listed(listed: PictureList, settings: PictureSettings, root: Path) -> t
         Grey (ITU-R 601-2 luma) and 48x48 (Lanczos; what is not square is squashed) whatever they were, or what
         `settings` say of streamed ones; read as `ferkit.data.picture_files.decode_picture` does.
     DataFrame
-        The damaged pictures, which are left out: row, file and reason.
+        The pictures that are left out, damaged ones and those without a face: row, file and reason.
 
     Raises
     ------
     DataError
-        If too many files are no pictures, or settings say how to choose a split that is there.
+        If too many files are no pictures, no face is found where faces are to be cut out, or settings say how to choose
+        a split that is there.
     """
     if listed.passed_over:
         _LOG.warning("%s: passed over %s", root, reasons(listed.passed_over))
-    images, damage = _images(listed, settings, root)
+    damage = Damage()
+    if settings.crop:
+        cut = cut_faces(_unread(listed, settings, root), damage)
+        images, kept, none = read_faces(cut.pictures, settings), cut.index, cut.none
+    else:
+        images = examined(_unread(listed, settings, root), damage.add) if settings.stream else _decoded(listed, damage)
+        kept, none = np.arange(len(listed)), np.zeros(0, dtype=np.int64)
+    places = {index: str(listed.files[index]) for index in (*damage.reasons, *none.tolist())}
+    table = left_out(damage, none, places, listed.row)
+    if damage.reasons:
+        whole = np.intersect1d(kept, damage.whole(len(listed), settings.maximum_damaged, root))
+        images, kept = images[np.searchsorted(kept, whole)], whole
+    listed = listed if len(kept) == len(listed) else listed.take(kept)
     faces = FaceDataset(
         images, listed.label, listed.split, listed.row, listed.votes, listed.classes, listed.subject_numbers,
         listed.weight,
     )  # fmt: skip
-    table = damage.table({index: str(listed.files[index]) for index in damage.reasons}, listed.row)
-    if len(table):
-        whole = damage.whole(len(listed), settings.maximum_damaged, root)
-        faces, listed = faces.take(whole), listed.take(whole)
     split = complete_splits(listed, lambda: copies_of(faces), settings, root)
     return (faces if split is listed.split else replace(faces, split=split)), table
 
 
-def _images(listed: PictureList, settings: PictureSettings, root: Path) -> tuple[Images, Damage]:
-    """All pictures, damaged ones as zeros."""
-    damage, count = Damage(), len(listed)
-    if settings.stream:
-        names = tuple(path.relative_to(root).as_posix() for path in listed.files)
-        sizes = tuple(file_status(path).st_size for path in listed.files)
-        unread = StoredPictures.unread(
-            PictureFiles(root, names, sizes), settings.side, settings.colour,
-            np.arange(count), np.zeros(count), np.array(sizes), listed.box,
-        )  # fmt: skip
-        return examined(unread, damage.add), damage
-    images = np.zeros((count, SIZE, SIZE), dtype=np.uint8)
+def left_out(
+    damage: Damage, none: NDArray[np.int64], places: Mapping[int, str], row: NDArray[np.int64]
+) -> pd.DataFrame:
+    """One line a picture that is left out: row, file and reason.
+
+    Parameters
+    ----------
+    damage
+        Pictures that cannot be decoded.
+    none
+        Indices of those in which no face was found.
+    places
+        Where each of them lies, by its index.
+    row
+        Of all pictures.
+    """
+    table = damage.table(places, row)
+    if not len(none):
+        return table
+    _LOG.warning("no face was found in %s of %s pictures: left out", f"{len(none):,}", f"{len(row):,}")
+    files = [readable(places[index]) for index in none.tolist()]
+    without = pd.DataFrame({"row": row[none], "file": files, "reason": NO_FACE})
+    return pd.concat([table, without], ignore_index=True) if len(table) else without
+
+
+def _unread(listed: PictureList, settings: PictureSettings, root: Path) -> StoredPictures:
+    """The pictures in their files."""
+    count = len(listed)
+    names = tuple(path.relative_to(root).as_posix() for path in listed.files)
+    sizes = tuple(file_status(path).st_size for path in listed.files)
+    return StoredPictures.unread(
+        PictureFiles(root, names, sizes), settings.side, settings.colour,
+        np.arange(count), np.zeros(count), np.array(sizes), listed.box,
+    )  # fmt: skip
+
+
+def read_faces(cut: StoredPictures, settings: PictureSettings) -> Images:
+    """Faces that were cut, in memory unless they are to be streamed."""
+    return examined(cut) if settings.stream else np.concatenate([block for _, block in blocks(cut)])
+
+
+def _decoded(listed: PictureList, damage: Damage) -> NDArray[np.uint8]:
+    """All pictures in memory, damaged ones as zeros."""
+    images = np.zeros((len(listed), SIZE, SIZE), dtype=np.uint8)
     for index, path in enumerate(listed.files):
         box = None if listed.box is None else listed.box[index]
         try:
             images[index] = face_pixels(file_content(path), str(path), SIZE, "grey", box=box)
         except DamagedPictureError as error:
             damage.add(index, error)
-    return images, damage
+    return images
 
 
 def _missing(listed: PictureList) -> list[tuple[str, str]]:

@@ -36,6 +36,9 @@ class PictureSettings(SplitSource):
         Leave the pixels in the files and read them when they are needed, however many there are.
     side, colour
         What each picture becomes when it is streamed: its side in pixels, ``grey`` or ``rgb``.
+    crop
+        The faces are not cut out yet: find and cut the face of each picture as `ferkit predict` does, see
+        `ferkit.sources.cropping`. Pictures without a face are left out and named.
     """
 
     HOLDS_OUT: ClassVar[bool] = True
@@ -49,6 +52,7 @@ class PictureSettings(SplitSource):
     stream: bool = False
     side: int = Field(SIZE, ge=16, le=1024)
     colour: Colour = "grey"
+    crop: bool = False
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -60,6 +64,7 @@ class PictureSettings(SplitSource):
         """For a fingerprint: those settings that there were not always, where they are not their defaults."""
         changed: list[Any] = [] if self.test_fraction == 0.1 else [self.test_fraction]
         changed += [] if self.split is None else [self.split]
+        changed += ["crop"] if self.crop else []
         labels = sorted(read_labels(self.labels).items()) if self.labels else []
         return repr([*changed, *labels]).encode() if changed or labels else b""
 

@@ -5,6 +5,7 @@
     config.yaml                               the run configuration, every default written out
     run.json                                  RunRecord
     training.log
+    left_out.csv                              pictures that are damaged or, where faces are cut out, have none; if any
     trainings/TARGETS-LABEL/network.keras     TARGETS: names joined by "+"
                            /history.csv       one line an epoch
                            /member.json       MemberRecord; written last: a member without it is not finished
@@ -66,6 +67,11 @@ class RunFolder:
     def write_config(self, text: str) -> None:
         """Write the configuration."""
         write_file(self.config, text.encode())
+
+    def write_left_out(self, table: pd.DataFrame) -> None:
+        """Write which pictures were left out, and why, unless there are none."""
+        if len(table):
+            write_file(self.path / "left_out.csv", table.to_csv(index=False).encode())
 
     def read_record(self) -> RunRecord:
         """What the run was made from.

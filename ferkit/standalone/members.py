@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
 from ferkit.backbones.weights import content_of
 from ferkit.config.run_config import RunConfig, Training
 from ferkit.config.run_plan import RunPlan
@@ -24,7 +26,7 @@ from ferkit.models.predictions import Predictions
 from ferkit.preparation import balancing
 from ferkit.preparation.cleaning import drop_non_faces
 from ferkit.preparation.quarantine import without_quarantined
-from ferkit.sources import fingerprint, load
+from ferkit.sources import fingerprint, read
 from ferkit.standalone.folder import RunFolder
 from ferkit.standalone.member_folder import MemberFolder
 from ferkit.standalone.records import ALL_PICTURES, MemberRecord
@@ -56,11 +58,14 @@ class RunData:
         The faces as they were read.
     faces
         What quarantine and cleaning left.
+    left_out
+        Pictures that could not be read or have no face, see `ferkit.sources.read`.
     """
 
     fingerprint: str
     ingested: FaceDataset
     faces: FaceDataset
+    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def read_data(config: RunConfig) -> RunData:
@@ -71,9 +76,9 @@ def read_data(config: RunConfig) -> RunData:
     DataError
         As `ferkit.sources.load` and `ferkit.preparation.cleaning.drop_non_faces` do.
     """
-    ingested = load(config.data)
+    ingested, left_out = read(config.data)
     cleaned = drop_non_faces(without_quarantined(ingested, config.validation), config.cleaning)
-    return RunData(fingerprint(config.data), ingested, cleaned.faces)
+    return RunData(fingerprint(config.data), ingested, cleaned.faces, left_out)
 
 
 @dataclass

@@ -73,6 +73,7 @@ def train_run(
     _LOG.info("%s, seed %d: %s on %s, commit %s", config.name, config.seed, where.backend, where.device, where.commit)
     _LOG.info("%d pictures read, %d kept", len(data.ingested), len(data.faces))
     run.folder.write_config(config.to_yaml())
+    run.folder.write_left_out(data.left_out)
     complete = False
     try:
         if not _train(run, run.plan.members, only):

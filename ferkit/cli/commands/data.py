@@ -114,6 +114,9 @@ def describe(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of a configuration.")
     ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="The faces are not cut out yet: find and cut them, as `ferkit predict` does.")
+    ] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, some faces of each class, as PNG.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -128,7 +131,7 @@ def describe(
     """
     from ferkit.data.targets import TargetSettings
     from ferkit.sources.describing.description import describe as described
-    from ferkit.sources.describing.recognise import recognise
+    from ferkit.sources.describing.recognise import recognise, with_crop
 
     if source.suffix.lower() in (".yaml", ".yml"):
         config = load_config(source, overrides or [])
@@ -137,6 +140,8 @@ def describe(
         raise ConfigError("--set changes a configuration; give one in place of the data, such as configs/fer2013.yaml.")
     else:
         settings, targets = recognise(source), (TargetSettings(),)
+    if crop:
+        settings = with_crop(settings)
     description, faces = described(settings, targets)
     if as_json:
         typer.echo(json.dumps(description.to_dict(), indent=2))
@@ -166,6 +171,8 @@ def _print(description: "Description", faces: FaceDataset) -> None:
     people = "nobody is told apart" if description.subjects is None else f"{description.subjects:,}"
     console.print(f"subjects: {people}; boxes of faces: {'yes' if description.boxes else 'no'}; ", end="")
     console.print(f"weights: {'yes' if description.weights else 'no'}", highlight=False)
+    if description.cropped:
+        console.print("faces: found and cut out of the pictures, as `ferkit predict` does", highlight=False)
     for problem in description.problems:
         console.print(f"note    {problem}", soft_wrap=True, highlight=False, markup=False)
     written = json.dumps(description.source).replace('"', "")

@@ -15,6 +15,7 @@ from ferkit.errors import ConfigError
 if TYPE_CHECKING:
     from ferkit.evaluation.evaluate import Evaluation
     from ferkit.evaluation.side_by_side import ModelComparison
+    from ferkit.sources import SourceSettings
 
 __all__ = ["evaluate", "reference", "register"]
 
@@ -62,6 +63,9 @@ def evaluate(
             "--split", help="Judge these pictures: Training, PublicTest, PrivateTest; if empty, those for tests."
         ),
     ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="The faces are not cut out yet: find and cut them, as `ferkit predict` does.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for a report, report.html and report.md.")] = None,
     model: Annotated[
         str | None,
@@ -87,14 +91,12 @@ def evaluate(
     * `ferkit evaluate runs/mine --data configs/fer2013.yaml --set data.path=data`
     * `ferkit evaluate reference --data data --update docs/measured/results.md`
     """
+    from ferkit.cli.evaluated.data import data_settings, read_class_map
+    from ferkit.sources.describing.recognise import with_crop
+
     if models == ["reference"]:
-        given: dict[str, object] = {
-            "--map": class_map,
-            "--target": target,
-            "--split": splits,
-            "--out": out,
-            "--set": overrides,
-        }
+        options = {"--map": class_map, "--target": target, "--split": splits, "--out": out, "--set": overrides}
+        given: dict[str, object] = {**options, "--crop": crop}
         if useless := [name for name, value in given.items() if value]:
             raise ConfigError(f"{', '.join(useless)}: the published table is always made alike; leave it out.")
         reference(data, model, to, update, limit)
@@ -102,7 +104,9 @@ def evaluate(
     given = {"--reference": model, "--to": to, "--update": update, "--limit": limit}
     if useless := [name for name, value in given.items() if value]:
         raise ConfigError(f"{', '.join(useless)}: for `ferkit evaluate reference` alone; --out FOLDER writes a report.")
-    _judge(models, data, overrides or [], class_map or [], target, _split_names(splits or []), out)
+    settings = data_settings(data, overrides or [])
+    settings = with_crop(settings) if crop else settings
+    _judge(models, settings, str(data), read_class_map(class_map or []), target, _split_names(splits or []), out)
 
 
 def _split_names(names: list[str]) -> list[Split]:
@@ -113,15 +117,15 @@ def _split_names(names: list[str]) -> list[Split]:
 
 def _judge(
     names: list[str],
-    data: Path,
-    overrides: list[str],
-    class_map: list[str],
+    settings: "SourceSettings",
+    data: str,
+    class_map: "dict[str, str | None]",
     target: Target | None,
     splits: list[Split],
     out: Path | None,
 ) -> None:
     from ferkit.cli.console import quiet_native_libraries
-    from ferkit.cli.evaluated.data import OTHER_LABELS, data_settings, read_class_map, sized_for
+    from ferkit.cli.evaluated.data import OTHER_LABELS, sized_for
     from ferkit.cli.evaluated.models import evaluated_models
     from ferkit.evaluation.metrics import EvaluationSettings
     from ferkit.evaluation.side_by_side import judge_models, splits_to_judge
@@ -129,18 +133,17 @@ def _judge(
     from ferkit.sources import load
 
     quiet_native_libraries(Workspace.named().native_log)
-    mapped = read_class_map(class_map)
     models = evaluated_models(names)
-    settings = sized_for(data_settings(data, overrides), [each.input for each in models])
+    settings = sized_for(settings, [each.input for each in models])
     faces = load(settings)
     judged_splits = splits or list(splits_to_judge(faces))
     with network_progress() as on_pictures:
         judged = judge_models(
             models, faces, judged_splits, EvaluationSettings(), _SEED,
-            class_map=mapped, target=target, labels=OTHER_LABELS.get(settings.source), on_pictures=on_pictures,
+            class_map=class_map, target=target, labels=OTHER_LABELS.get(settings.source), on_pictures=on_pictures,
         )  # fmt: skip
     console = Console(highlight=False)
-    console.print(_scores(judged.evaluations, str(data)))
+    console.print(_scores(judged.evaluations, data))
     for each in judged.evaluations:
         console.print(_confusion(each))
     if judged.comparisons:
@@ -150,7 +153,7 @@ def _judge(
     for note in [*notes, *judged.notes]:
         console.print(f"note    {note}", soft_wrap=True, markup=False)
     if out:
-        report = side_by_side_report(judged, faces, str(data), EvaluationSettings(), _SEED)
+        report = side_by_side_report(judged, faces, data, EvaluationSettings(), _SEED)
         console.print(f"report  {report.write(out)}", soft_wrap=True, markup=False)
 
 

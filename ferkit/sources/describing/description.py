@@ -13,7 +13,8 @@ from ferkit.data.labels import SPLITS
 from ferkit.data.picture_files import decode_picture
 from ferkit.data.targets import TargetSettings, pictures_left_out
 from ferkit.errors import DataError
-from ferkit.sources import FolderSettings, PublishedSettings, SourceSettings, TableSettings, read
+from ferkit.sources import FolderSettings, PictureSettings, PublishedSettings, SourceSettings, TableSettings, read
+from ferkit.sources.cropping import NO_FACE
 from ferkit.sources.folder_tree import file_content
 from ferkit.sources.folders import list_folder
 from ferkit.sources.picture_list import PictureList
@@ -47,6 +48,8 @@ class Description:
         People who are known; None if nothing says who is in a picture.
     votes, weights, boxes
         Whether there are FER+ votes, weights, and boxes of faces.
+    cropped
+        Whether the faces were found and cut out of the pictures.
     problems
         What was put aside or passed over, and what a training would stop at, a line each.
     """
@@ -60,6 +63,7 @@ class Description:
     votes: bool
     weights: bool
     boxes: bool
+    cropped: bool
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,9 +93,14 @@ def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tup
     for split in SPLITS:
         counts = np.bincount(faces.label[faces.in_split(split)], minlength=len(faces.classes))
         splits[split] = dict(zip(faces.classes, counts.tolist(), strict=True))
-    problems = [str(reason) for reason in damaged["reason"].head(5)]
-    if len(damaged) > len(problems):
-        problems.append(f"{len(damaged) - len(problems):,} more are damaged or missing.")
+    without = damaged["reason"] == NO_FACE
+    broken = damaged[~without]
+    problems = [str(reason) for reason in broken["reason"].head(5)]
+    if len(broken) > len(problems):
+        problems.append(f"{len(broken) - len(problems):,} more are damaged or missing.")
+    if without.any():
+        first = ", ".join(damaged.loc[without, "file"].head(3))
+        problems.append(f"{int(without.sum()):,} pictures without a face are left out, such as {first}.")
     if listed is not None and listed.passed_over:
         problems.append(f"passed over {reasons(listed.passed_over)}")
     problems += _problems(faces, targets)
@@ -106,6 +115,7 @@ def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tup
         votes=faces.votes is not None,
         weights=faces.weight is not None,
         boxes=listed is not None and listed.box is not None,
+        cropped=isinstance(settings, PictureSettings) and settings.crop,
         problems=tuple(problems),
     ), faces
 

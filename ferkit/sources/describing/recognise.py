@@ -9,6 +9,7 @@ from ferkit.sources import (
     Fer2013Settings,
     FolderSettings,
     HuggingFaceSettings,
+    PictureSettings,
     PublishedSettings,
     ShardSettings,
     SourceSettings,
@@ -19,7 +20,7 @@ from ferkit.sources.published.file_names import jaffe, kdef
 from ferkit.sources.split_names import split_index
 from ferkit.sources.tables.huggingface import holds_pictures
 
-__all__ = ["recognise"]
+__all__ = ["recognise", "with_crop"]
 
 _TABLES = (".csv", ".tsv", ".parquet")
 # A file or folder by which a published data set is known.
@@ -49,6 +50,19 @@ def recognise(path: Path) -> SourceSettings:
         return HuggingFaceSettings(path=path)
     layout = _layout(path)
     return _of_folders(path) if layout is None else PublishedSettings.model_validate({"layout": layout, "path": path})
+
+
+def with_crop(settings: SourceSettings) -> SourceSettings:
+    """`settings` that find and cut out the faces, which ``--crop`` asks for.
+
+    Raises
+    ------
+    DataError
+        If the source has no pictures of its own to look for faces in.
+    """
+    if not isinstance(settings, PictureSettings):
+        raise DataError(f"--crop: source {settings.source} holds faces that are cut out already; leave it out.")
+    return settings.model_copy(update={"crop": True})
 
 
 def _of_table(path: Path) -> SourceSettings:

@@ -23,9 +23,10 @@ from ferkit.data.stored_pictures import Images, PictureFiles, StoredPictures, fa
 from ferkit.errors import DamagedPictureError, DataError
 from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.files import written_whole
+from ferkit.sources.cropping import cut_faces
 from ferkit.sources.damage import Damage
 from ferkit.sources.picture_list import PictureList
-from ferkit.sources.picture_reading import complete_splits, copies_of
+from ferkit.sources.picture_reading import complete_splits, copies_of, left_out, read_faces
 from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.split_names import split_index
 from ferkit.sources.tables.columns import find_column
@@ -90,12 +91,20 @@ def read_huggingface(settings: HuggingFaceSettings) -> tuple[FaceDataset, pd.Dat
     splits = np.repeat([_split(file) for file in files], counts)
     of_picture = [file for file, count in zip(files, counts, strict=True) for _ in range(count)]
     listed = PictureList.of(of_picture, names, splits.tolist(), settings.labels)
-    damage = Damage()
-    images = _stored(files, columns, settings, damage) if settings.stream else _in_memory(files, columns, damage)
-    faces = FaceDataset(images[listed.row], listed.label, listed.split, listed.row, classes=listed.classes)
-    places = {index: f"{listed.files[0].parent}, row {index}" for index in damage.reasons}
-    table = damage.table(places)
-    if len(table):
+    damage, none = Damage(), np.zeros(0, dtype=np.int64)
+    if settings.crop:
+        cut = cut_faces(_stored(files, columns, settings), damage)
+        images, none = read_faces(cut.pictures, settings), cut.none
+        listed = listed.take(np.flatnonzero(np.isin(listed.row, cut.index)))
+        at = np.searchsorted(cut.index, listed.row)
+    elif settings.stream:
+        images, at = examined(_stored(files, columns, settings), damage.add), listed.row
+    else:
+        images, at = _in_memory(files, columns, damage), listed.row
+    faces = FaceDataset(images[at], listed.label, listed.split, listed.row, classes=listed.classes)
+    places = {index: f"{files[0].parent}, row {index}" for index in (*damage.reasons, *none.tolist())}
+    table = left_out(damage, none, places, np.arange(len(names)))
+    if damage.reasons:
         whole = damage.whole(len(names), settings.maximum_damaged, settings.path)
         kept = np.flatnonzero(np.isin(listed.row, whole))
         faces, listed = faces.take(kept), listed.take(kept)
@@ -200,7 +209,7 @@ def _in_memory(files: list[Path], columns: _Columns, damage: Damage) -> Images:
     return np.stack(pictures)
 
 
-def _stored(files: list[Path], columns: _Columns, settings: HuggingFaceSettings, damage: Damage) -> StoredPictures:
+def _stored(files: list[Path], columns: _Columns, settings: HuggingFaceSettings) -> StoredPictures:
     """The pictures in files beside each other, which are written when they are not there yet."""
     root = Path(os.environ.get("FERKIT_CACHE") or ".ferkit/weights").parent / "pictures"
     names, sizes, number, offsets, lengths = [], [], [], [], []
@@ -215,11 +224,10 @@ def _stored(files: list[Path], columns: _Columns, settings: HuggingFaceSettings,
         number.append(np.full(len(length), index))
         offsets.append(np.cumsum(length) - length)
         lengths.append(length)
-    unread = StoredPictures.unread(
+    return StoredPictures.unread(
         PictureFiles(root, tuple(names), tuple(sizes)), settings.side, settings.colour,
         *(np.concatenate(each) for each in (number, offsets, lengths)),
     )  # fmt: skip
-    return examined(unread, damage.add)
 
 
 def _unpack(file: Path, columns: _Columns, blob: Path, places: Path) -> None:
