@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from ferkit.environment import TENSORFLOW
+from ferkit.cli.state.workspace import Workspace
 from tests.toys.services import CLEAN, wait_for
 
 _HERE = Path(__file__).parent
@@ -33,9 +33,11 @@ def _server() -> str:
     folder = tempfile.TemporaryDirectory(prefix="fork-")
     path, log = Path(folder.name) / "socket", Path(folder.name) / "log"
     kept = {key: value for key, value in CLEAN.items() if key not in ("PYTHONPATH", "KERAS_BACKEND")}
+    # What libraries read as they are imported, telemetry and the level of logs, is set as every workspace sets it.
+    kept.update(Workspace(Path(folder.name), "").environment())
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(_HERE / "fork_server.py"), str(path)], env={**kept, **TENSORFLOW}, cwd=folder.name,
+            [sys.executable, str(_HERE / "fork_server.py"), str(path)], env=kept, cwd=folder.name,
             stdin=subprocess.PIPE, stdout=output, stderr=output,
         )  # fmt: skip
 

@@ -16,11 +16,13 @@ import struct
 import sys
 from contextlib import suppress
 
-# What `ferkit run` imports. ZenML, MLflow and matplotlib are not among them: they read the environment as they are
-# imported, which is the command's own.
+# What `ferkit run` imports. ZenML is not among it: it reads the environment as it is imported, which is the command's own,
+# and lays hands on the streams. What the others read then is the same for every workspace.
 _LIBRARIES = (
     "alembic", "cv2", "h5py", "pandas", "PIL.Image", "pyarrow", "pydantic", "requests", "rich.console", "scipy.stats",
-    "sklearn.metrics", "sqlalchemy.orm", "sqlmodel", "tensorflow", "keras", "typer", "yaml",
+    "sklearn.metrics", "sqlalchemy.orm", "sqlmodel", "tensorflow", "keras", "typer", "yaml", "imblearn.over_sampling",
+    "matplotlib.backends.backend_agg", "matplotlib.figure", "mlflow.pyfunc", "mlflow.tensorflow",
+    "mlflow.store.tracking.sqlalchemy_store", "great_expectations", "great_expectations.render.view",
 )  # fmt: skip
 
 
