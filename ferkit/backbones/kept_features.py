@@ -1,5 +1,7 @@
 """`KeptFeatures`: what a frozen backbone makes of each picture, computed once, for a head that learns alone.
 
+Those that an earlier training has computed come from a `ferkit.backbones.feature_store.FeatureStore`.
+
 Importing this module imports Keras.
 """
 
@@ -15,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.backbones.feature_store import FeatureStore, picture_digests
 from ferkit.backbones.network import BACKBONE, POOL
 from ferkit.data.labels import Target
 from ferkit.data.picture_blocks import blocks
@@ -30,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 IN_MEMORY_BYTES = 256 * 2**20
 
 _BATCH = 256
+# Pictures whose features are looked up, and kept for the next training, at a time.
+_PIECE = 16 * _BATCH
 _PROGRESS_SECONDS = 20.0
 
 
@@ -86,6 +91,7 @@ class KeptFeatures:
     def __init__(self, network: keras.Model, training: Images, selection: Images, folder: Path | None) -> None:
         self._extractor, self.head = split_head(network)
         self._training, self._selection, self._folder = training, selection, folder
+        self._spoke = time.monotonic()
 
     @cached_property
     def training(self) -> NDArray[np.float32]:
@@ -118,7 +124,7 @@ class KeptFeatures:
         with tempfile.TemporaryFile(dir=self._folder) as file:
             try:
                 for _, piece in self._pieces(images):
-                    file.write(piece.data)
+                    file.write(np.ascontiguousarray(piece).data)
                 file.flush()
             except OSError as error:
                 raise TrainingError(
@@ -129,12 +135,26 @@ class KeptFeatures:
 
     def _pieces(self, images: Images) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """The features of some pictures after the other, and the index of the first of them."""
-        spoke = time.monotonic()
+        store = FeatureStore(self._extractor)
         for start, block in blocks(images):
-            for at in range(0, len(block), _BATCH):
-                pictures = np.ascontiguousarray(with_channels(block[at : at + _BATCH]))
-                yield start + at, np.ascontiguousarray(self._extractor.predict_on_batch(pictures), dtype=np.float32)
-                if time.monotonic() - spoke >= _PROGRESS_SECONDS:
-                    spoke = time.monotonic()
-                    done = start + at + len(pictures)
-                    _LOG.info("features of %s of %s pictures", f"{done:,}", f"{len(images):,}")
+            for at in range(0, len(block), _PIECE):
+                yield start + at, self._features(block[at : at + _PIECE], store, start + at, len(images))
+
+    def _features(
+        self, pictures: NDArray[np.uint8], store: FeatureStore, first: int, total: int
+    ) -> NDArray[np.float32]:
+        """The features of some pictures: the backbone is asked about those that neither the store nor itself knows."""
+        digests = picture_digests(pictures)
+        known = store.read(digests)
+        unknown = {digest: at for at, digest in enumerate(digests) if digest not in known}
+        new, places = [*unknown], [*unknown.values()]
+        for start in range(0, len(new), _BATCH):
+            asked = np.ascontiguousarray(with_channels(pictures[places[start : start + _BATCH]]))
+            answered = np.asarray(self._extractor.predict_on_batch(asked), dtype=np.float32)
+            known.update(zip(new[start : start + _BATCH], answered, strict=True))
+            if time.monotonic() - self._spoke >= _PROGRESS_SECONDS:
+                self._spoke = time.monotonic()
+                _LOG.info("features of %s of %s pictures", f"{first + places[start] + len(asked):,}", f"{total:,}")
+        if new:
+            store.write(new, np.stack([known[digest] for digest in new]))
+        return np.stack([known[digest] for digest in digests])

@@ -132,7 +132,11 @@ def fine_tune(
                 _LOG.info("%s goes on after epoch %d", backbone.label, len(progress.history) - 1)
                 for record in progress.history:
                     on_epoch(record)
-            elif backbone.starts_trained and backbone.card.folded_batch_norm:
+            elif (
+                backbone.starts_trained
+                and backbone.card.folded_batch_norm
+                and any(each.unfreeze != "none" for each in phases)
+            ):
                 restore_batch_norm_statistics(network, statistics_pictures(examples.images, seed))
             epochs = Epochs(network, examples, selection, settings, seed, backbone.label, folder)
             trainable = _run_phases(epochs, phases, progress, store, on_epoch)

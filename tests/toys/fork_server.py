@@ -16,7 +16,7 @@ import struct
 import sys
 from contextlib import suppress
 
-# What `ferkit run` imports. ZenML is not among it: it reads the environment as it is imported, which is the command's own,
+# What `ferkit run` imports. ZenML is not among it: it reads the environment as it is imported, the command's own,
 # and lays hands on the streams. What the others read then is the same for every workspace.
 _LIBRARIES = (
     "alembic", "cv2", "h5py", "pandas", "PIL.Image", "pyarrow", "pydantic", "requests", "rich.console", "scipy.stats",

@@ -1,12 +1,17 @@
 """A head on a frozen backbone learns the same from features that were computed once as from pictures."""
 
+import os
 import resource
+import shutil
 import signal
+import sqlite3
+from contextlib import closing
 
+import keras
 import numpy as np
 import pytest
 
-from ferkit.backbones import BackboneSettings, build_network, kept_features, set_trainable
+from ferkit.backbones import BackboneSettings, build_network, feature_store, kept_features, set_trainable
 from ferkit.errors import TrainingError
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.training import epochs
@@ -150,3 +155,73 @@ def test_features_are_kept_only_where_they_are_the_same_in_each_epoch(name, unfr
     set_trainable(network, unfreeze, batch_norm="trainable")
     chosen = TrainingSettings(**{"augmentation": STILL, **change})
     assert epochs.keeps_features(network, chosen) is constant
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache."""
+    monkeypatch.setenv("FERKIT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "features"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How many pictures the backbone was asked about, each time."""
+    counts = []
+    ask = keras.Model.predict_on_batch
+    monkeypatch.setattr(
+        keras.Model, "predict_on_batch",
+        lambda self, x: (counts.append(len(x)) if x.ndim == 4 else None) or ask(self, x),
+    )  # fmt: skip
+    return counts
+
+
+def test_another_training_asks_the_backbone_about_new_pictures_only(backbone, cache, asked):
+    faces = marked_faces()
+    first = train(backbone, faces)
+    # Some of them occur twice.
+    distinct = len(np.unique(faces.of_split("Training").images.reshape(98, -1), axis=0))
+    assert sum(asked) <= 98 + 21
+    assert asked[0] == distinct
+    asked.clear()
+    assert_the_same(train(backbone, faces), first)
+    # What repetition adds was there before.
+    train(backbone, faces, balancing=BalancingSettings(method="random_over_sampler"))
+    assert asked == []
+    train(backbone.model_copy(update={"input_size": 40}), faces)
+    assert asked[0] == distinct, "another network"
+    assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut short", "no permission to write", "another width"])
+def test_a_store_that_cannot_be_used_costs_time_and_nothing_else(backbone, cache, asked, damage):
+    faces = marked_faces()
+    first = train(backbone, faces)
+    [file] = cache.iterdir()
+    if damage == "cut short":
+        file.write_bytes(file.read_bytes()[:5000])
+    elif damage == "another width":
+        with closing(sqlite3.connect(file)) as store, store:
+            store.execute("update features set value = x'00000000'")
+    else:
+        shutil.rmtree(cache)
+        cache.write_text("no folder")
+    asked.clear()
+    assert_the_same(train(backbone, faces), first)
+    assert asked
+
+
+def test_the_store_has_a_limit_and_the_oldest_goes_first(backbone, cache, monkeypatch):
+    faces = marked_faces()
+    train(backbone, faces)
+    [oldest] = cache.iterdir()
+    os.utime(oldest, (1, 1))
+    train(backbone.model_copy(update={"input_size": 40}), faces)
+    assert oldest.exists()
+    monkeypatch.setattr(feature_store, "LIMIT_BYTES", 2 * oldest.stat().st_size)
+    train(backbone.model_copy(update={"input_size": 32}), faces)
+    assert not oldest.exists()
+    kept = set(cache.iterdir())
+    monkeypatch.setattr(feature_store, "LIMIT_BYTES", 1)
+    train(backbone.model_copy(update={"input_size": 56}), faces)
+    assert not list(cache.iterdir()), kept
