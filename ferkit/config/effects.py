@@ -177,6 +177,11 @@ def _of_vote(config: Any) -> Iterator[str]:
 
 def _of_registry(config: Any) -> Iterator[str]:
     registry, change = config.registry, config.registry.gate.change
+    if registry.register_ and config.data.folds:
+        yield (
+            "registry.register: data.split makes a run of each fold, which judge a recipe and leave no model to be "
+            "used; set registry.register to false."
+        )
     if registry.register_ and not config.evaluation.private_test:
         yield (
             "evaluation.private_test false: a registered model carries its numbers on PrivateTest; set "

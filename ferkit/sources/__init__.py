@@ -12,6 +12,7 @@ from ferkit.file_hashes import Sha256, file_sha256
 from ferkit.sources.damage import Damage
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013, source_files
 from ferkit.sources.folders import FolderSettings, folder_fingerprint, read_folder
+from ferkit.sources.folds import with_fold
 from ferkit.sources.picture_settings import PictureSettings
 from ferkit.sources.published import PublishedSettings, published_fingerprint, read_published
 from ferkit.sources.shards import ShardSettings, read_shards, shard_fingerprint
@@ -75,7 +76,7 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     Returns
     -------
     FaceDataset
-        The faces.
+        The faces, in the splits of a fold where they are dealt into folds.
     DataFrame
         Pictures in files that are damaged and left out: row, file and reason. Of other sources none.
 
@@ -86,8 +87,10 @@ def read(settings: SourceSettings) -> tuple[FaceDataset, pd.DataFrame]:
     """
     if isinstance(settings, Fer2013Settings | SyntheticSettings):
         faces = load_fer2013(settings) if isinstance(settings, Fer2013Settings) else generate(settings).faces
-        return faces, Damage().table({})
-    return _READERS[type(settings)](settings)
+        left_out = Damage().table({})
+    else:
+        faces, left_out = _READERS[type(settings)](settings)
+    return (with_fold(faces, settings.folds) if settings.folds else faces), left_out
 
 
 def streamed(settings: SourceSettings) -> PictureSettings | ShardSettings | None:
@@ -108,8 +111,12 @@ def fingerprint(settings: SourceSettings, sha256: Sha256 = file_sha256) -> str:
     Raises
     ------
     DataError
-        If a file is missing.
+        If a file is missing, or no fold was chosen of those that the data is dealt into.
     """
+    if settings.folds:
+        settings.folds.chosen()
+        whole = fingerprint(settings.model_copy(update={"split": None}), sha256)
+        return hashlib.sha256(f"{whole} {settings.folds.model_dump_json()}".encode()).hexdigest()
     if not isinstance(settings, Fer2013Settings | SyntheticSettings):
         return _FINGERPRINTS[type(settings)](settings, sha256)
     digest = hashlib.sha256()

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.errors import DataError
-from ferkit.settings import Settings
 from ferkit.sources.fer2013_location import CHALLENGE, find_table
 from ferkit.sources.ferplus import read_votes
 from ferkit.sources.pixels import PixelError, excerpt, parse_pixels
+from ferkit.sources.split_settings import SplitSource
 
 __all__ = ["FERPLUS_FILE", "Fer2013Settings", "load_fer2013", "source_files"]
 
@@ -34,7 +34,7 @@ _CHUNK = 2 << 20
 _CUT_SHORT = "if it is the last line, the file was cut short: fetch it again"
 
 
-class Fer2013Settings(Settings):
+class Fer2013Settings(SplitSource):
     """Where FER-2013 and FER+ are.
 
     Attributes

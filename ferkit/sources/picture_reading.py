@@ -174,7 +174,7 @@ def complete_splits(
         if name in fields and name not in read and getattr(settings, name) != fields[name].default
     ]  # fmt: skip
     if useless and settings.split:
-        raise DataError(f"{' and '.join(useless)}: with split {settings.split} nothing is held out; leave it out.")
+        raise DataError(f"{' and '.join(useless)}: with data.split nothing is held out; leave it out.")
     if useless:
         there = "PrivateTest" if useless == ["test_fraction"] else "PublicTest"
         raise DataError(

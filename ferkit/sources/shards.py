@@ -18,8 +18,8 @@ from ferkit.data.picture_blocks import examined
 from ferkit.data.stored_pictures import Colour, PictureFiles, StoredPictures, stored_name
 from ferkit.errors import DamagedPictureError, DataError
 from ferkit.file_hashes import Sha256, file_sha256
-from ferkit.settings import Settings
 from ferkit.sources.damage import Damage
+from ferkit.sources.split_settings import SplitSource
 from ferkit.sources.tar_samples import TarSample, member_names, tar_samples
 
 __all__ = ["PLAN", "ShardSettings", "read_shards", "shard_fingerprint"]
@@ -28,7 +28,7 @@ __all__ = ["PLAN", "ShardSettings", "read_shards", "shard_fingerprint"]
 PLAN = "shards.json"
 
 
-class ShardSettings(Settings):
+class ShardSettings(SplitSource):
     """Tar files with pictures, each with a class and a split; `ferkit.sources.tar_samples` describes their layout.
 
     Attributes

@@ -12,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from ferkit.config.loading import load_config
-from ferkit.config.run_config import RunConfig
+from ferkit.config.repetitions import repetitions, varied
 from ferkit.environment import TENSORFLOW
 from ferkit.errors import ConfigError, FerkitError
+from ferkit.evaluation.over_seeds import over_seeds
 from ferkit.standalone.members import OutOfTimeError, read_data
 from ferkit.standalone.run import train_run
 
@@ -35,17 +36,20 @@ def main(given: list[str]) -> int:
     try:
         _choose_backend()
         config = load_config(arguments.config, arguments.overrides)
-        runs = _runs(config, arguments.out, arguments.seeds)
-        _log_to(runs[0][1])
-        data = read_data(config)
-        tables = []
-        for each, folder in runs:
+        runs, data, tables = repetitions(config, arguments.seeds), None, []
+        for number, run in enumerate(runs):
+            folder = arguments.out / run.name
             _log_to(folder)
-            table = train_run(each, data, folder, only=arguments.only, deadline=deadline, test=not arguments.no_test)
+            # Runs of one fold follow each other.
+            if data is None or run.config.data != runs[number - 1].config.data:
+                data = read_data(run.config)
+            table = train_run(
+                run.config, data, folder, only=arguments.only, deadline=deadline, test=not arguments.no_test
+            )
             _print(_results(table, folder))
-            tables.append(table.assign(seed=each.seed))
+            tables.append(table)
         if len(runs) > 1:
-            _print(_over_seeds(tables, arguments.out))
+            _print(_spread(tables, arguments.out, varied(runs)))
     except OutOfTimeError as stopped:
         return _end(f"{stopped}. {again}", _AGAIN)
     except FerkitError as error:
@@ -107,13 +111,6 @@ def _choose_backend() -> None:
         os.environ.setdefault(name, value)
 
 
-def _runs(config: RunConfig, out: Path, seeds: tuple[int, ...]) -> list[tuple[RunConfig, Path]]:
-    """Configuration and folder of each run."""
-    if not seeds:
-        return [(config, out)]
-    return [(config.model_copy(update={"seed": seed}), out / f"seed-{seed}") for seed in seeds]
-
-
 def _log_to(folder: Path) -> None:
     """Send the log of ferkit to the terminal and to the run's log."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,16 +143,14 @@ def _results(table: pd.DataFrame, folder: Path) -> str:
     return f"\n{shown.to_string(index=False)}\n\nscores  {folder / 'evaluations'}\nmodels  {folder / 'trainings'}"
 
 
-def _over_seeds(tables: list[pd.DataFrame], out: Path) -> str:
-    """Mean and standard deviation of the accuracy over the seeds, which are also written to a file."""
-    table = pd.concat(tables, ignore_index=True)
-    if table.empty:
+def _spread(tables: list[pd.DataFrame], out: Path, runs: str) -> str:
+    """Mean and standard deviation over the runs, which are also written to a file."""
+    if any(table.empty for table in tables):
         return ""
-    groups = table.groupby(["target", "model", "subset"], sort=False)["accuracy"]
-    spread = groups.agg(["count", "mean", "std", "min", "max"]).reset_index()
-    file = out / "seeds.csv"
-    spread.to_csv(file, index=False)
-    return f"\naccuracy over the seeds\n{spread.to_string(index=False, float_format='{:.4f}'.format)}\n\nscores  {file}"
+    table, file = over_seeds(tables, runs=runs), out / f"{runs}.csv"
+    table.to_csv(file, index=False)
+    text = table.to_string(index=False, float_format="{:.4f}".format)
+    return f"\naccuracy over the {runs}\n{text}\n\nscores  {file}"
 
 
 def _end(message: str, status: int) -> int:

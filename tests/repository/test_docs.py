@@ -32,6 +32,7 @@ from ferkit.sources import (
     SyntheticSettings,
     TableSettings,
 )
+from ferkit.sources.split_settings import FoldSettings
 from ferkit.stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings, Toleration
 from ferkit.training.augmentation import AugmentationSettings
 from ferkit.training.distillation import DistillationSettings
@@ -51,6 +52,7 @@ SECTIONS = {
     "data: huggingface": HuggingFaceSettings,
     "data: published": PublishedSettings,
     "data: shards": ShardSettings,
+    "data: folds": FoldSettings,
     "data: synthetic": SyntheticSettings,
     "validation": ValidationSettings,
     "cleaning": CleaningSettings,

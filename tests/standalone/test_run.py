@@ -304,11 +304,35 @@ def test_seeds_are_runs_of_their_own_and_one_table(small, tmp_path, capsys):
         assert folder.read_record().seed == load_config(folder.config).seed == seed
         table = folder.read_evaluations("fer").query("subset == 'PublicTest'").set_index("model")
         accuracies.append(table.loc["fernet", "accuracy"])
-    assert spread.loc["fernet", "mean"] == pytest.approx(np.mean(accuracies))
-    assert spread.loc["fernet", "std"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert spread.loc["fernet", "accuracy_mean"] == pytest.approx(np.mean(accuracies))
+    assert spread.loc["fernet", "accuracy_std"] == pytest.approx(np.std(accuracies, ddof=1))
     networks = [RunFolder(out / f"seed-{seed}").member("fer-fernet").read_record().key for seed in (0, 3)]
     assert networks[0] != networks[1]
     assert "accuracy over the seeds" in capsys.readouterr().out
+
+
+def test_folds_are_runs_that_each_test_on_pictures_of_their_own(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    changes = (
+        "backbones=[{name: fernet, width: 4, depth: 1}]", "registry={register: false}",
+        "data.split={folds: 2, by: picture}",
+    )  # fmt: skip
+    assert main([str(small), "--out", str(out), *(word for each in changes for word in ("--set", each))]) == 0
+    spread = pd.read_csv(out / "folds.csv").query("subset == 'PrivateTest'").set_index("model")
+    tables, tested = [], []
+    for fold in range(2):
+        folder = RunFolder(out / f"fold-{fold}")
+        assert folder.read_record().complete
+        config = load_config(folder.config)
+        assert (config.name, config.data.split.fold) == (f"tiny-fold-{fold}", fold)
+        tables.append(folder.read_evaluations("fer").query("subset == 'PrivateTest'").set_index("model"))
+        tested.append(set(folder.member("fer-fernet").read_predictions("fer", "PrivateTest").row.tolist()))
+    assert not tested[0] & tested[1]
+    accuracies = [table.loc["ensemble", "accuracy"] for table in tables]
+    assert spread.loc["ensemble", "folds"] == 2
+    assert spread.loc["ensemble", "accuracy_mean"] == pytest.approx(np.mean(accuracies))
+    assert spread.loc["ensemble", "accuracy_std"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert "accuracy over the folds" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

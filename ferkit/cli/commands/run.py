@@ -17,6 +17,7 @@ from ferkit.cli.stack_choice import activate, stack_file
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.loading import load_config, load_settings
 from ferkit.config.named_files import NamedFiles
+from ferkit.config.repetitions import repetitions, varied
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
 from ferkit.stacks.settings import StackSettings
@@ -65,7 +66,8 @@ def run(
 ) -> None:
     """Run the pipeline: ingest, validate, drop non-faces, oversample, fine-tune, ensemble, evaluate, report.
 
-    Steps whose input, settings and code did not change are taken from the cache. Examples:
+    Steps whose input, settings and code did not change are taken from the cache. Data with folds is a run of each, and
+    a table of how they spread. Examples:
 
     * `ferkit run configs/quickstart.yaml`
     * `ferkit run configs/fer2013.yaml --set data.path=/data/fer --set training.network.epochs=3`
@@ -87,31 +89,33 @@ def run(
 
         hush_zenml()
         quiet_native_libraries(Workspace.named().native_log)
-        check_run(settings, stack)
+        check_run(repetitions(settings)[0].config, stack)
         Console().print(f"{config}: a valid configuration; its data, weights and stack are there.", soft_wrap=True)
         return
-    with Workspace.named().file_hashes() as sha256:
-        files = NamedFiles.of(settings, sha256)
     if plan:
+        with Workspace.named().file_hashes() as sha256:
+            files = NamedFiles.of(settings, sha256)
         _show_plan(settings, files, no_cache or [], stack)
         return
-    if not seeds:
-        run_and_report(settings, files, stack=stack, no_cache=no_cache or [])
-        return
-    tables = []
-    for seed in range(settings.seed, settings.seed + seeds):
-        of_seed = settings.model_copy(update={"seed": seed})
-        tables.append(run_and_report(of_seed, files, stack=stack, no_cache=no_cache or []))
-    _print_spread(settings.name, tables)
+    runs = repetitions(settings, range(settings.seed, settings.seed + seeds) if seeds else ())
+    # All are looked at before the first one runs.
+    with Workspace.named().file_hashes() as sha256:
+        named = [NamedFiles.of(each.config, sha256) for each in runs]
+    tables = [
+        run_and_report(each.config, files, stack=stack, no_cache=no_cache or [])
+        for each, files in zip(runs, named, strict=True)
+    ]
+    if len(runs) > 1:
+        _print_spread(settings.name, tables, varied(runs))
 
 
-def _print_spread(name: str, tables: "Sequence[pd.DataFrame]") -> None:
-    """Mean and standard deviation over the seeds of every model and set of pictures."""
+def _print_spread(name: str, tables: "Sequence[pd.DataFrame]", runs: str) -> None:
+    """Mean and standard deviation over the seeds, or the folds, of every model and set of pictures."""
     from ferkit.evaluation.over_seeds import over_seeds
 
     page = Console(highlight=False)
-    page.print(f"\n{name}: mean and standard deviation over {len(tables)} seeds")
-    page.print(over_seeds(tables).to_string(index=False, float_format="{:.4f}".format), soft_wrap=True)
+    page.print(f"\n{name}: mean and standard deviation over {len(tables)} {runs}")
+    page.print(over_seeds(tables, runs=runs).to_string(index=False, float_format="{:.4f}".format), soft_wrap=True)
 
 
 def run_and_report(

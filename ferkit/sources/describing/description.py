@@ -17,6 +17,7 @@ from ferkit.sources import FolderSettings, PictureSettings, PublishedSettings, S
 from ferkit.sources.cropping import NO_FACE
 from ferkit.sources.folder_tree import file_content
 from ferkit.sources.folders import list_folder
+from ferkit.sources.folds import fold_sizes
 from ferkit.sources.picture_list import PictureList
 from ferkit.sources.published import list_published
 from ferkit.sources.tables.table import list_table
@@ -84,6 +85,10 @@ def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tup
     DataError
         If it cannot be read at all.
     """
+    folds = settings.folds
+    if folds and folds.fold is None:
+        # Which one makes no difference to what is told.
+        settings = settings.model_copy(update={"split": folds.model_copy(update={"fold": 0})})
     listed = _listed(settings)
     faces, damaged = read(settings)
     files = [] if listed is None else listed.files
@@ -104,6 +109,13 @@ def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tup
     if listed is not None and listed.passed_over:
         problems.append(f"passed over {reasons(listed.passed_over)}")
     problems += _problems(faces, targets)
+    if folds:
+        sizes_of_folds = fold_sizes(faces, folds)
+        problems.append(
+            f"{folds.folds} folds by {folds.by}, of {min(sizes_of_folds):,} to {max(sizes_of_folds):,} pictures; the "
+            f"splits are those of fold {settings.folds.fold if settings.folds else 0}."
+        )
+        settings = settings.model_copy(update={"split": folds})
     written = settings.model_dump(mode="json", exclude_defaults=True)
     return Description(
         source={"source": settings.source, **written},

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.labels import FERPLUS_EMOTIONS, FERPLUS_TO_FER
-from ferkit.settings import Settings
+from ferkit.sources.split_settings import SplitSource
 from ferkit.sources.synthetic.action_units import ACTION_UNITS, draw_intensities
 from ferkit.sources.synthetic.annotation import cast_votes
 from ferkit.sources.synthetic.drawing import draw_face
@@ -25,7 +25,7 @@ __all__ = ["SyntheticFaces", "SyntheticSettings", "generate"]
 Share = Annotated[float, Field(ge=0, le=0.3)]
 
 
-class SyntheticSettings(Settings):
+class SyntheticSettings(SplitSource):
     """How many faces to draw, and what is wrong with them.
 
     Attributes
