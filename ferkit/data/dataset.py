@@ -12,7 +12,7 @@ from ferkit.data.labels import FER_EMOTIONS, FERPLUS_VOTES, SPLITS, Split
 from ferkit.data.stored_pictures import Images, StoredPictures, add_to_hash
 from ferkit.errors import DataError
 
-__all__ = ["SIZE", "FaceDataset", "as_faces", "images_shape", "require_faces"]
+__all__ = ["SIZE", "FaceDataset", "as_faces", "images_shape"]
 
 SIZE = 48
 
@@ -139,9 +139,3 @@ def as_faces(images: Images) -> Images:
 def images_shape(images: Images) -> tuple[int, ...]:
     """The shape that `images` must have: as they are if they lie in files, else (N, 48, 48)."""
     return images.shape if isinstance(images, StoredPictures) else (len(images), SIZE, SIZE)
-
-
-def require_faces(images: Images) -> None:
-    """Raise a `DataError` unless `images` are (N, 48, 48) uint8."""
-    if len(images.shape) != 3 or images.shape[1:] != (SIZE, SIZE) or images.dtype != np.uint8:
-        raise DataError(f"pictures are {images.dtype} {images.shape}, expected uint8 (N, {SIZE}, {SIZE}), grey.")

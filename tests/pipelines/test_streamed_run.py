@@ -1,6 +1,12 @@
-"""The whole pipeline on pictures that stay in tar shards: the `ferkit` command, real ZenML and MLflow stores."""
+"""Pictures in colour, of classes of their own, that stay in tar shards, through the whole pipeline and into use.
+
+The `ferkit` command, real ZenML and MLflow stores.
+"""
+
+import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -12,22 +18,28 @@ from materializers.pictures import placed_hash, with_images, without_images
 from tests.pipelines.test_train import SMALL, Checkout
 
 PARTS = ("train", "validation", "test")
+# What people called their folders, one for each of FER's emotions.
+MOODS = ("cross", "cross", "startled", "glad", "low", "startled", "at ease")
+CLASSES = ("at ease", "cross", "glad", "low", "startled")
 
 
-def write_folder(root, count=300, seed=0):
-    """Drawn faces as files, in folders a split and an emotion."""
+def write_folder(root, count=300, seed=0, names=FER_EMOTIONS, side=48):
+    """Drawn faces as files, in folders a split and a class; of another side than 48 pixels, in colour."""
     faces = generate(SyntheticSettings(count=count, seed=seed)).faces
     for at in range(len(faces)):
-        folder = root / PARTS[faces.split[at]] / FER_EMOTIONS[faces.label[at]]
+        folder = root / PARTS[faces.split[at]] / names[faces.label[at]]
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(faces.images[at]).save(folder / f"{faces.row[at]:05d}.png")
+        picture = Image.fromarray(faces.images[at])
+        if side != 48:
+            picture = Image.merge("RGB", [picture, picture, picture.point(lambda grey: grey // 2)]).resize((side, side))
+        picture.save(folder / f"{faces.row[at]:05d}.png")
     return faces
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     made = Checkout(tmp_path_factory.mktemp("checkout"))
-    write_folder(made.root / "pictures")
+    write_folder(made.root / "pictures", names=MOODS, side=112)
     sharded = made.ferkit("data", "shard", "pictures", "shards", "--pictures", "100")
     assert sharded.returncode == 0, sharded.stderr
     assert "shards: 300 pictures in 5 shards" in sharded.stdout
@@ -35,19 +47,22 @@ def checkout(tmp_path_factory):
 
 
 STREAMED = (
-    *("--set", "data={source: shards, path: shards}"),
-    *("--set", "targets=[{name: fer}]"),
+    *("--set", "data={source: shards, path: shards, side: 96, colour: rgb}"),
+    *("--set", "targets=[{name: mood}]"),
     *("--set", f"backbones=[{{{SMALL}, alias: a}}, {{{SMALL}, alias: s, teacher: ensemble}}]"),
     *("--set", "balancing.method=weighted_sampling"),
+    *("--set", "registry.promote=true"),
+    *("--set", "registry.gate.floors={accuracy: 0, macro_f1: 0, recall: 0, expected_calibration_error: 1}"),
 )
+CHAMPION = "models:/ferkit@champion"
 
 
 def test_every_step_runs_on_a_streamed_source_and_nothing_stores_its_pixels(checkout):
     steps = checkout.run(*STREAMED)
     assert set(steps) >= {
-        "ingest", "validate", "drop_non_faces", "oversample_fer", "fine_tune_fer_a", "predict_public_fer_a",
-        "ensemble_fer", "predict_training_fer_a", "teach_fer", "distil_fer", "fine_tune_fer_s", "evaluate_fer_a",
-        "report", "register",
+        "ingest", "validate", "drop_non_faces", "oversample_mood", "fine_tune_mood_a", "predict_public_mood_a",
+        "ensemble_mood", "predict_training_mood_a", "teach_mood", "distil_mood", "fine_tune_mood_s",
+        "evaluate_mood_a", "report", "register", "promote",
     }  # fmt: skip
     for subset in ("PublicTest", "PrivateTest", "no duplicates"):
         assert subset in checkout.output
@@ -55,12 +70,56 @@ def test_every_step_runs_on_a_streamed_source_and_nothing_stores_its_pixels(chec
         path for path in (checkout.home / "artifacts").rglob("*.npz") if path.name in ("faces.npz", "training_set.npz")
     ]
     assert len(stored) >= 5
-    # 300 pictures have 691,200 pixels; what is known of each without them takes some hundred bytes.
+    # 300 pictures have 8,294,400 values; what is known of each without them takes some hundred bytes.
     assert max(path.stat().st_size for path in stored) < 120_000
 
 
-def test_a_second_run_takes_everything_from_the_cache(checkout):
-    assert checkout.run(*STREAMED) == []
+def test_a_second_run_takes_everything_from_the_cache_but_the_gate(checkout):
+    assert checkout.run(*STREAMED) == ["promote"], "the champion may have changed"
+
+
+def test_the_champion_reads_pictures_and_a_batch_is_held_against_what_it_learned(checkout):
+    pictures = checkout.root / "seen"
+    write_folder(pictures, 60, seed=5, names=MOODS, side=130)
+    options = ("--no-detect", "--model", CHAMPION, "--to", "faces.parquet", "--draw", "drawn")
+    done = checkout.ferkit("predict", "seen/train/glad", "seen/train/low", *options)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(checkout.root / "faces.parquet")
+    assert len(table) >= 10
+    np.testing.assert_allclose(table[list(CLASSES)].sum(axis=1), 1, atol=0.01)
+    assert set(table.emotion) <= set(CLASSES)
+    assert len(list((checkout.root / "drawn").rglob("*.png"))) == len(table)
+    done = checkout.ferkit("drift", "faces.parquet", "--against", CHAMPION)
+    assert done.returncode == 0, done.stderr
+    assert "answers to 30 of PublicTest" in done.stdout
+    assert "at ease" in done.stdout
+    done = checkout.ferkit("predict", "seen", "--model", CHAMPION, "--target", "fer")
+    assert done.returncode == 1
+    assert "target 'fer': this bundle answers for mood" in done.stderr
+
+
+def test_the_champion_is_exported_as_files_that_say_the_same(checkout):
+    options = ("--precision", "float32", "--data", checkout.config, "--compared", "30", "--to", "exported")
+    done = checkout.ferkit("export", CHAMPION, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(next((checkout.root / "exported").glob("*.parity.json")).read_text())
+    assert report["classes"] == {"mood": list(CLASSES)}
+    assert report["input"] == {"size": 96, "colour": True}
+    assert {each["format"] for each in report["files"]} == {"onnx", "litert"}
+    assert max(each["agreements"]["mood"]["largest"] for each in report["files"]) < 1e-3
+
+
+def test_the_registered_model_answers_mlflow(checkout):
+    found = checkout.ask(
+        f"""
+        import json, mlflow, numpy as np
+        model = mlflow.pyfunc.load_model("{CHAMPION}")
+        answers = model.predict({{"picture": [np.zeros((70, 60, 3), np.uint8).tolist()]}})
+        print(json.dumps([answers.probabilities[0], model.metadata.signature.params.to_dict()]))
+        """
+    )
+    assert list(found[0]) == list(CLASSES)
+    assert {each["name"]: each["default"] for each in found[1]}["target"] == "mood"
 
 
 def test_what_is_stored_is_where_pictures_lie_and_is_another_once_they_moved(tmp_path):

@@ -1,4 +1,6 @@
-"""A run's results without its training: small networks that were never trained, on drawn faces."""
+"""A run's results as the pipeline knows them: of small networks that were never trained, or of a run in a folder."""
+
+from pathlib import Path
 
 from ferkit.backbones import build_network
 from ferkit.config.run_config import RunConfig
@@ -8,6 +10,9 @@ from ferkit.models.ensemble import combine, selection_ensemble
 from ferkit.models.face_model import FaceModel
 from ferkit.release.run_bundle import TrainedRun
 from ferkit.sources import load
+from ferkit.standalone.folder import RunFolder
+from ferkit.standalone.members import RunData, read_data
+from ferkit.standalone.run import train_run
 
 TINY = {"name": "fernet", "width": 4, "input_size": 16}
 CONFIG = {
@@ -43,17 +48,38 @@ def toy_run(folder, *, seed: int = 0, **changes) -> TrainedRun:
         ]
         for target in training.targets:
             predictions[target.name, training.label] = [each[target.name] for each in found]
+    return _judged(config, models, predictions, RunData("", faces, faces))
+
+
+def standalone_run(config: RunConfig, folder: Path) -> TrainedRun:
+    """A run whose networks are trained, without ZenML and MLflow, in `folder`."""
+    data, out = read_data(config), RunFolder(folder)
+    train_run(config, data, folder)
+    models, predictions = [], {}
+    for training in config.trained():
+        files = out.member(training.name)
+        names = training.targets[0].class_names(data.faces.classes)
+        models.append(FaceModel(training.label, training.names[0], files.network, names))
+        for target in training.names:
+            predictions[target, training.label] = [
+                files.read_predictions(target, split) for split in ("PublicTest", "PrivateTest")
+            ]
+    return _judged(config, models, predictions, data)
+
+
+def _judged(config, models, predictions, data) -> TrainedRun:
     ensembles, evaluations = [], []
     for target in config.targets:
         members = [each.label for each in config.members(target.name)]
         public = {each: predictions[target.name, each][0] for each in members}
-        ensemble = selection_ensemble(public, faces, target, config.selection, config.ensemble)
+        ensemble = selection_ensemble(public, data.faces, target, config.selection, config.ensemble)
         mixture = [combine({each: predictions[target.name, each][at] for each in members}, ensemble) for at in (0, 1)]
         judged = {label: found for (name, label), found in predictions.items() if name == target.name} | {
             "ensemble": mixture
         }
         evaluations += [
-            evaluate(label, found, faces, target, config.evaluation, config.seed) for label, found in judged.items()
+            evaluate(label, found, data.ingested, target, config.evaluation, config.seed)
+            for label, found in judged.items()
         ]
         ensembles.append(ensemble)
-    return TrainedRun(config, models, ensembles, evaluations, faces, faces)
+    return TrainedRun(config, models, ensembles, evaluations, data.faces, data.ingested)
