@@ -48,7 +48,7 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
     picture = keras.Input(taken.tensor, dtype="uint8", name=INPUT)
     predicted = network(picture, training=False)
     outputs = predicted if isinstance(predicted, dict) else {_target_of(network): predicted}
-    known = {*DECLARED_TARGETS, *(_target_of_layer(layer.name) for layer in network.layers)}
+    known = {*DECLARED_TARGETS, *(_target_of_layer(layer.name) for layer in _layers(network))}
     if unknown := outputs.keys() - known:
         raise DataError(
             f"network {network.name}: outputs {', '.join(sorted(unknown))}, expected {' or '.join(DECLARED_TARGETS)}, "

@@ -80,7 +80,7 @@ def test_a_second_run_takes_everything_from_the_cache_but_the_gate(checkout):
 
 def test_the_champion_reads_pictures_and_a_batch_is_held_against_what_it_learned(checkout):
     pictures = checkout.root / "seen"
-    write_folder(pictures, 60, seed=5, names=MOODS, side=130)
+    write_folder(pictures, 200, seed=5, names=MOODS, side=130)
     options = ("--no-detect", "--model", CHAMPION, "--to", "faces.parquet", "--draw", "drawn")
     done = checkout.ferkit("predict", "seen/train/glad", "seen/train/low", *options)
     assert done.returncode == 0, done.stderr
