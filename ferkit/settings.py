@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError, field_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from ferkit.errors import FerkitError
 
@@ -61,6 +63,14 @@ class Settings(BaseModel):
     MOVED: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Its JSON schema, which says no more than that it is an object.
+
+        ZenML keeps the schema of every parameter of every step several times with every run: a quarter of a megabyte.
+        """
+        return {"type": "object"}
 
     @field_validator("*", mode="after")
     @classmethod

@@ -24,7 +24,6 @@ from steps.register import promote, register
 from steps.report import report
 from steps.teach import distil, predict_training, read_teacher, teach
 from steps.validate import validate
-from steps.whole_config import as_extra
 
 __all__ = ["train"]
 
@@ -69,7 +68,7 @@ def train(config: RunConfig, files: NamedFiles, imported: MemberImport | None = 
     evaluations = _evaluations(config, plan, networks, public, ensembles, faces, ingested)
     if config.registry.register_:
         singles = RegistrySettings(singles=config.registry.singles)
-        versions = _with(register.with_options(extra=as_extra(config)), need.register_)(
+        versions = _with(register, need.register_)(
             config=config.unnamed().model_copy(update={"registry": singles}),
             models=list(networks.values()),
             ensembles=list(ensembles.values()),
@@ -87,7 +86,7 @@ def train(config: RunConfig, files: NamedFiles, imported: MemberImport | None = 
                 selection=config.selection,
                 seed=config.seed,
             )
-    _with(report.with_options(extra=as_extra(config)), need.report)(
+    _with(report, need.report)(
         config=config.unnamed(),
         ingested=ingested,
         validated=validated,

@@ -11,7 +11,7 @@ from materializers.faces import FaceDatasetMaterializer
 from materializers.tables import TableMaterializer
 from steps.caching import code_of
 from steps.figures import cleaning_figures
-from steps.tracking import log_files, log_metrics
+from steps.tracking import log_files, log_made_by, log_metrics
 
 __all__ = ["drop_non_faces"]
 
@@ -31,4 +31,5 @@ def drop_non_faces(
     manifest = result.manifest.to_csv(index=False)
     log_files({"manifest.csv": manifest, **cleaning_figures(faces, result.manifest)}, folder="cleaning")
     log_metrics({"cleaning/dropped": len(faces) - len(result.faces)})
+    log_made_by()
     return result.faces, result.manifest

@@ -42,15 +42,18 @@ def fine_tune(
     """Train the head, then the network from weights that `weights_hash` stands for; keep PublicTest's best epoch."""
     workspace = Path(os.environ.get("FERKIT_CHECKPOINTS", ".ferkit/checkpoints"))
     learned = {target.name: each for target, each in zip(targets, training_sets, strict=True)}
-    with tracking.member_run("+".join(learned), backbone.label):
-        tracking.log_training(backbone, settings, seed, ", ".join(each.content_hash() for each in training_sets))
+    hashes = ", ".join(each.content_hash() for each in training_sets)
+    with tracking.member_run("+".join(learned), backbone.label, system=True):
+        tracking.log_training(backbone, settings, seed, hashes, tracking.versions())
+        tracking.log_training_data(targets)
         member = train_member(
             faces, learned, targets, backbone, settings, seed,
             workspace=workspace, selection=selection, on_epoch=tracking.log_epoch,
         )  # fmt: skip
         tracking.log_metrics(member.numbers)
         tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
-    # The file of a joint training has a head for each target; the steps after this predict with all of them.
-    model = member.models[targets[0].name]
+        # The file of a joint training has a head for each target; the steps after this predict with all of them.
+        model = member.models[targets[0].name]
+        tracking.log_model(model, backbone)
     mark_finished(model.file.parent, get_step_context().pipeline_run.name)
     return model, member.history

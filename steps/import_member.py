@@ -51,18 +51,18 @@ def import_member(
             tracking.log_epoch({str(name): value for name, value in epoch.items()})
         tracking.log_metrics(member.numbers)
         tracking.log_files({"training/history.csv": member.history.to_csv(index=False)})
-    return member.models[targets[0].name], member.history
+        tracking.log_training_data(targets)
+        model = member.models[targets[0].name]
+        tracking.log_model(model, backbone)
+    return model, member.history
 
 
 def _log_origin(record: MemberRecord) -> None:
-    """Write what `steps.tracking.log_training` writes of a training, and where this one ran."""
+    """Write what a training here writes, and where this one ran."""
+    hashes = ", ".join(record.training_sets.values())
+    tracking.log_training(record.backbone, record.training, record.seed, hashes, record.environment.versions)
     tracking.log_params(
         {
-            "backbone": record.backbone.model_dump(mode="json"),
-            "training": record.training.model_dump(mode="json"),
-            "seed": record.seed,
-            "training_set_hash": ", ".join(record.training_sets.values()),
-            "version": record.environment.versions,
             "trained_on": {
                 **record.environment.model_dump(mode="json", exclude={"versions"}),
                 "precision": record.precision,

@@ -24,6 +24,8 @@ def oversample(
     training_set = balancing.oversample(faces, target, settings, seed)
     figures = balancing_figures(training_set, target.name, seed)
     for when, counts in (("before", training_set.counts_before), ("after", training_set.counts_after)):
-        log_metrics(dict(zip((f"{target.name}/{when}/{name}" for name in training_set.classes), counts, strict=True)))
+        log_metrics(
+            dict(zip((f"balancing/{target.name}/{when}/{name}" for name in training_set.classes), counts, strict=True))
+        )
     log_files(figures, folder=f"balancing/{target.name}")
     return training_set

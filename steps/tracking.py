@@ -1,25 +1,33 @@
 """What the steps write to MLflow; without an active MLflow run they write nothing.
 
-ZenML opens one MLflow run for all steps of a pipeline run. Each backbone and target gets a child of it, which the steps
-that fine-tune and judge that network share.
+`ferkit.tracking` makes one MLflow run for all steps of a pipeline run, which ZenML resumes in each step. Each backbone
+and target gets a child of it, which the steps that fine-tune and judge that network share.
 """
 
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import mlflow
+from zenml import get_step_context
 
 from ferkit.backbones import BackboneSettings
 from ferkit.config.run_config import RunConfig
-from ferkit.evaluation.evaluate import Evaluation, metrics_of
+from ferkit.data.targets import TargetSettings
+from ferkit.evaluation.evaluate import Evaluation
 from ferkit.models.ensemble import Ensemble
+from ferkit.models.face_model import FaceModel
 from ferkit.registry.metric_names import accepted_name
 from ferkit.reporting.report import Report
+from ferkit.tracking.datasets import log_datasets, split_input, training_set_input
+from ferkit.tracking.parameters import flat, network_parameters
+from ferkit.tracking.parts import MEMBER_TAG, inherited_tags, tags_of
+from ferkit.tracking.system_metrics import measured
+from ferkit.tracking.trained_models import find_network, log_network, log_scores
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.settings import TrainingSettings
 
@@ -29,22 +37,24 @@ __all__ = [
     "log_epoch",
     "log_evaluation",
     "log_files",
+    "log_made_by",
     "log_metrics",
+    "log_model",
     "log_params",
     "log_report",
     "log_training",
+    "log_training_data",
     "member_run",
     "versions",
 ]
 
-# MLflow refuses longer values.
-_LONGEST_PARAM = 6000
-MEMBER_TAG = "ferkit.member"
-
 
 @contextmanager
-def member_run(target: str, model: str) -> Iterator[None]:
-    """Make the child run of one network the active one, within this pipeline run's parent; made if missing."""
+def member_run(target: str, model: str, *, system: bool = False) -> Iterator[None]:
+    """Make the child run of one network the active one, within this pipeline run's parent; made if missing.
+
+    With `system`, what the machine does meanwhile is measured.
+    """
     parent = mlflow.active_run()
     if parent is None:
         yield
@@ -55,15 +65,26 @@ def member_run(target: str, model: str) -> Iterator[None]:
         f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and tags.`{MEMBER_TAG}` = '{name}'",
         max_results=1,
     )
-    inherited = {key: value for key, value in parent.data.tags.items() if key.startswith("ferkit.")}
-    with mlflow.start_run(
-        run_id=found[0].info.run_id if found else None,
-        experiment_id=parent.info.experiment_id,
-        run_name=name,
-        nested=True,
-        tags={**inherited, MEMBER_TAG: name, "ferkit.target": target},
+    inherited = inherited_tags(parent.data.tags)
+    with (
+        mlflow.start_run(
+            run_id=found[0].info.run_id if found else None,
+            experiment_id=parent.info.experiment_id,
+            run_name=name,
+            nested=True,
+            tags={**inherited, MEMBER_TAG: name, "ferkit.target": target},
+        ) as run,
+        measured(run.info.run_id) if system else nullcontext(),
     ):
+        log_made_by()
         yield
+
+
+def log_made_by() -> None:
+    """Tag the active run with the step that writes to it: a later run finds by it what that step wrote."""
+    if mlflow.active_run():
+        step = get_step_context().step_run
+        mlflow.set_tags(dict(tags_of(step.name, str(step.id))))
 
 
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
@@ -72,10 +93,10 @@ def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
         mlflow.log_metrics({accepted_name(key): float(value) for key, value in values.items()}, step=step)
 
 
-def log_params(values: Mapping[str, Any], prefix: str = "") -> None:
+def log_params(values: Mapping[str, Any]) -> None:
     """Write a tree of settings to the active run, as dotted names."""
     if mlflow.active_run():
-        mlflow.log_params({accepted_name(key): str(value)[:_LONGEST_PARAM] for key, value in _flat(values, prefix)})
+        mlflow.log_params(flat(values))
 
 
 def log_files(files: Mapping[str, bytes | str], folder: str = "") -> None:
@@ -90,17 +111,28 @@ def log_files(files: Mapping[str, bytes | str], folder: str = "") -> None:
         mlflow.log_artifacts(local, folder or None)
 
 
-def log_training(backbone: BackboneSettings, settings: TrainingSettings, seed: int, data_hash: str) -> None:
-    """Write what a training is made from: settings, seed, data, versions."""
-    log_params(
-        {
-            "backbone": backbone.model_dump(mode="json"),
-            "training": settings.model_dump(mode="json"),
-            "seed": seed,
-            "training_set_hash": data_hash,
-            "version": versions(),
-        }
-    )
+def log_training(
+    backbone: BackboneSettings, settings: TrainingSettings, seed: int, data_hash: str, packages: Mapping[str, str]
+) -> None:
+    """Write what a training is made from: settings, seed and data as parameters, versions of `packages` as tags."""
+    if mlflow.active_run():
+        mlflow.log_params(network_parameters(backbone, settings, seed, data_hash))
+        mlflow.set_tags({f"version.{name}": version for name, version in packages.items()})
+
+
+def log_training_data(targets: Sequence[TargetSettings]) -> None:
+    """Write the step's training sets, one for each of `targets`, and the PublicTest that chose, as data of the run."""
+    if run := mlflow.active_run():
+        sets = zip(targets, get_step_context().inputs["training_sets"], strict=True)
+        tags = run.data.tags
+        balanced = [training_set_input(tags, target.name, str(each.content_hash)) for target, each in sets]
+        log_datasets(mlflow.MlflowClient(), run.info.run_id, [*balanced, split_input(tags, "PublicTest")])
+
+
+def log_model(model: FaceModel, backbone: BackboneSettings) -> None:
+    """Write a trained network to the active run, as a model whose file is an artifact of the step."""
+    if run := mlflow.active_run():
+        log_network(model.name, backbone.name, model.content_hash(), mlflow.get_run(run.info.run_id).data.params)
 
 
 def versions() -> dict[str, str]:
@@ -128,23 +160,19 @@ def log_ensemble(ensemble: Ensemble) -> None:
 
 
 def log_evaluation(evaluation: Evaluation) -> None:
-    """Write every number of an evaluation, grouped by subset."""
-    for line in evaluation.to_table().to_dict("records"):
-        log_metrics(metrics_of(line))
-    log_files({"evaluation/scores.csv": evaluation.to_table().to_csv(index=False)})
+    """Write every number of an evaluation, grouped by subset, and link them to the step's network and data."""
+    run = mlflow.active_run()
+    if run is None:
+        return
+    inputs, table = get_step_context().inputs, evaluation.to_table()
+    network = find_network(run.info.experiment_id, str(inputs["model"][0].content_hash)) if "model" in inputs else None
+    data = [split_input(run.data.tags, split) for split in evaluation.predictions]
+    log_datasets(mlflow.MlflowClient(), run.info.run_id, data)
+    log_scores(table, network)
+    log_files({"evaluation/scores.csv": table.to_csv(index=False)})
 
 
 def log_report(report: Report, config: RunConfig) -> None:
     """Write the report, its figures and the configuration to the run of the pipeline."""
-    log_params({"config": config.model_dump(mode="json", exclude={"backbones"})})
     files = {"report.md": report.markdown, "report.html": report.html, "config.yaml": config.to_yaml()}
     log_files({**files, **{f"figures/{name}": content for name, content in report.figures.items()}}, folder="report")
-
-
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}.")
-        else:
-            yield name, value

@@ -13,7 +13,7 @@ from ferkit.preparation.validation_settings import ValidationSettings
 from materializers.faces import FaceDatasetMaterializer
 from materializers.tables import TableMaterializer
 from steps.caching import code_of
-from steps.tracking import log_files, log_metrics
+from steps.tracking import log_files, log_made_by, log_metrics
 
 __all__ = ["validate"]
 
@@ -46,4 +46,5 @@ def validate(
     log_metrics(
         {"validation/passed": result.expectations.passed.sum(), "validation/quarantined": len(result.quarantined)}
     )
+    log_made_by()
     return result.faces, result.expectations, result.quarantined, HTMLString(result.data_docs)

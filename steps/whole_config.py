@@ -8,7 +8,7 @@ __all__ = ["as_extra", "whole_config"]
 
 
 def as_extra(config: RunConfig) -> dict[str, object]:
-    """What a step has to be given as ZenML's ``extra`` so that `whole_config` finds `config` there."""
+    """What the pipeline has to be given as ZenML's ``extra`` so that `whole_config` finds `config` there."""
     return {"config": config.model_dump(mode="json", by_alias=True)}
 
 
@@ -17,4 +17,4 @@ def whole_config() -> RunConfig:
 
     What decides about the result of a step has to be a parameter of it, or the cache would not see it change.
     """
-    return RunConfig.model_validate(get_step_context().step_run.config.extra["config"])
+    return RunConfig.model_validate(get_step_context().pipeline_run.config.extra["config"])

@@ -85,6 +85,9 @@ class Commands(LazyGroup):
             "ferkit.cli.commands.export",
             "Write a model as ONNX and LiteRT, and compare each file with the Keras model.",
         ),
+        "runs": CommandSource(
+            "ferkit.cli.commands.runs", "List, compare, open and remove the runs of the pipeline.", runs_pipeline=True
+        ),
         "report": CommandSource(
             "ferkit.cli.commands.report", "Write the report of a run as Markdown and HTML, and print its results."
         ),

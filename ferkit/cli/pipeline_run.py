@@ -1,17 +1,16 @@
 """Running the pipeline to its end on the active stack, with a run in MLflow for it."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ferkit.cli.no_cache import uncached
+from ferkit.cli.runs.recording import record
 from ferkit.cli.state.open_runs import open_run
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
-from ferkit.environment import git_commit
 from ferkit.errors import ConfigError, FerkitError
 from ferkit.stacks.placement import Placement
 from ferkit.standalone.import_member import MemberImport
@@ -20,7 +19,7 @@ from ferkit.training.checkpoint import clean_up
 if TYPE_CHECKING:
     from ferkit.cli.console import RunConsole
 
-__all__ = ["experiment_settings", "make_experiment", "start"]
+__all__ = ["make_experiment", "start"]
 
 
 def start(
@@ -60,22 +59,29 @@ def start(
     FerkitError
         The error of the first step that failed.
     """
+    from mlflow import MlflowClient
+    from zenml import __version__ as zenml_version
     from zenml.client import Client
     from zenml.exceptions import StackValidationError
+    from zenml.integrations.mlflow.mlflow_utils import ZENML_TAG_KEY
     from zenml.orchestrators.exceptions import PipelineSubmissionError
 
     from ferkit.cli.lost_registrations import forget_lost_registrations
     from ferkit.stacks.placement import placed
+    from ferkit.tracking.pipeline_run import opened_run, tracker_settings
+    from ferkit.tracking.saved_pages import save_runs_view
     from pipelines.train import train
+    from steps.whole_config import as_extra
 
-    tracker = experiment_settings(config, files.data, workspace)
-    tracker["tags"] |= tags
+    tracker = tracker_settings(config, files.data)
+    # Of other runs it believes that they are not its own, and makes a second one.
+    tracker["tags"] |= {**tags, ZENML_TAG_KEY: zenml_version}
     if imported:
         tracker["tags"]["ferkit.imported_from"] = origin
     arguments = {"config": config, "files": files, "imported": imported}
     name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
     configured = placed(
-        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}),
+        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}, extra=as_extra(config)),
         placement,
         arguments,
         {step: {"enable_cache": False} for step in uncached(train, arguments, no_cache)},
@@ -83,8 +89,15 @@ def start(
     if config.registry.register_:
         forget_lost_registrations()
     elsewhere = placement.orchestrator != "local"
+    client = MlflowClient(workspace.tracking_uri)
+    with workspace.making():
+        place = make_experiment(config.experiment, workspace)
+        save_runs_view(client, place)
     try:
-        with open_run(workspace, name, config.experiment, elsewhere=elsewhere):
+        with (
+            open_run(workspace, name, config.experiment, elsewhere=elsewhere),
+            opened_run(client, place, name, config, tracker["tags"]) as tracked,
+        ):
             run = configured(**arguments)
     except PipelineSubmissionError as error:
         raise ConfigError(f"not submitted: {error}") from None
@@ -95,6 +108,7 @@ def start(
         raise ConfigError(" ".join(str(error).split())) from error
     finished = Client().get_pipeline_run(run.id)
     _require_success(finished)
+    record(finished, config, client, tracked)
     clean_up(workspace.checkpoints, finished.name)
     return finished
 
@@ -107,24 +121,6 @@ def _require_success(run: Any) -> None:
         raise FerkitError(f"run {run.name} is {run.status.value}; once it has completed: ferkit report {run.name}")
     failed = ", ".join(name for name, step in run.steps.items() if step.status.is_failed) or "none of its steps"
     raise FerkitError(f"run {run.name} is {run.status.value}: {failed} failed; ferkit dashboard shows their logs.")
-
-
-def experiment_settings(config: RunConfig, fingerprint: str, workspace: Workspace) -> dict[str, Any]:
-    """Settings of ZenML's MLflow tracker for one run; makes the experiment if it is missing."""
-    if workspace.tracking_uri.startswith("sqlite"):
-        with workspace.making():
-            make_experiment(config.experiment, workspace)
-    text = config.to_yaml()
-    return {
-        "experiment_name": config.experiment,
-        "tags": {
-            "ferkit.config": config.name,
-            "ferkit.config_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
-            "ferkit.data_hash": fingerprint[:16],
-            "ferkit.git_commit": git_commit() or "unknown",
-            "ferkit.seed": str(config.seed),
-        },
-    }
 
 
 def make_experiment(name: str, workspace: Workspace) -> str:

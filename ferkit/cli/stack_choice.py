@@ -11,7 +11,7 @@ from ferkit.config.loading import load_settings
 from ferkit.errors import ConfigError
 from ferkit.stacks.placement import Placement
 from ferkit.stacks.register import PLACEMENT_LABEL
-from ferkit.stacks.settings import StackSettings
+from ferkit.stacks.settings import ComponentSettings, StackSettings
 
 __all__ = ["STACK_FILES", "activate", "components_of", "stack_file"]
 
@@ -96,5 +96,12 @@ def _placement(stack: Any) -> Placement:
     kept = (stack.labels or {}).get(PLACEMENT_LABEL)
     if kept:
         return Placement.model_validate_json(kept)
-    orchestrator = components_of(stack)["orchestrator"]
-    return Placement(orchestrator=orchestrator.flavor_name, pod=orchestrator.configuration.get("pod_settings") or {})
+    components = components_of(stack)
+    orchestrator, operator = components["orchestrator"], components.get("step_operator")
+    return Placement(
+        orchestrator=orchestrator.flavor_name,
+        pod=orchestrator.configuration.get("pod_settings") or {},
+        step_operator=operator
+        and ComponentSettings(flavor=operator.flavor_name, configuration=dict(operator.configuration)),
+        alerts="alerter" in components,
+    )

@@ -22,10 +22,12 @@ from zenml.config.retry_config import StepRetryConfig
 from ferkit.config.run_config import ResourceRequest
 from ferkit.errors import ConfigError
 from ferkit.settings import Settings
-from ferkit.stacks.settings import AcceleratorSettings, ImageSettings, StackSettings
+from ferkit.stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings
 
-__all__ = ["Placement", "placed", "step_settings"]
+__all__ = ["Placement", "operator_settings", "placed", "step_settings"]
 
+_TRAINING, _LAST = "fine_tune", "report"
+_ALERTS = "steps.alerts"
 _KUBEFLOW = ("kubeflow", "ferkit_kubeflow")
 # Otherwise ZenML sends the checkout along, and unpacks it where our user may not write. The pod that starts the steps
 # would not have it anyway, and that one asks the cache, which hashes the code.
@@ -47,6 +49,10 @@ class Placement(Settings):
         Images of the steps; None where ZenML makes its own.
     retries
         How often a failed step is begun again.
+    step_operator
+        Where trainings run; None if the orchestrator runs them, too.
+    alerts
+        Whether the stack has an alerter.
     """
 
     orchestrator: str
@@ -54,6 +60,8 @@ class Placement(Settings):
     accelerator: AcceleratorSettings = AcceleratorSettings()
     image: ImageSettings | None = None
     retries: int = Field(0, ge=0)
+    step_operator: ComponentSettings | None = None
+    alerts: bool = False
 
     @classmethod
     def of(cls, stack: StackSettings) -> "Placement":
@@ -64,6 +72,8 @@ class Placement(Settings):
             accelerator=stack.accelerator,
             image=stack.image,
             retries=stack.retries,
+            step_operator=stack.step_operator,
+            alerts=stack.alerter is not None,
         )
 
 
@@ -88,6 +98,16 @@ def step_settings(need: ResourceRequest, placement: Placement) -> dict[str, Any]
         if need.gpu_count:
             settings.update(_kubeflow_gpu(placement))
     return settings
+
+
+def operator_settings(need: ResourceRequest, placement: Placement) -> dict[str, Any]:
+    """The same for a step that the stack's step operator runs; that of Kubernetes has pods, others read the request."""
+    operator = placement.step_operator
+    assert operator is not None  # noqa: S101
+    pod = operator.configuration.get("pod_settings", {})
+    elsewhere = placement.model_copy(update={"orchestrator": operator.flavor, "pod": pod})
+    made = step_settings(need, elsewhere)
+    return {name.replace("orchestrator.", "step_operator."): given for name, given in made.items()}
 
 
 def _kubeflow_gpu(placement: Placement) -> dict[str, Any]:
@@ -148,15 +168,29 @@ def placed(
     # Which steps there are, and what they ask for, is known once the arguments are.
     draft = pipeline.copy()
     draft.prepare(**arguments)
-    settings = {
-        name: step_settings(_need(invocation.step), placement) for name, invocation in draft.invocations.items()
+    away = {
+        name
+        for name, invocation in draft.invocations.items()
+        if placement.step_operator and invocation.step.name == _TRAINING
     }
-    placing = {name: {"settings": given} for name, given in settings.items() if given}
+    settings = {
+        name: (operator_settings if name in away else step_settings)(_need(invocation.step), placement)
+        for name, invocation in draft.invocations.items()
+    }
+    placing: dict[str, dict[str, Any]] = {name: {"settings": given} for name, given in settings.items() if given}
+    for name in away:
+        placing[name] = {**placing.get(name, {}), "step_operator": True}
+    if placement.alerts:
+        last = [name for name, invocation in draft.invocations.items() if invocation.step.name == _LAST]
+        for name in last:
+            placing[name] = {**placing.get(name, {}), "success_hook_source": f"{_ALERTS}.alert_success"}
     steps = {name: {**placing.get(name, {}), **further.get(name, {})} for name in {*placing, *further}}
     options: dict[str, Any] = {}
     if steps:
         options["steps"] = steps
-    if placing:
+    if placement.alerts:
+        options["on_failure"] = f"{_ALERTS}.alert_failure"
+    if any(settings.values()):
         # The pod that starts the steps runs in the image of the pipeline.
         image = {key: given for key, given in step_settings(ResourceRequest(), placement).items() if key == "docker"}
         options["settings"] = image

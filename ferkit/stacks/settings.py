@@ -85,6 +85,10 @@ class StackSettings(Settings):
         MLflow; the store or server of ``MLFLOW_TRACKING_URI`` if empty.
     container_registry, image_builder
         Needed by ZenML's orchestrators that run containers.
+    step_operator
+        Where trainings run, in place of where the orchestrator would run them; the other steps stay with it.
+    alerter
+        What is told of each step that fails, and of each run that comes to its end.
     image
         Images of the steps; ZenML builds them if empty.
     accelerator
@@ -101,6 +105,8 @@ class StackSettings(Settings):
     experiment_tracker: ComponentSettings | None = None
     container_registry: ComponentSettings | None = None
     image_builder: ComponentSettings | None = None
+    step_operator: ComponentSettings | None = None
+    alerter: ComponentSettings | None = None
     image: ImageSettings | None = None
     accelerator: AcceleratorSettings = AcceleratorSettings()
     environment: dict[str, str] = Field(default_factory=dict)
@@ -109,5 +115,8 @@ class StackSettings(Settings):
     @property
     def components(self) -> dict[str, ComponentSettings]:
         """The components that the file names, by ZenML's word for their type."""
-        kinds = ("orchestrator", "artifact_store", "experiment_tracker", "container_registry", "image_builder")
+        kinds = (
+            *("orchestrator", "artifact_store", "experiment_tracker", "container_registry", "image_builder"),
+            *("step_operator", "alerter"),
+        )
         return {kind: settings for kind in kinds if (settings := getattr(self, kind)) is not None}

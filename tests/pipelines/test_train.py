@@ -60,6 +60,26 @@ TWO_NETWORKS = (
 )
 
 
+FILE_ALERTER = """
+from pathlib import Path
+from zenml.alerter import BaseAlerter, BaseAlerterConfig, BaseAlerterFlavor
+
+class FileAlerter(BaseAlerter):
+    def post(self, message=None, params=None):
+        with Path("alerts.txt").open("a") as file:
+            file.write(f"{message}\\n")
+        return True
+
+    def ask(self, question, params=None):
+        return False
+
+class FileAlerterFlavor(BaseAlerterFlavor):
+    name = "file"
+    config_class = BaseAlerterConfig
+    implementation_class = FileAlerter
+"""
+
+
 class Checkout:
     """A copy of the project whose code a test may change."""
 
@@ -226,15 +246,21 @@ def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
             "ferkit.seed",
         } <= set(run.data.tags)
     network = next(run for run in children if run.info.run_name == "fer/a")
-    assert {"training.network.learning_rate", "backbone.width", "seed", "training_set_hash", "version.keras"} <= set(
-        network.data.params
-    )
+    assert network.data.params.items() >= {"backbone": "fernet", "network.learning_rate": "0.003", "width": "4"}.items()
+    assert {"seed", "training_set_hash"} <= set(network.data.params)
+    assert "version.keras" in network.data.tags
     assert len(client.get_metric_history(network.info.run_id, "val_accuracy")) == 1
     assert {"pictures_per_second", "PrivateTest/accuracy", "PrivateTest/pictures"} <= set(network.data.metrics)
     joint = next(run for run in children if run.info.run_name == "fer+ferplus/j")
     assert {"val_accuracy/fer", "val_accuracy/ferplus", "pictures_per_second"} <= set(joint.data.metrics)
     assert joint.data.params["training_set_hash"].count(",") == 1
     assert "PrivateTest/accuracy" in next(run for run in children if run.info.run_name == "ferplus/j").data.metrics
+    assert parent.data.params["j.joint"] == "True"
+    vote = next(run for run in children if run.info.run_name == "fer/ensemble")
+    for name, subset in (("public", "PublicTest/no duplicates"), ("private", "PrivateTest")):
+        assert parent.data.metrics[f"{name}_accuracy"] == vote.data.metrics[f"{subset}/accuracy"]
+    assert "| fer/ensemble |" in parent.data.tags["mlflow.note.content"]
+    assert client.get_experiment(experiment.experiment_id).tags["mlflow.sharedViewState.ferkit-runs"]
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"report", "validation", "cleaning", "balancing"} <= files
     assert {file.path for file in client.list_artifacts(network.info.run_id)} >= {"evaluation", "training"}
@@ -243,6 +269,30 @@ def test_mlflow_has_one_parent_and_a_child_a_network(checkout):
         "cleaning/found.png",
     }
     assert network.info.artifact_uri.startswith((checkout.home / "mlartifacts").as_uri())
+
+
+def test_a_training_has_its_data_its_model_and_what_the_machine_did(checkout):
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    place = client.get_experiment_by_name("ferkit").experiment_id
+    runs = {each.info.run_name: each for each in client.search_runs([place], "attributes.status = 'FINISHED'")}
+    contexts = {each.dataset.name: each.tags[0].value for run in runs.values() for each in run.inputs.dataset_inputs}
+    assert contexts == {
+        **{f"synthetic Training{end}": "training" for end in ("", ", fer", ", ferplus")},
+        "synthetic PublicTest": "validation",
+        "synthetic PrivateTest": "test",
+    }
+    found = client.search_runs([place], "dataset.name = 'synthetic PublicTest' and dataset.context = 'validation'")
+    assert {each.info.run_id for each in found} == {each.info.run_id for each in runs.values()}
+    joint, network = (client.get_run(runs[name].info.run_id) for name in ("fer+ferplus/j", "fer/a"))
+    for run, judged in ((joint, ("fer/j", "ferplus/j")), (network, ("fer/a",))):
+        (output,) = run.outputs.model_outputs
+        model = client.get_logged_model(output.model_id)
+        assert (model.name, model.model_type) == (run.info.run_name.partition("/")[2], "fernet")
+        assert model.params["network.epochs"] == "1"
+        accuracies = [each for each in model.metrics if each.key == "PrivateTest/accuracy"]
+        assert {each.dataset_name for each in accuracies} == {"synthetic PrivateTest"}
+        assert {each.run_id for each in accuracies} == {runs[name].info.run_id for name in judged}
+        assert run.data.metrics["system/cpu_utilization_percentage"] >= 0
 
 
 def test_the_ensemble_is_registered_with_its_lineage(checkout):
@@ -305,11 +355,46 @@ def test_a_run_without_zenml_comes_to_the_same_numbers(checkout, tmp_path):
 
 
 def test_a_second_run_executes_nothing(checkout):
+    before = {path: path.stat().st_size for path in checkout.home.rglob("*") if path.is_file()}
     assert checkout.run() == []
+    after = {path: path.stat().st_size for path in checkout.home.rglob("*") if path.is_file()}
+    assert sum(size - before.get(path, 0) for path, size in after.items()) < 500_000
     assert f"0 of {STEPS} steps executed" in checkout.output
     assert re.findall(r"(?m)^  PrivateTest .*$", checkout.output) == re.findall(
         r"(?m)^  PrivateTest .*$", checkout.first_output
     )
+
+
+def test_a_cached_run_has_children_that_lead_to_where_they_were_executed(checkout):
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.home / 'mlflow.db'}")
+    place = [client.get_experiment_by_name("ferkit").experiment_id]
+    first, second = client.search_runs(
+        place,
+        "tags.`ferkit.config` = 'tiny' and tags.`ferkit.member` IS NULL",
+        order_by=["attributes.start_time ASC"],
+        max_results=2,
+    )
+    one, other = (
+        {
+            each.data.tags["ferkit.member"]: client.get_run(each.info.run_id)
+            for each in client.search_runs(place, f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+        }
+        for run in (first, second)
+    )
+    assert one.keys() == other.keys()
+    assert second.info.status == "FINISHED"
+    assert second.data.params == first.data.params
+    kept = {name: value for name, value in first.data.metrics.items() if not name.startswith("balancing/")}
+    assert second.data.metrics == kept
+    for member, copy in other.items():
+        assert copy.data.params == one[member].data.params
+        assert copy.data.metrics.items() <= one[member].data.metrics.items()
+        assert copy.data.tags["ferkit.executed_in"] == first.info.run_name
+        assert one[member].info.run_id in copy.data.tags["mlflow.note.content"]
+        assert [each.model_id for each in copy.outputs.model_outputs] == [
+            each.model_id for each in one[member].outputs.model_outputs
+        ]
+    assert other["fer/a"].data.metrics.keys() >= {"public_accuracy", "private_accuracy", "val_accuracy", "best_epoch"}
 
 
 @pytest.fixture(scope="module")
@@ -488,10 +573,24 @@ def test_a_training_that_was_killed_goes_on(checkout):
 
 
 def test_data_that_is_not_fit_stops_the_run_with_a_line_a_problem_and_trains_nothing(checkout):
+    (checkout.root / "file_alerter.py").write_text(FILE_ALERTER)
+    stack = checkout.root / "alerting.yaml"
+    alerter = {"flavor": "file", "flavor_source": "file_alerter.FileAlerterFlavor"}
+    stack.write_text(yaml.safe_dump({"name": "alerting", "orchestrator": {"flavor": "local"}, "alerter": alerter}))
     done = checkout.ferkit(
-        "run", checkout.config, "--set", "validation.minimum_training=9999", "--set", "validation.maximum_constant=0"
+        *(
+            "run",
+            checkout.config,
+            "--set",
+            "validation.minimum_training=9999",
+            "--set",
+            "validation.maximum_constant=0",
+        ),
+        *("--stack", stack),
     )
     assert done.returncode == 1
+    (alert,) = (checkout.root / "alerts.txt").read_text().splitlines()
+    assert re.match(r"tiny-\S+: validate failed: Training pictures: 320, expected at least 9,999\. ", alert)
     lines = [line for line in done.stderr.splitlines() if line.startswith("ferkit: ")]
     assert lines[0] == "ferkit: Training pictures: 320, expected at least 9,999."
     assert lines[1].startswith("ferkit: constant pictures: ")
@@ -555,3 +654,51 @@ def test_a_full_disk_is_told_in_a_line_and_a_later_run_goes_on(checkout, tmp_pat
         assert "of 11 steps executed" in again.stdout
     finally:
         subprocess.run(["umount", "-l", home], check=True)
+
+
+def test_two_runs_are_compared_and_what_no_other_run_has_is_removed(two_networks):
+    names = re.compile(r"(?m)^(tiny-\S+) +completed +(\d+) of")
+    listed = two_networks.ferkit("runs", "list", "--limit", "50", COLUMNS="160")
+    assert listed.returncode == 0, listed.stderr
+    runs = [name for name, _ in names.findall(listed.stdout)]
+    client = mlflow.MlflowClient(f"sqlite:///{two_networks.home / 'mlflow.db'}")
+    place = [client.get_experiment_by_name("ferkit").experiment_id]
+    rates = {
+        each.info.run_name: each.data.params["p.network.learning_rate"]
+        for each in client.search_runs(place, "params.`p.network.learning_rate` = '0.005'", max_results=500)
+    }
+    (changed,) = [name for name in runs if name in rates]
+    before = runs[runs.index(changed) + 1]
+    compared = two_networks.ferkit("runs", "compare", before, changed, COLUMNS="160")
+    assert compared.returncode == 0, compared.stderr
+    assert re.search(r"(?m)^p\.network\.learning_rate +- +0\.005 *$", compared.stdout)
+    lines = re.findall(r"(?m)^(fer/\w+) +(P\w+Test) +(\d+) +([\d.]+) +([\d.]+) +([+-][\d.]+) ", compared.stdout)
+    assert {(model, split) for model, split, *_ in lines} == {
+        (f"fer/{model}", split) for model in ("b", "ensemble", "p") for split in ("PublicTest", "PrivateTest")
+    }
+    for model, split, _, first, second, difference in lines:
+        for name, value in ((before, first), (changed, second)):
+            found = client.search_runs(
+                place, f"tags.`ferkit.member` = '{model}' and metrics.`{split}/accuracy` >= 0", max_results=500
+            )
+            of_run = [
+                each for each in found if client.get_run(each.data.tags["mlflow.parentRunId"]).info.run_name == name
+            ]
+            assert not of_run or float(value) == pytest.approx(
+                100 * of_run[0].data.metrics[f"{split}/accuracy"], abs=0.01
+            )
+        assert float(difference) == pytest.approx(float(second) - float(first), abs=0.011)
+    refused = two_networks.ferkit("runs", "remove", runs[-1])
+    assert refused.returncode == 1
+    assert re.fullmatch(
+        rf"ferkit: {runs[-1]}: \S+.* has results of it; name it, too, or leave both\.\n", refused.stderr
+    )
+    pruned = two_networks.ferkit("runs", "prune", "--keep", "1", COLUMNS="160")
+    assert pruned.returncode == 0, pruned.stderr
+    count = int(re.search(r"(?m)^(\d+) runs removed, [\d.]+ MB of files", pruned.stdout)[1])
+    left = {each.info.run_name for each in client.search_runs(place, "tags.`ferkit.member` IS NULL", max_results=500)}
+    assert len(left & set(runs)) == len(runs) - count
+    assert runs[0] in left
+    assert set(re.findall(r"(?m)^(\S+) stays: ", pruned.stdout)) <= left
+    assert not {path.name for path in (two_networks.home / "reports").iterdir()} - left - {"other"}
+    assert two_networks.run(*TWO_NETWORKS) == two_networks.run(*TWO_NETWORKS)

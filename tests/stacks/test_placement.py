@@ -1,10 +1,13 @@
 """One request, in the words of each orchestrator; and that ZenML's own classes take them."""
 
+from pathlib import Path
+
 import pytest
 
-from ferkit.config.run_config import ResourceRequest
+from ferkit.config.named_files import NamedFiles
+from ferkit.config.run_config import ResourceRequest, RunConfig
 from ferkit.errors import ConfigError
-from ferkit.stacks.placement import Placement, step_settings
+from ferkit.stacks.placement import Placement, placed, step_settings
 from ferkit.stacks.settings import StackSettings
 
 GPU = ResourceRequest(gpu_count=2, cpu_count=8, memory="32GB")
@@ -86,6 +89,27 @@ def test_zenmls_own_kubeflow_flavor_is_refused_for_gpus_alone():
     with pytest.raises(ConfigError, match="take the flavor ferkit_kubeflow"):
         step_settings(GPU, placement("kubeflow"))
     assert step_settings(ResourceRequest(cpu_count=1), placement("kubeflow")) == {}
+
+
+def test_only_trainings_go_to_the_step_operator_and_the_last_step_alerts(monkeypatch):
+    from zenml.utils import source_utils
+
+    monkeypatch.setattr(source_utils, "_CUSTOM_SOURCE_ROOT", str(Path(__file__).parents[2]))
+    from pipelines.train import train
+
+    entry = {"name": "fernet", "resources": {"gpu_count": 1}}
+    config = RunConfig.model_validate({"name": "x", "data": {"source": "synthetic"}, "backbones": [entry]})
+    operator = {"flavor": "kubernetes", "configuration": {"pod_settings": {"node_selectors": {"pool": "gpu"}}}}
+    on = placement("local", step_operator=operator, alerter={"flavor": "slack"})
+    made = placed(train, on, {"config": config, "files": NamedFiles.of(config), "imported": None})
+    pod = {"node_selectors": {"pool": "gpu"}, "tolerations": [], "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    assert made._run_args["step_configurations"] == {
+        "fine_tune_fer_fernet": {
+            "step_operator": True, "settings": {"step_operator.kubernetes": {"pod_settings": pod}},
+        },
+        "report": {"success_hook_source": "steps.alerts.alert_success"},
+    }  # fmt: skip
+    assert made.configuration.failure_hook_source.attribute == "alert_failure"
 
 
 def test_a_step_with_gpus_has_the_image_with_cuda():

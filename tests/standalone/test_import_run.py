@@ -106,10 +106,10 @@ def test_mlflow_has_curves_settings_and_where_it_was_trained(imported, folder):
             logged = imported.client.get_metric_history(child.info.run_id, curve)
             assert [point.value for point in logged] == pytest.approx(history[curve].tolist())
             assert [point.step for point in logged] == history["epoch"].tolist()
-        assert child.data.params["training.network.learning_rate"] == "0.003"
-        assert child.data.params["backbone.width"] == "4"
+        assert child.data.params["network.learning_rate"] == "0.003"
+        assert child.data.params["width"] == "4"
         assert child.data.params["training_set_hash"] == ", ".join(record.training_sets.values())
-        assert child.data.params["version.keras"] == record.environment.versions["keras"]
+        assert child.data.tags["version.keras"] == record.environment.versions["keras"]
         assert child.data.params["trained_on.backend"] == "tensorflow"
         assert child.data.params["trained_on.precision"] == record.precision
         assert child.data.metrics["best_epoch"] == record.numbers["best_epoch"]

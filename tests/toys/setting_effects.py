@@ -273,11 +273,10 @@ def of_grid(grid=16):
 
 def of_tracking(**change):
     """What the command tells MLflow of a run."""
-    from ferkit.cli.pipeline_run import experiment_settings
-    from ferkit.cli.state.workspace import Workspace
+    from ferkit.tracking.pipeline_run import tracker_settings
 
     config = RunConfig.model_validate({**RUN, "backbones": [{"name": "fernet"}], **change})
-    told = experiment_settings(config, "data", Workspace(Path(_FOLDER.name), "https://mlflow.example"))
+    told = tracker_settings(config, "data")
     # The hash is of the whole configuration.
     return told["experiment_name"], {key: value for key, value in told["tags"].items() if "hash" not in key}
 

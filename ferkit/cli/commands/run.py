@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ferkit.cli.commands.report import export, results_table
+from ferkit.cli.commands.report import export_new, results_table
 from ferkit.cli.next_steps import next_steps
 from ferkit.cli.no_cache import NoCacheCommand, uncached
 from ferkit.cli.pipeline_run import start
@@ -138,7 +138,7 @@ def run_and_report(
     console.write_event(f"{settings.name}: {what}; state in {workspace.root}")
     workspace, placement = activate(workspace, stack)
     finished = start(settings, files, workspace, placement, console, imported, origin, no_cache)
-    folder, results = export(finished, workspace.root / "reports" / finished.name)
+    folder, results = export_new(finished, workspace.root / "reports")
     page = Console(highlight=False)
     page.print(results_table(results, f"{settings.name}: results"))
     executed = sum(step.status.value != "cached" for step in finished.steps.values())

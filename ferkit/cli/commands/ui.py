@@ -11,7 +11,7 @@ from ferkit.cli.ports import require_free
 from ferkit.cli.state.open_runs import close_abandoned
 from ferkit.cli.state.workspace import Workspace
 
-__all__ = ["register"]
+__all__ = ["register", "show"]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,16 +27,32 @@ def ui(
 
     Example: `ferkit ui --port 5001`
     """
-    workspace = Workspace.open()
+    show(Workspace.open(), host, port)
+
+
+def show(workspace: Workspace, host: str, port: int, part: str | None = None) -> None:
+    """Serve MLflow's page until it is interrupted, or say where the server is that has it.
+
+    Parameters
+    ----------
+    part
+        What follows MLflow's own address; the newest run's experiment if empty.
+    """
     uri = workspace.tracking_uri
     if uri.startswith("http"):
-        Console().print(f"MLFLOW_TRACKING_URI names a server, its page is {uri}")
+        Console().print(
+            f"{uri.rstrip('/')}/{part}" if part else f"MLFLOW_TRACKING_URI names a server, its page is {uri}",
+            soft_wrap=True,
+        )
         return
     workspace.require_mlflow()
     close_abandoned(workspace)
     require_free(host, port, "ui")
-    # Without this MLflow opens on its pages for language models.
-    address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
+    from mlflow import MlflowClient
+
+    from ferkit.tracking.saved_pages import view_address
+
+    address = f"http://{host}:{port}/{part or view_address(MlflowClient(uri))}"
     Console().print(f"MLflow's page: {address}  (Ctrl-C stops it)", soft_wrap=True)
     sys.stdout.flush()
     # One person looks at it, and nothing of ours runs MLflow's jobs: without this eight processes start.

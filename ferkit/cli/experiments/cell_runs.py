@@ -84,9 +84,12 @@ def tracked(experiment: Experiment, workspace: Workspace) -> Iterator[str]:
     """
     from mlflow import MlflowClient
 
+    from ferkit.tracking.saved_pages import save_cells_view
+
     client, name = MlflowClient(workspace.tracking_uri), experiment.settings.name
     with workspace.making():
         place_id = make_experiment(name, workspace)
+        save_cells_view(client, place_id, experiment.settings)
     found = client.search_runs([place_id], f"tags.`{PARENT_TAG}` = 'parent'", max_results=1)
     if found:
         run = found[0].info.run_id

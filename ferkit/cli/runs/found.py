@@ -1,0 +1,74 @@
+"""Runs of the pipeline as ZenML has them: found by name, with the configuration that each had."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ferkit.config.run_config import RunConfig
+from ferkit.errors import DataError
+
+__all__ = ["PIPELINE", "all_runs", "configuration_of", "executed_in", "find_run"]
+
+PIPELINE = "train"
+
+
+def find_run(name: str) -> Any:
+    """ZenML's run of this name or id.
+
+    Raises
+    ------
+    DataError
+        If there is none; the last ones are named.
+    """
+    from zenml.client import Client
+
+    try:
+        return Client().get_pipeline_run(name, allow_name_prefix_match=False)
+    except KeyError:
+        found = Client().list_pipeline_runs(sort_by="desc:created", size=5).items
+        names = ", ".join(each.name for each in found)
+        raise DataError(f"no run {name!r}; the last ones are {names or 'none'}.") from None
+
+
+def all_runs() -> list[Any]:
+    """Every run of the pipeline, the newest first, with its steps."""
+    from zenml.client import Client
+    from zenml.utils.pagination_utils import depaginate
+
+    return list(
+        depaginate(Client().list_pipeline_runs, sort_by="desc:created", pipeline=PIPELINE, size=100, hydrate=True)
+    )
+
+
+def configuration_of(run: Any) -> RunConfig | None:
+    """The configuration that a run was started with; None of one that is older than that is kept."""
+    kept = run.config.extra.get("config")
+    return RunConfig.model_validate(kept) if kept else None
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A run, and the other runs whose steps were executed in its place.
+
+    Attributes
+    ----------
+    name
+        Name of the run.
+    steps
+        Ids of the steps that were executed in it.
+    cached
+        Ids of the steps, of other runs, that its own were taken from the cache for.
+    """
+
+    name: str
+    steps: frozenset[str]
+    cached: frozenset[str]
+
+
+def executed_in(run: Any) -> Executed:
+    """What of a run was executed in it, and what elsewhere."""
+    steps = run.steps.values()
+    return Executed(
+        run.name,
+        frozenset(str(each.id) for each in steps if not each.original_step_run_id),
+        frozenset(str(each.original_step_run_id) for each in steps if each.original_step_run_id),
+    )

@@ -1,0 +1,96 @@
+"""What MLflow and ZenML are told about a run once it is over."""
+
+from typing import TYPE_CHECKING, Any
+
+from ferkit.config.run_config import RunConfig
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["record"]
+
+_MODEL_ARTIFACTS = ("_model", "_ensemble", "_evaluation", "report", "results")
+
+
+def record(finished: Any, config: RunConfig, client: "MlflowClient", tracked: str) -> None:
+    """Complete MLflow's run, and give ZenML's the numbers, the tags and the model versions that belong to it.
+
+    Parameters
+    ----------
+    finished : zenml.models.PipelineRunResponse
+        It has succeeded.
+    client, tracked
+        Of MLflow, and the id of its run.
+    """
+    from ferkit.tracking.cached import CachedStep
+    from ferkit.tracking.headline import run_headline
+    from ferkit.tracking.pipeline_run import complete
+
+    cached = [
+        CachedStep(name, str(step.original_step_run_id))
+        for name, step in finished.steps.items()
+        if step.original_step_run_id
+    ]
+    results = finished.steps["report"].outputs["results"][0].load()
+    complete(client, tracked, config, results, cached, _links(finished))
+    run = client.get_run(tracked)
+    about = {
+        "mlflow_run_id": tracked,
+        "mlflow_experiment": config.experiment,
+        "data_hash": run.data.tags["ferkit.data_hash"],
+        "git_commit": run.data.tags["ferkit.git_commit"],
+        "seed": config.seed,
+    }
+    _describe(finished, {**run_headline(results, config), **about}, [config.name, config.data.source])
+    if "register" in finished.steps:
+        for name, version in _registered(finished):
+            _link_model(finished, name, version)
+
+
+def _links(finished: Any) -> dict[str, str]:
+    """Where the rest of a run is."""
+    from zenml.utils.dashboard_utils import get_run_url
+
+    return {
+        "report": f"ferkit report {finished.name}",
+        "run of ZenML": get_run_url(finished) or f"ferkit dashboard, {finished.name}",
+    }
+
+
+def _describe(finished: Any, metadata: dict[str, Any], tags: list[str]) -> None:
+    from zenml import add_tags, log_metadata
+
+    log_metadata(metadata=metadata, run_id_name_or_prefix=finished.id)
+    add_tags(tags=tags, run=finished.id)
+
+
+def _registered(finished: Any) -> list[tuple[str, str]]:
+    """Name and version of each registered model that the run's models are, in MLflow's registry."""
+    table = finished.steps["register"].outputs["registered"][0].load()
+    return [(str(line["name"]), str(line["version"])) for line in table.to_dict("records")]
+
+
+def _link_model(finished: Any, name: str, version: str) -> None:
+    """Link the run to the version of ZenML's model that stands for the one in MLflow's registry."""
+    from zenml import log_metadata
+    from zenml.client import Client
+    from zenml.model.utils import link_artifact_version_to_model_version
+    from zenml.models import ModelVersionPipelineRunRequest
+
+    client, label = Client(), f"mlflow-{version}"
+    try:
+        found = client.get_model_version(name, label)
+    except KeyError:
+        try:
+            client.get_model(name)
+        except KeyError:
+            client.create_model(name, description="Each version is that of MLflow's registered model of this name.")
+        found = client.create_model_version(name, name=label)
+        log_metadata(metadata={"mlflow_model": f"models:/{name}/{version}"}, model_name=name, model_version=label)
+        for step in finished.steps.values():
+            for output, artifacts in step.outputs.items():
+                if output.endswith(_MODEL_ARTIFACTS):
+                    link_artifact_version_to_model_version(artifacts[0], found)
+    client.zen_store.create_model_version_pipeline_run_link(
+        ModelVersionPipelineRunRequest(model_version=found.id, pipeline_run=finished.id)
+    )
