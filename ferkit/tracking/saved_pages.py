@@ -48,6 +48,9 @@ def save_cells_view(client: "MlflowClient", experiment_id: str, settings: Experi
     page = {
         **_page([*columns, "tags.`ferkit.seed`"], [_bar(name) for name in names]),
         "groupBy": grouped,
+        # In the order of the dates MLflow would show their parents, too.
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": False,
         "searchFilter": f"tags.`{MEMBER_TAG}` = '{measure.target}/{measure.model}'",
     }
     _save(client, experiment_id, _CELLS, "Cells, means over seeds", page)
