@@ -17,6 +17,8 @@ __all__ = ["CachedStep", "copy_cached"]
 _PARAMS = 100
 _EXECUTED_TAG = "ferkit.executed_in"
 _NOTE_TAG = "mlflow.note.content"
+# What is to be read from the run that was executed.
+_OF_EXECUTED = ("ferkit.git_commit", "ferkit.config_hash", "ferkit.data_source")
 
 
 @dataclass(frozen=True)
@@ -48,38 +50,40 @@ def copy_cached(client: "MlflowClient", run: "Run", steps: Iterable[CachedStep])
         Of the pipeline.
     """
     experiments = [each.experiment_id for each in client.search_experiments()]
+    place, parent = run.info.experiment_id, run.info.run_id
+    below = client.search_runs([place], f"tags.`mlflow.parentRunId` = '{parent}'", max_results=1000)
+    members = {each.data.tags.get(MEMBER_TAG): each for each in below}
     for step in steps:
         part = part_of(step.name)
         if part is None:
             continue
         tag = step_tag(part)
-        found = client.search_runs(experiments, f"tags.`{tag}` = '{step.executed}'", max_results=100)
-        # A step that judges a network with several heads writes to several runs, and copies may be there, too.
-        for source in {each.data.tags.get(MEMBER_TAG): each for each in reversed(found)}.values():
-            target = _child(client, run, source) if part.of_member else client.get_run(run.info.run_id)
+        found = client.search_runs(experiments, f"tags.`{tag}` = '{step.executed}'", max_results=1000)
+        # A step that judges a network with several heads writes to several runs. Newest first: the one that was
+        # executed is the last, and takes the place of its copies.
+        for member, source in {each.data.tags.get(MEMBER_TAG): each for each in found}.items():
+            if not part.of_member:
+                target = run
+            elif member in members:
+                target = members[member]
+            else:
+                target = members[member] = _new_child(client, run, source)
             if tag not in target.data.tags:
                 _copy(client, source, target, part, {tag: step.executed})
 
 
-def _child(client: "MlflowClient", parent: "Run", source: "Run") -> "Run":
-    """The child of `parent` for the member that `source` is about; made, with a link to `source`, if it is missing."""
-    place, member = parent.info.experiment_id, source.data.tags[MEMBER_TAG]
-    found = client.search_runs(
-        [place],
-        f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and tags.`{MEMBER_TAG}` = '{member}'",
-        max_results=1,
-    )
-    if found:
-        return found[0]
-    own = {key: value for key, value in source.data.tags.items() if key.startswith(("ferkit.target", "version."))}
+def _new_child(client: "MlflowClient", parent: "Run", source: "Run") -> "Run":
+    """A child of `parent` for the member that `source` is about, with a link to `source`."""
+    member = source.data.tags[MEMBER_TAG]
+    inherited = {key: value for key, value in inherited_tags(parent.data.tags).items() if key not in _OF_EXECUTED}
     name = source.data.tags.get(_EXECUTED_TAG) or _name_of_parent(client, source)
     note = source.data.tags.get(_NOTE_TAG) if _EXECUTED_TAG in source.data.tags else _note(source, name)
     made = client.create_run(
-        place,
+        parent.info.experiment_id,
         run_name=member,
         tags={
-            **inherited_tags(parent.data.tags),
-            **own,
+            **inherited,
+            "ferkit.target": source.data.tags.get("ferkit.target", ""),
             "mlflow.parentRunId": parent.info.run_id,
             MEMBER_TAG: member,
             _EXECUTED_TAG: name,
@@ -87,7 +91,7 @@ def _child(client: "MlflowClient", parent: "Run", source: "Run") -> "Run":
         },
     )
     client.set_terminated(made.info.run_id)
-    return client.get_run(made.info.run_id)
+    return made
 
 
 def _name_of_parent(client: "MlflowClient", child: "Run") -> str:

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["model_headline", "run_headline"]
 
-_METRICS = ("accuracy", "macro_f1", "expected_calibration_error", "log_loss")
-_SHORT = {"expected_calibration_error": "ece"}
+_METRICS = ("accuracy", "macro_f1", "log_loss")
 
 
 def model_headline(lines: "pd.DataFrame") -> dict[str, float]:
-    """The numbers that a model is known by: ``public_accuracy``, ``public_macro_f1``, ``public_ece`` and
-    ``public_log_loss`` of the pictures of PublicTest that no other split has, and the same of all of PrivateTest.
+    """The numbers that a model is known by: ``public_accuracy``, ``public_macro_f1`` and ``public_log_loss`` of the
+    pictures of PublicTest that no other split has, and the same of all of PrivateTest.
     """
     return dict(_numbers(lines.to_dict("records")))
 
@@ -39,7 +38,7 @@ def _numbers(lines: list[dict[Any, Any]]) -> Iterator[tuple[str, float]]:
         for metric in _METRICS if line else ():
             value = float(line[metric])
             if math.isfinite(value):
-                yield f"{name}_{_SHORT.get(metric, metric)}", value
+                yield f"{name}_{metric}", value
 
 
 def _first(lines: list[dict[Any, Any]], subsets: tuple[str, ...]) -> Mapping[Any, Any]:

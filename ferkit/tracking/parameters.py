@@ -55,14 +55,14 @@ def network_parameters(
 
 
 def run_parameters(config: RunConfig) -> dict[str, str]:
-    """The parameters of a run of the pipeline: its configuration without names and resources.
+    """The parameters of a run of the pipeline: its configuration without names, resources and the registry.
 
     Those of the training are bare, as they are those of each network; what a network has of its own begins with its
     label, and what a target has with its name.
     """
     sections = config.model_dump(
         mode="json", by_alias=True,
-        exclude={"name", "experiment", "resources", "training", "targets", "backbones"},
+        exclude={"name", "experiment", "resources", "registry", "training", "targets", "backbones"},
     )  # fmt: skip
     own = {
         entry.label: {

@@ -23,7 +23,7 @@ _RUNS, _CELLS = "ferkit-runs", "ferkit-cells"
 # Without it MLflow opens the experiment on its pages for language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 _TRAINING = "workflowType=machine_learning"
-_SHOWN = ("public_accuracy", "public_macro_f1", "public_ece", "private_accuracy")
+_SHOWN = ("public_accuracy", "public_macro_f1", "public_log_loss", "private_accuracy")
 
 
 def save_runs_view(client: "MlflowClient", experiment_id: str) -> None:

@@ -1,5 +1,6 @@
 """What MLflow and ZenML are told about a run once it is over."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ferkit.config.run_config import RunConfig
@@ -26,12 +27,12 @@ def record(finished: Any, config: RunConfig, client: "MlflowClient", tracked: st
     from ferkit.tracking.headline import run_headline
     from ferkit.tracking.pipeline_run import complete
 
+    # ZenML asks its store each time.
+    steps = finished.steps
     cached = [
-        CachedStep(name, str(step.original_step_run_id))
-        for name, step in finished.steps.items()
-        if step.original_step_run_id
+        CachedStep(name, str(step.original_step_run_id)) for name, step in steps.items() if step.original_step_run_id
     ]
-    results = finished.steps["report"].outputs["results"][0].load()
+    results = steps["report"].outputs["results"][0].load()
     complete(client, tracked, config, results, cached, _links(finished))
     run = client.get_run(tracked)
     about = {
@@ -42,9 +43,10 @@ def record(finished: Any, config: RunConfig, client: "MlflowClient", tracked: st
         "seed": config.seed,
     }
     _describe(finished, {**run_headline(results, config), **about}, [config.name, config.data.source])
-    if "register" in finished.steps:
-        for name, version in _registered(finished):
-            _link_model(finished, name, version)
+    if "register" in steps:
+        # Name and version of each registered model that the run's models are.
+        for line in steps["register"].outputs["registered"][0].load().to_dict("records"):
+            _link_model(finished, steps, str(line["name"]), str(line["version"]))
 
 
 def _links(finished: Any) -> dict[str, str]:
@@ -64,13 +66,7 @@ def _describe(finished: Any, metadata: dict[str, Any], tags: list[str]) -> None:
     add_tags(tags=tags, run=finished.id)
 
 
-def _registered(finished: Any) -> list[tuple[str, str]]:
-    """Name and version of each registered model that the run's models are, in MLflow's registry."""
-    table = finished.steps["register"].outputs["registered"][0].load()
-    return [(str(line["name"]), str(line["version"])) for line in table.to_dict("records")]
-
-
-def _link_model(finished: Any, name: str, version: str) -> None:
+def _link_model(finished: Any, steps: Mapping[str, Any], name: str, version: str) -> None:
     """Link the run to the version of ZenML's model that stands for the one in MLflow's registry."""
     from zenml import log_metadata
     from zenml.client import Client
@@ -87,7 +83,7 @@ def _link_model(finished: Any, name: str, version: str) -> None:
             client.create_model(name, description="Each version is that of MLflow's registered model of this name.")
         found = client.create_model_version(name, name=label)
         log_metadata(metadata={"mlflow_model": f"models:/{name}/{version}"}, model_name=name, model_version=label)
-        for step in finished.steps.values():
+        for step in steps.values():
             for output, artifacts in step.outputs.items():
                 if output.endswith(_MODEL_ARTIFACTS):
                     link_artifact_version_to_model_version(artifacts[0], found)
