@@ -1,7 +1,10 @@
 """A model with classes and an input of its own: what the API answers, and what its description says of it."""
 
+import base64
 import json
 from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlencode
 
 import jsonschema
 import numpy as np
@@ -45,6 +48,12 @@ def model(bundle, tmp_path_factory):
 @pytest.fixture(scope="module")
 def service(model):
     return InProcess(create_app(ServingSettings(), model))
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory) -> Path:
+    """A bundle with the targets of FER and FER+."""
+    return write_toy_bundle(tmp_path_factory.mktemp("toy"), {"one": 1.0})
 
 
 def encoded(image) -> bytes:
@@ -101,6 +110,22 @@ def test_a_target_that_it_lacks_is_one_line_with_those_that_there_are(service, t
     assert len(message) < 200
 
 
+def test_any_class_of_a_face_is_explained_in_the_colours_that_the_network_saw(service):
+    query = urlencode({"emotion": CLASSES[2], "face": 1})
+    content = service.post(f"/api/v1/explain?{query}", encoded(colourful())).json
+    valid(service, "Explanation", content)
+    assert (content["target"], content["emotion"], content["face"]) == ("mood", CLASSES[2], 1)
+    assert np.shape(content["heatmap"]) == (64, 64)
+    assert list(content["probabilities"]) == list(CLASSES)
+    drawn = Image.open(BytesIO(base64.b64decode(content["overlay_png"].partition(",")[2]))).convert("RGB")
+    cold = np.asarray(content["heatmap"]) < 0.02
+    cold = np.asarray(Image.fromarray(cold).resize(drawn.size, Image.Resampling.NEAREST))
+    red, _, blue = np.asarray(drawn, np.float64)[cold].mean(axis=0)
+    assert red > 1.4 * blue
+    message = refused(service.post("/api/v1/explain?emotion=happy", encoded(colourful())), "no_such_emotion")
+    assert message == f"emotion 'happy': expected one of {', '.join(CLASSES)}."
+
+
 def test_the_description_is_that_of_the_model(service):
     about = service.get("/openapi.json").json
     validate(about)
@@ -119,9 +144,8 @@ def test_the_description_is_that_of_the_model(service):
         valid(service, "Probabilities", dict.fromkeys(class_names("fer"), 1 / 7))
 
 
-def test_the_description_of_several_targets(tmp_path):
-    toy = without_registry(write_toy_bundle(tmp_path))
-    about = description(toy)
+def test_the_description_of_several_targets(toy):
+    about = description(without_registry(toy))
     validate(about)
     schemas = about["components"]["schemas"]
     assert about["components"]["parameters"]["target"]["schema"] == {"enum": ["fer", "ferplus"], "default": "fer"}
@@ -163,9 +187,9 @@ def test_large_crops_have_room_for_fewer_faces(model, bundle, monkeypatch):
     assert [(len(each["faces"]), each["left_out"]) for each in pictures] == [(2, 1), (1, 2)]
 
 
-def test_who_asks_gets_the_classes_of_the_model_that_has_taken_over(bundle, tmp_path):
+def test_who_asks_gets_the_classes_of_the_model_that_has_taken_over(bundle, toy, tmp_path):
     """Answers, errors and descriptions follow; a request keeps the model that it began with."""
-    live = LiveModel(tmp_path / "cache", fallback=write_toy_bundle(tmp_path), registry=False)
+    live = LiveModel(tmp_path / "cache", fallback=toy, registry=False)
     live.check_registry()
     service = InProcess(create_app(ServingSettings(), live))
     face = encoded(drawn_faces()[0])

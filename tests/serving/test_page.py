@@ -545,6 +545,9 @@ def test_the_classes_of_any_model_are_drawn(visit, champions, files):
     assert page.locator("#explain-emotion option").all_inner_texts() == list(MANY)
     assert page.is_hidden("#targets"), "one target is no choice"
     assert page.is_hidden("#models")
+    page.select_option("#explain-emotion", "<b>bored</b> &amp; <i>")
+    page.click("#explain-button")
+    sync_api.expect(page.locator("#explanation-text")).to_contain_text("speaks for <b>bored</b> &amp; <i>")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.click("#model")
     page.wait_for_selector("#card[open]")

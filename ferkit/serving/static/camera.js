@@ -1,6 +1,6 @@
 // The webcam: on, off, the other one, and one frame of it as a JPEG.
 
-// The networks see faces at 48 pixels; larger frames cost time and show no more.
+// A face fills a good part of such a frame; of a larger one most networks would see no more, and it costs time.
 const MOST_SIDE = 640;
 const QUALITY = 0.85;
 
