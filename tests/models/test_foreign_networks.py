@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferkit.backbones import BackboneSettings, build_network
 from ferkit.cli.model_choice import choose_model
+from ferkit.data.input_card import InputCard
 from ferkit.data.labels import FER_EMOTIONS, FERPLUS_EMOTIONS
 from ferkit.errors import FerkitError
 from ferkit.inference.predictor import Predictor
@@ -172,6 +174,18 @@ def test_what_ferkit_supposes_of_a_network_is_told_once(saved, caplog):
     (message,) = [record.getMessage() for record in caplog.records if record.name.startswith("ferkit")]
     assert "it is given grey values 0..255" in message
     assert ", ".join(FER_EMOTIONS) in message
+
+
+def test_a_network_that_ferkit_trained_gets_the_pictures_that_it_was_trained_on(tmp_path):
+    build_network(
+        BackboneSettings(name="fernet", width=4, depth=1, input_size=16), {"fer": 7}, seed=0, picture=(64, 64, 3)
+    ).save(tmp_path / "trained.keras")
+    chosen = choose_model(str(tmp_path / "trained.keras"), None)
+    assert (chosen.input, chosen.target) == (InputCard(size=64, colour=True), "fer")
+    (face,) = Predictor(chosen.classify, chosen.classes, None, chosen.input).predict(PICTURE)
+    assert face.emotion in FER_EMOTIONS
+    with pytest.raises(FerkitError, match=r"a \.keras file does not name the classes of mood, a bundle does"):
+        choose_model(str(tmp_path / "trained.keras"), "mood")
 
 
 @pytest.mark.parametrize(

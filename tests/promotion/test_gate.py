@@ -1,6 +1,7 @@
 """The gate: floors, paired tests, verdicts and their reasons; no registry."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,6 +189,18 @@ def test_a_second_target_may_not_suffer_nor_get_lost(labels):
     assert all(reason.startswith("ferplus") for reason in refused.reasons)
     unknown = judge(mixed, measurement("m", labels, predicted_classes(labels, 0.6, 0)), gate(target="ferplus"), 0)
     assert "ferplus, which decides, is not answered by both" in unknown.reasons[0]
+
+
+def test_models_of_other_classes_are_not_compared_and_a_person_decides(labels):
+    one, other = (measurement(name, labels, predicted_classes(labels, 0.6, 0)) for name in ("one", "other"))
+    names = tuple(f"class {at}" for at in range(CLASSES))
+    before = replace(other, scores={}, predicted_classes={}, labels={}, classes={"fer": ("calm", "cross")})
+    [reason] = judge(replace(one, classes={"fer": names}), before, gate(), 0).reasons
+    assert reason.startswith("fer is calm, cross to the champion, and class 0, class 1")
+    before = replace(before, classes={"mood": ("calm", "cross")})
+    [reason] = judge(replace(one, classes={"fer": names}), before, gate(), 0).reasons
+    assert reason.startswith("the champion answers for mood, the challenger for fer: nothing is compared")
+    assert reason.endswith("`ferkit promote --force`.")
 
 
 def test_the_settings_have_bounds_and_names():

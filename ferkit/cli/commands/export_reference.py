@@ -30,7 +30,9 @@ def export_reference(
             metavar="FOLDER", help="Models that this command made: they stay unless others are named. May be --to."
         ),
     ] = None,
-    data: Annotated[Path, typer.Option(help="Folder of fer2013.csv and fer2013new.csv.")] = Path("data"),
+    data: Annotated[Path, typer.Option(help="Folder of fer2013.csv and fer2013new.csv, or a configuration.")] = Path(
+        "data"
+    ),
     members: Annotated[
         str,
         typer.Option(
@@ -68,10 +70,11 @@ def export_reference(
     * `ferkit export-reference runs/taught --keep ferkit/bundles/reference --default dlib_resnet --data data`
     """
     from ferkit.cli.console import quiet_native_libraries
+    from ferkit.config.loading import load_config
     from ferkit.release.choice import Choice
     from ferkit.release.export_reference import export_reference as export
     from ferkit.release.scores_table import check_page, publish, published_table, read_scores
-    from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
+    from ferkit.sources import Fer2013Settings, load
 
     quiet_native_libraries(Workspace.named().native_log)
     logging.basicConfig(format="%(message)s")
@@ -86,7 +89,7 @@ def export_reference(
     )
     if update:
         check_page(update)
-    faces = load_fer2013(Fer2013Settings(path=data))
+    faces = load(load_config(data).data if data.suffix in (".yaml", ".yml") else Fer2013Settings(path=data))
     with network_progress() as on_pictures:
         made = export(runs or [], to, faces, choice, keep=keep, on_pictures=on_pictures)
     console = Console(highlight=False)
