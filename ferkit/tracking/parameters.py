@@ -73,13 +73,6 @@ def run_parameters(config: RunConfig) -> dict[str, str]:
         for entry in config.backbones
     }
     targets = {each.name: each.model_dump(mode="json", exclude={"name"}) for each in config.targets}
-    return flat(
-        {
-            "backbones": list(own),
-            "targets": list(targets),
-            **config.training.model_dump(mode="json"),
-            **sections,
-            **own,
-            **targets,
-        }
-    )
+    common = {"backbones": list(own), "targets": list(targets), **config.training.model_dump(mode="json"), **sections}
+    # A network or a target may be called like a section.
+    return {**flat(own), **flat(targets), **flat(common)}
