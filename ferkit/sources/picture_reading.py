@@ -166,7 +166,7 @@ def complete_splits(
     read = {setting for _, setting in missing}
     if missing or seed_is_read:
         read.add("seed")
-    if missing:
+    if missing or (settings.folds and settings.folds.by == "subject"):
         read.add("subject")
     fields = type(settings).model_fields
     useless = [

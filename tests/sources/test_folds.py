@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from ferkit.config.effects import settings_without_effect
@@ -12,7 +13,7 @@ from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.targets import TargetSettings
 from ferkit.errors import ConfigError, DataError
-from ferkit.sources import SyntheticSettings, fingerprint, load
+from ferkit.sources import FolderSettings, SyntheticSettings, fingerprint, load
 from ferkit.sources.describing.description import describe
 from ferkit.sources.folds import fold_sizes, with_fold
 from ferkit.sources.split_settings import FoldSettings
@@ -72,6 +73,22 @@ def test_what_cannot_be_dealt_is_a_line(faces):
         FoldSettings(folds=3, fold=3)
     with pytest.raises(ValidationError, match="split: given has no effect"):
         SyntheticSettings(split="given")
+
+
+def test_people_are_told_apart_by_the_names_of_files(tmp_path):
+    generator = np.random.default_rng(1)
+    for number in range(24):
+        file = tmp_path / ("calm", "tense")[number % 2] / f"S{number // 4}_{number}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (48, 48), dtype=np.uint8)).save(file)
+    settings = FolderSettings(path=tmp_path, subject="/(S[0-9]+)_", split=FoldSettings(folds=3, fold=0))
+    faces = load(settings)
+    tested = set(faces.subject[faces.in_split("PrivateTest")])
+    assert len(tested) == 2
+    assert not tested & set(faces.subject[~faces.in_split("PrivateTest")])
+    by_picture = settings.model_copy(update={"split": FoldSettings(folds=3, by="picture", fold=0)})
+    with pytest.raises(DataError, match=r"subject: with data\.split nothing is held out"):
+        load(by_picture)
 
 
 def test_each_fold_is_data_of_its_own_and_without_folds_nothing_changes():
