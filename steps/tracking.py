@@ -6,7 +6,7 @@ and target gets a child of it, which the steps that fine-tune and judge that net
 
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -46,7 +46,10 @@ __all__ = [
     "log_training_data",
     "member_run",
     "versions",
+    "watched_epochs",
 ]
+
+_WATCHERS: list[Callable[[EpochRecord], None]] = []
 
 
 @contextmanager
@@ -148,9 +151,24 @@ def git_commit() -> str | None:
 
 
 def log_epoch(record: EpochRecord) -> None:
-    """Write one epoch of a training: its curves in the UI."""
+    """Write one epoch of a training: its curves in the UI; tell whoever watches the epochs of this process."""
     step = record["epoch"]
     log_metrics({key: value for key, value in record.items() if key not in ("epoch", "phase")}, step)
+    for watcher in _WATCHERS:
+        watcher(record)
+
+
+@contextmanager
+def watched_epochs(watcher: Callable[[EpochRecord], None]) -> Iterator[None]:
+    """Call `watcher` after each epoch that is trained in this process within the block.
+
+    An error that it raises ends the training, and fails its step.
+    """
+    _WATCHERS.append(watcher)
+    try:
+        yield
+    finally:
+        _WATCHERS.remove(watcher)
 
 
 def log_ensemble(ensemble: Ensemble) -> None:

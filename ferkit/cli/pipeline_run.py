@@ -93,6 +93,8 @@ def start(
     with workspace.making():
         place = make_experiment(config.experiment, workspace)
         save_runs_view(client, place)
+    # An earlier run of this command may have failed, and have been gone on from.
+    console.failure = None
     try:
         with (
             open_run(workspace, name, config.experiment, elsewhere=elsewhere),

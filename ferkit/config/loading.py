@@ -14,7 +14,7 @@ from ferkit.errors import ConfigError
 from ferkit.settings import Settings
 from ferkit.training.settings import with_phases
 
-__all__ = ["load_config", "load_settings", "load_stored_config"]
+__all__ = ["load_config", "load_settings", "load_stored_config", "read_sections"]
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -42,7 +42,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     >>> config.backbones[0].label, config.backbones[0].width
     ('fernet_a', 16)
     """
-    return _run_config(path, _content(path), overrides)
+    return _run_config(path, read_sections(path), overrides)
 
 
 def load_stored_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
@@ -58,7 +58,7 @@ def load_stored_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     ConfigError
         As `load_config` does.
     """
-    content = _content(path)
+    content = read_sections(path)
     entries = content.get("backbones")
     for section in (content, *(entries if isinstance(entries, list) else ())):
         if isinstance(section, dict) and isinstance(section.get("training"), dict):
@@ -74,18 +74,25 @@ def load_settings(path: Path, kind: type[AnySettings]) -> AnySettings:
     ConfigError
         As `load_config` does.
     """
-    return _checked(path, _content(path), kind)
+    return _checked(path, read_sections(path), kind)
 
 
 def _run_config(path: Path, content: dict[str, Any], overrides: Iterable[str]) -> RunConfig:
-    if {"base", "factors"} & set(content):
+    if {"base", "factors", "search"} & set(content):
         raise ConfigError(f"{path}: an experiment, not a run: ferkit experiment {path}")
     for override in overrides:
         _override(content, override)
     return _checked(path, content, RunConfig)
 
 
-def _content(path: Path) -> dict[str, Any]:
+def read_sections(path: Path) -> dict[str, Any]:
+    """What a YAML file of settings holds, unchecked.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or it is no mapping in YAML.
+    """
     try:
         content = read_yaml(path.read_text())
     except FileNotFoundError:

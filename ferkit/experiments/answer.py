@@ -7,18 +7,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ferkit.config.run_config import RunConfig
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.targets import TargetSettings, labelled
 from ferkit.errors import DataError
 from ferkit.evaluation.metrics import cross_entropies
 from ferkit.experiments.cells import Experiment
 from ferkit.experiments.claims import CheckedClaim, check_claims
-from ferkit.experiments.comparison import Answers, CellComparison, compare_cells
+from ferkit.experiments.comparison import Answers, CellComparison, compare_cells, metric_of_seeds
 from ferkit.experiments.results import RunResult
 from ferkit.experiments.settings import MeasureSettings
 from ferkit.models.selection import SelectionSettings, selection_pictures
 
-__all__ = ["Answer", "answer"]
+__all__ = ["Answer", "answer", "score_of"]
 
 # Of the bootstrap: the same results give the same answer.
 _SEED = 0
@@ -131,6 +132,27 @@ def answer(experiment: Experiment, results: Mapping[tuple[str, int], RunResult],
     }
     claims = check_claims(settings.claims, answers, label, classes, measure, _SEED)
     return Answer(experiment, comparisons, seconds, len(rows), claims)
+
+
+def score_of(result: RunResult, config: RunConfig, measure: MeasureSettings, faces: FaceDataset) -> float:
+    """The number on PublicTest that decides, of one run.
+
+    Parameters
+    ----------
+    result, config
+        What the run found, and its configuration.
+    faces
+        The data that it read.
+
+    Raises
+    ------
+    DataError
+        If it was not asked about a picture that decides.
+    """
+    target = next(each for each in config.targets if each.name == measure.target)
+    rows, labels = decisive_pictures(faces, target, measure)
+    answers = _answers([result], measure, rows, labels, config.name)
+    return float(metric_of_seeds(answers, labels.argmax(axis=1).astype(np.int8), labels.shape[1], measure.metric)[0])
 
 
 def decisive_pictures(

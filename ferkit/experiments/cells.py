@@ -10,9 +10,9 @@ from ferkit.config.loading import load_config, load_settings
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
 from ferkit.experiments.replacement import Replacement
-from ferkit.experiments.settings import ExperimentSettings
+from ferkit.experiments.settings import ExperimentSettings, MeasureSettings
 
-__all__ = ["Cell", "Experiment", "load_experiment"]
+__all__ = ["Cell", "Experiment", "as_overrides", "load_experiment", "require_measure"]
 
 _ALONE = "all"
 
@@ -99,7 +99,7 @@ def load_experiment(path: Path, substitute: str | None = None) -> Experiment:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
     if len({each.name for each in cells}) < len(cells):
         raise ConfigError(f"{path}: two cells have the same name: give the levels of the factors names of their own.")
-    _require_measure(path, settings, cells)
+    require_measure(path, settings.measure, {f"cell {each.name}": each.configs[settings.seeds[0]] for each in cells})
     _require_cells(path, settings, [each.name for each in cells])
     baseline = "+".join(settings.baseline[factor] for factor in names) if settings.baseline else cells[0].name
     return Experiment(settings, tuple(cells), baseline, replacement.labels if replacement else {})
@@ -113,15 +113,16 @@ def _configs(
     changes: dict[str, object] = {"evaluation.private_test": False, "registry": {"register": False}}
     for each in (settings.changes, *of_levels):
         changes |= each
-    overrides = _as_overrides(changes)
+    overrides = as_overrides(changes)
     if replacement:
-        overrides += _as_overrides(replacement.changes(load_config(base, overrides)))
+        overrides += as_overrides(replacement.changes(load_config(base, overrides)))
     run = f"{settings.name}.{name.replace('+', '.')}"
     named = [f"name={json.dumps(run)}", f"experiment={json.dumps(settings.name)}"]
     return {seed: load_config(base, [*overrides, *named, f"seed={seed}"]) for seed in settings.seeds}
 
 
-def _as_overrides(changes: Mapping[str, object]) -> list[str]:
+def as_overrides(changes: Mapping[str, object]) -> list[str]:
+    """Settings by their dotted names as `ferkit.config.loading.load_config` takes them."""
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
 
 
@@ -137,17 +138,28 @@ def _require_cells(path: Path, settings: ExperimentSettings, cells: list[str]) -
             raise ConfigError(f"{path}: {place}: {cell!r} is no cell, known are {', '.join(cells)}.")
 
 
-def _require_measure(path: Path, settings: ExperimentSettings, cells: list[Cell]) -> None:
-    """Whether every cell has the target and the model that are compared."""
-    measure = settings.measure
-    for cell in cells:
-        config = cell.configs[settings.seeds[0]]
+def require_measure(path: Path, measure: MeasureSettings, configs: Mapping[str, RunConfig]) -> None:
+    """Whether the runs have the target and the model that are compared.
+
+    Parameters
+    ----------
+    path
+        The file, for the error.
+    configs
+        A configuration of each cell by its name.
+
+    Raises
+    ------
+    ConfigError
+        If one has not.
+    """
+    for cell, config in configs.items():
         targets = [each.name for each in config.targets]
         if measure.target not in targets:
-            raise ConfigError(f"{path}: measure.target {measure.target}: cell {cell.name} has {', '.join(targets)}.")
+            raise ConfigError(f"{path}: measure.target {measure.target}: {cell} has {', '.join(targets)}.")
         models = [
             "ensemble",
             *(each.label for each in (*config.members(measure.target), *config.students(measure.target))),
         ]
         if measure.model not in models:
-            raise ConfigError(f"{path}: measure.model {measure.model}: cell {cell.name} has {', '.join(models)}.")
+            raise ConfigError(f"{path}: measure.model {measure.model}: {cell} has {', '.join(models)}.")

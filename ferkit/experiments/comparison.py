@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ferkit.errors import DataError
 from ferkit.evaluation.metrics import accuracies, macro_f1s
 
-__all__ = ["Answers", "CellComparison", "Metric", "compare_cells", "holm", "seeds_needed"]
+__all__ = ["Answers", "CellComparison", "Metric", "compare_cells", "holm", "metric_of_seeds", "seeds_needed"]
 
 Metric = Literal["accuracy", "macro_f1", "log_loss"]
 
@@ -125,9 +125,7 @@ def compare_cells(
             raise DataError(
                 f"{name}: answers {each.predicted.shape} for {len(label)} labels, expected (seeds, pictures)."
             )
-    observed = {
-        name: _metric(each, label, classes, metric, np.ones((1, len(label))))[0] for name, each in answers.items()
-    }
+    observed = {name: metric_of_seeds(each, label, classes, metric) for name, each in answers.items()}
     drawn, centre = _draw(answers, label, classes, metric, draws, seed)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     intervals, p_values = {}, {}
@@ -165,6 +163,11 @@ def compare_cells(
             else None,
         )
     return found
+
+
+def metric_of_seeds(answers: Answers, label: NDArray[np.int8], classes: int, metric: Metric) -> NDArray[np.float64]:
+    """(S,): the metric of each seed over all pictures; for the parameters see `compare_cells`."""
+    return np.asarray(_metric(answers, label, classes, metric, np.ones((1, len(label))))[0])
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

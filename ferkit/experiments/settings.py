@@ -11,9 +11,9 @@ from ferkit.data.labels import Target
 from ferkit.experiments.comparison import Metric
 from ferkit.settings import Settings
 
-__all__ = ["ClaimSettings", "ExperimentSettings", "MeasureSettings", "SubstituteSettings"]
+__all__ = ["NAME", "ClaimSettings", "ExperimentSettings", "MeasureSettings", "SubstituteSettings"]
 
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 class MeasureSettings(Settings):
@@ -120,7 +120,7 @@ class ExperimentSettings(Settings):
     ((0, 1), ['none', 'smote'])
     """
 
-    name: str = Field(pattern=_NAME)
+    name: str = Field(pattern=NAME)
     base: Path
     changes: dict[str, Any] = Field(default_factory=dict, alias="set")
     factors: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
@@ -176,5 +176,5 @@ class ExperimentSettings(Settings):
 
 
 def _require_name(place: str, name: str) -> None:
-    if not re.fullmatch(_NAME, name):
+    if not re.fullmatch(NAME, name):
         raise ValueError(f"{place}: expected letters, digits, dots, dashes and underscores.")

@@ -24,6 +24,7 @@ from ferkit.cli.app import app
 from ferkit.config.loading import load_config, load_settings
 from ferkit.config.run_config import RunConfig
 from ferkit.experiments.cells import load_experiment
+from ferkit.experiments.search.configs import is_search, load_search
 from ferkit.stacks.settings import StackSettings
 from ferkit.standalone.__main__ import _parser
 from tests.toys.bundle import write_toy_bundle
@@ -178,6 +179,10 @@ def test_commands_are_found():
         check(["make", "nothing"])
 
 
+def load_experiment_or_search(file):
+    return load_search(file) if is_search(file) else load_experiment(file)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_overrides_are_accepted(page):
     """Every `CONFIG --set ...` that is shown is a valid configuration."""
@@ -187,7 +192,7 @@ def test_overrides_are_accepted(page):
         for config in configs if words[:1] == FERKIT or words[:3] == STANDALONE else ():
             assert (ROOT / config).is_file(), config
             if "/experiments/" in config:
-                load_experiment(ROOT / config)
+                load_experiment_or_search(ROOT / config)
             else:
                 load_config(ROOT / config, overrides)
 
@@ -204,7 +209,7 @@ def test_yaml_is_a_valid_configuration(block, tmp_path):
         file = tmp_path / "shown.yaml"
         base = (ROOT / "configs" / Path(shown["base"]).name).as_posix()
         file.write_text(yaml.safe_dump({**shown, "base": base}, sort_keys=False))
-        assert load_experiment(file)
+        assert load_experiment_or_search(file)
         return
     kind, base = (
         (RunConfig, "fer2013.yaml")

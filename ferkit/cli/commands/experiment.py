@@ -16,11 +16,13 @@ from ferkit.cli.experiments.cell_runs import (
     tracked,
 )
 from ferkit.cli.experiments.page import print_answer, print_final, print_plan
+from ferkit.cli.experiments.search_command import run_search
 from ferkit.cli.experiments.weights import require_weights
 from ferkit.cli.stack_choice import activate
 from ferkit.cli.state.workspace import CHECKOUT, Workspace
 from ferkit.errors import ConfigError, WeightsError
 from ferkit.experiments.cells import Experiment, load_experiment
+from ferkit.experiments.search.configs import is_search
 
 __all__ = ["register"]
 
@@ -60,11 +62,14 @@ def experiment(
 ) -> None:
     """Run every cell of an experiment with every seed, and say which differ from the baseline and how sure that is.
 
+    Or run the trials of a search, and say which settings are the best.
+
     What was run already is not run again, so that the same command goes on where it was stopped. Examples:
 
     * `ferkit experiment configs/experiments/balancing.yaml`
     * `ferkit experiment configs/experiments/balancing.yaml --plan`
     * `ferkit experiment configs/experiments/balancing.yaml --final smote`
+    * `ferkit experiment configs/experiments/search.yaml`
     * `ferkit experiment study --substitute dlib_resnet`
     """
     if str(file) != "study" or file.is_file():
@@ -89,6 +94,11 @@ def _one(
     file: Path, *, plan: bool, final: list[str], substitute: str | None, stack: str | None, to: Path | None
 ) -> None:
     """Plan or run the experiment of one file."""
+    if is_search(file):
+        if final or substitute:
+            raise ConfigError(f"{file}: a search has no cells: leave out --final and --substitute.")
+        run_search(file, plan=plan, stack=stack, to=to)
+        return
     loaded = load_experiment(file, substitute)
     if unknown := set(final) - {each.name for each in loaded.cells}:
         known = ", ".join(each.name for each in loaded.cells)
@@ -113,7 +123,7 @@ def _one(
     workspace, placement = activate(workspace, stack)
     if placement.orchestrator == "local":
         _require_weights(loaded, planned)
-    with tracked(loaded, workspace) as parent:
+    with tracked(loaded.settings.name, workspace, loaded.settings) as parent:
         results = run_missing(planned, parent, store, workspace, placement, console)
         found = answer(loaded, results, load(planned[0].config.data))
         report = build_experiment_report(found, results)

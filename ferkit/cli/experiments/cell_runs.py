@@ -15,6 +15,7 @@ from ferkit.config.run_config import RunConfig
 from ferkit.environment import git_commit
 from ferkit.experiments.cells import Cell, Experiment
 from ferkit.experiments.results import CellRun, RunResult, RunStore, run_key
+from ferkit.experiments.settings import ExperimentSettings
 from ferkit.file_hashes import Sha256
 from ferkit.stacks.placement import Placement
 
@@ -28,6 +29,7 @@ __all__ = [
     "final_configs",
     "log_answer",
     "planned_runs",
+    "result_of",
     "run_missing",
     "tracked",
 ]
@@ -77,19 +79,21 @@ def planned_runs(experiment: Experiment, store: RunStore, sha256: Sha256) -> lis
 
 
 @contextmanager
-def tracked(experiment: Experiment, workspace: Workspace) -> Iterator[str]:
-    """The id of the experiment's run in MLflow, which is running while the block is; made if it is missing.
+def tracked(name: str, workspace: Workspace, settings: ExperimentSettings | None = None) -> Iterator[str]:
+    """The id of the run of the experiment `name` in MLflow, which is running while the block is; made if missing.
 
-    A run that was cut off is found again by the next command.
+    A run that was cut off is found again by the next command. With the `settings` of an experiment that compares cells,
+    MLflow's page of it has a view of those.
     """
     from mlflow import MlflowClient
 
     from ferkit.tracking.saved_pages import save_cells_view
 
-    client, name = MlflowClient(workspace.tracking_uri), experiment.settings.name
+    client = MlflowClient(workspace.tracking_uri)
     with workspace.making():
         place_id = make_experiment(name, workspace)
-        save_cells_view(client, place_id, experiment.settings)
+        if settings:
+            save_cells_view(client, place_id, settings)
     found = client.search_runs([place_id], f"tags.`{PARENT_TAG}` = 'parent'", max_results=1)
     if found:
         run = found[0].info.run_id
@@ -144,14 +148,24 @@ def run_missing(
                 **{f"ferkit.factor.{factor}": level for factor, level in each.cell.levels.items()},
             }
             finished = start(each.config, each.files, workspace, placement, console, tags=tags)
-            result = _result(finished, each, time.monotonic() - begin)
+            result = result_of(finished, each.key, time.monotonic() - begin)
             store.write(each.cell.name, each.seed, result)
         results[each.cell.name, each.seed] = result
     return results
 
 
-def _result(finished: Any, planned: PlannedRun, seconds: float) -> RunResult:
-    """What a finished pipeline run found, from its artifacts."""
+def result_of(finished: Any, key: str, seconds: float) -> RunResult:
+    """What a finished pipeline run found, from its artifacts.
+
+    Parameters
+    ----------
+    finished : zenml.models.PipelineRunResponse
+        The run.
+    key
+        Of what it was made from, see `ferkit.experiments.results.run_key`.
+    seconds
+        How long it took.
+    """
     import pandas as pd
 
     evaluations, histories, training_seconds = [], {}, 0.0
@@ -165,7 +179,7 @@ def _result(finished: Any, planned: PlannedRun, seconds: float) -> RunResult:
             training_seconds += _seconds(step)
     return RunResult(
         record=CellRun(
-            key=planned.key,
+            key=key,
             run=finished.name,
             commit=git_commit(),
             seconds=round(seconds, 3),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ferkit.experiments.answer import Answer
 
-__all__ = ["print_answer", "print_final", "print_plan"]
+__all__ = ["print_answer", "print_final", "print_plan", "print_table"]
 
 
 def print_plan(loaded: Experiment, planned: list[PlannedRun]) -> None:
@@ -28,7 +28,7 @@ def print_plan(loaded: Experiment, planned: list[PlannedRun]) -> None:
         runs = [each for each in planned if each.cell is cell]
         done = sum(each.result is not None for each in runs)
         rows.append((cell.name, str(len(runs[0].config.trained())), str(done), str(len(runs) - done)))
-    _print_table(page, ("cell", "trainings a run", "seeds done", "seeds to run"), rows)
+    print_table(page, ("cell", "trainings a run", "seeds done", "seeds to run"), rows)
     missing = [each for each in planned if each.result is None]
     known = [each.result.record.seconds for each in planned if each.result]
     time = f", about {len(missing) * sum(known) / len(known) / 60:.0f} minutes by those that are done" if known else ""
@@ -57,19 +57,19 @@ def print_answer(found: "Answer", folder: Path) -> None:
     )
     if stands_in := substitute_sentence(found):
         page.print(stands_in, soft_wrap=True)
-    _print_table(page, header[:-1], [row[:-1] for row in rows])
+    print_table(page, header[:-1], [row[:-1] for row in rows])
     page.print()
     for row in rows:
         page.print(f"{row[0]}: {row[-1]}.", soft_wrap=True, markup=False)
     if found.experiment.settings.published:
         page.print()
-        _print_table(page, *published_rows(found))
+        print_table(page, *published_rows(found))
     for sentence in claim_sentences(found):
         page.print(f"\n{sentence}", soft_wrap=True, markup=False)
     page.print(f"\nreport  {folder / 'report.html'}", soft_wrap=True)
 
 
-def _print_table(page: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(page: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Texts in columns; the first one's begin at the left."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for index, name in enumerate(header):

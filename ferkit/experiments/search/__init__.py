@@ -1,0 +1,1 @@
+"""Search: which settings are best, of all that lie within ranges."""
