@@ -30,7 +30,7 @@ def test_every_shipped_configuration_is_valid_and_survives_being_written_out(pat
 
 def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_reference_models_come_from():
     assert {path.stem for path in (ROOT / "configs").glob("*.yaml")} == {
-        "quickstart", "fer2013", "fer2013_cpu", "reference_cpu", "reference_gpu",
+        "quickstart", "fer2013", "fer2013_cpu", "own_faces", "reference_cpu", "reference_gpu",
     }  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_shipped_configurations_are_the_quick_start_the_study_and_what_the_refer
         ({"data": {"source": "fer2013", "pathh": "x"}}, r"data\.fer2013\.pathh: unknown key; did you mean path\?"),
         (
             {"data": {"source": "folder", "path": "x", "count": 3}},
-            r"data\.folder\.count: unknown key\. Known: colour, labels, maximum_damaged, path, seed, side",
+            r"data\.folder\.count: unknown key\. Known: colour, crop, labels, maximum_damaged, path, seed, side",
         ),
         (
             {"data": {"count": 300}},

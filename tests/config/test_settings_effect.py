@@ -204,6 +204,12 @@ def different(observe, given=None, **change):
     return proof
 
 
+# Of the same folder; every source deals its pictures by the same function.
+_FOLDS = {"folds": 2, "fold": 0, "by": "subject"}
+_OF_FOLDS = {"folds": 3, "fold": 1, "by": "picture", "seed": 1, "validation_fraction": 0.7}
+_SUBJECT = {"subject": "/(S[0-9]+)_"}
+_FOLDED = ("fer2013", "huggingface", "published", "shards", "synthetic", "table")
+
 # By setting: a proof, or a test that sets it, in the file named.
 # ruff: noqa: E501
 EFFECTS = {
@@ -249,6 +255,12 @@ EFFECTS = {
     "data.published.stream": different(of_published, stream=True),
     "data.published.side": different(of_published, {"stream": True}, side=32),
     "data.published.colour": different(of_published, {"stream": True}, colour="rgb"),
+    **{f"data.folder.split.{name}": different(of_folder, {"split": _FOLDS, **_SUBJECT}, split={**_FOLDS, name: value}) for name, value in _OF_FOLDS.items()},
+    **{f"data.{source}.split.{name}": "sources/test_folds::test_each_fold_is_data_of_its_own_and_without_folds_nothing_changes" for source in _FOLDED for name in _OF_FOLDS},
+    "data.folder.crop": "sources/test_cropping::test_each_face_is_cut_as_predict_cuts_it",
+    "data.table.crop": "sources/test_cropping::test_where_a_box_says_which_face_is_meant_that_one_is_cut",
+    "data.huggingface.crop": "sources/test_cropping::test_pictures_in_parquet_are_cut_too",
+    "data.published.crop": "sources/test_cropping::test_each_face_is_cut_as_predict_cuts_it",
     "data.folder.path": different(of_folder, path="damaged"),
     "data.folder.validation_fraction": different(of_folder, validation_fraction=0.4),
     "data.folder.test_fraction": different(of_folder, {"path": "untested"}, test_fraction=0.4),
