@@ -108,7 +108,7 @@ class TargetCard(_Card):
     vote
         Of the ensemble's members.
     default
-        The network that answers unless another model is asked for; it was taught by the vote. None: the vote answers.
+        The network that answers unless another model is asked for; None: the vote answers.
     tiny
         A smaller network that was taught by the vote; of a run, the best of its students.
     """

@@ -113,7 +113,7 @@ def choose(sources: Sources, choice: Choice) -> Chosen:
 
 def _beside(members: Sequence[Source], model: ModelName, chosen: tuple[Source, ...]) -> tuple[Source, ...]:
     """The networks of `model`, under names of their own where they vote as well, since each model has its own views."""
-    return tuple(replace(each, name=f"{each.name}-{model}") if each in members else each for each in chosen)
+    return tuple(replace(each, name=f"{each.name}-{model}", twin=each) if each in members else each for each in chosen)
 
 
 def _network(sources: Sources, model: ModelName, label: str | None) -> tuple[Source, ...]:

@@ -41,7 +41,7 @@ def model_card(
         name=card.name,
         misuse=MISUSE,
         failings=FAILINGS,
-        count=len(card.networks),
+        count=len({network.file for network in card.networks.values()}),
         pictures=picture_words(card.input),
         megabytes=f"{sum(sizes.values()) / 1e6:.1f}",
         models=_models(card, sizes),
@@ -92,6 +92,8 @@ def _percent(share: float) -> str:
 def _networks(card: BundleCard, records: Mapping[str, MemberRecord], sizes: Mapping[str, int]) -> str:
     rows = []
     for name, network in card.networks.items():
+        if network.weights_of != name:
+            continue
         record = records[name]
         environment = record.environment
         start = "pretrained" if record.backbone.starts_trained else "random weights"
@@ -191,7 +193,7 @@ def licences(backbones: Iterable[BackboneSettings]) -> str:
 
 _ROLES: dict[ModelName, str] = {
     "vote": "a weighted mean of networks, the most accurate answer",
-    "default": "one network that was taught by the vote, which answers unless another model is asked for",
+    "default": "one network, which answers unless another model is asked for",
     "tiny": "a small network that was taught by a vote, for speed",
 }
 

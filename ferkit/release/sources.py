@@ -42,17 +42,20 @@ class Source:
         The network, read when it is asked for.
     folder
         Of its training; None of a network that ships already.
+    twin
+        The same network under the name with which it votes, where it is another model, too.
     """
 
     name: str
     record: MemberRecord
     model: TrainedNetwork
     folder: MemberFolder | None
+    twin: "Source | None" = None
 
     @property
     def label(self) -> str:
         """What its run called it; of several of the same name, with their run."""
-        return self.name.partition("-")[2]
+        return self.twin.label if self.twin else self.name.partition("-")[2]
 
     @property
     def is_taught(self) -> bool:

@@ -324,7 +324,7 @@ def test_a_member_of_the_vote_that_is_kept_may_answer_by_default_too(exported, r
         assert made.card.targets[target].vote.weights == before.card.targets[target].vote.weights
     assert made.card.networks_of("default") == {"fer+ferplus-both-default"}
     both, again = (made.card.networks[name] for name in ("fer+ferplus-both", "fer+ferplus-both-default"))
-    assert (again.file, again.sha256, both.litert) == (both.file, both.sha256, None)
+    assert (again.file, again.sha256, again.label, both.litert) == (both.file, both.sha256, "both", None)
     assert {each.name for each in made.folder.glob("fer*")} == {
         "fer+ferplus-both.npz", "fer-single.npz", "fer+ferplus-both-default.tflite"
     }  # fmt: skip
@@ -333,6 +333,9 @@ def test_a_member_of_the_vote_that_is_kept_may_answer_by_default_too(exported, r
     said = made.predict(pictures, "ferplus") ** made.card.targets["ferplus"].default.temperature
     np.testing.assert_allclose(said / said.sum(axis=1, keepdims=True), once, atol=0.02)
     np.testing.assert_allclose(made.predict(pictures, model="vote"), before.predict(pictures, model="vote"), atol=0.02)
+    card = (made.folder / "MODEL_CARD.md").read_text()
+    assert ": 2 networks, " in card
+    assert card.count("\n| `both` | fernet, ") == 1
     # Kept once more, and named once more, it is still one network of two models.
     for choice in (Choice(), Choice(default="both"), Choice(members=("both", "single"))):
         again = choose(Sources.read([], made.folder), choice)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Last, and after the packages: benchmarks/serving.py is called like one of them.
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
+import litert_precisions  # noqa: E402
 import training_loops  # noqa: E402
 import training_speed  # noqa: E402
 import vote_answers  # noqa: E402
@@ -279,6 +280,14 @@ def test_every_runner_of_a_peer_is_there() -> None:
     for peer in (*peers.PEERS, *peers.OURS):
         assert (peers.RUNNERS / peer.runner).is_file()
         assert all("@" in each.lstrip("@") or "==" in each for each in (*peer.packages, *peer.alone))
+
+
+def test_every_precision_of_a_network_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferkit.export.latency._MOST", 2)
+    header, *rows = litert_precisions.measured(load(SyntheticSettings(count=100)), "fer+ferplus-student", 4)
+    assert [each.split(" | ")[0] for each in rows] == [f"| {each}" for each in litert_precisions.PRECISIONS]
+    assert {each.count("|") for each in (*header.splitlines(), *rows)} == {9}
+    assert rows[0].split(" | ")[2] == "100.00%"
 
 
 # Answers of the vote
