@@ -284,7 +284,7 @@ def test_every_runner_of_a_peer_is_there() -> None:
 
 def test_every_precision_of_a_network_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ferkit.export.latency._MOST", 2)
-    header, *rows = litert_precisions.measured(load(SyntheticSettings(count=100)), "fer+ferplus-student", 4)
+    header, *rows = litert_precisions.measured(load(SyntheticSettings(count=200)), "fer+ferplus-student", 4)
     assert [each.split(" | ")[0] for each in rows] == [f"| {each}" for each in litert_precisions.PRECISIONS]
     assert {each.count("|") for each in (*header.splitlines(), *rows)} == {9}
     assert rows[0].split(" | ")[2] == "100.00%"
