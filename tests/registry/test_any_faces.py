@@ -5,6 +5,7 @@ The pipeline itself runs on folders of one's own in `tests.pipelines.test_stream
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,10 @@ from ferkit.detection.loading import load_detector
 from ferkit.export import ExportSource, LiteRTNetwork, ONNXNetwork, write_litert, write_onnx
 from ferkit.inference.predictor import Predictor
 from ferkit.monitoring.profile import Profile
+from ferkit.registry.mlflow_model import signature
 from ferkit.registry.models import load_champion
 from ferkit.registry.promote import Pictures, find_challenger, promote
+from ferkit.registry.pyfunc_model import FacesToEmotions
 from ferkit.release.run_bundle import TrainedRun
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from tests.toys.layouts import write_numbered
@@ -124,6 +127,15 @@ def test_the_champion_reads_faces_and_says_where_it_looked(used, name):
     assert crops.images.shape == (1, *bundle.input.shape)
     heat = explain(bundle, crops.images, bundle.targets[0], class_index=1)
     assert heat.shape == (1, bundle.input.size, bundle.input.size)
+
+
+def test_mlflow_is_answered_with_the_classes_and_the_first_target(used):
+    bundle, model = used["people"].bundle, FacesToEmotions()
+    model.load_context(SimpleNamespace(artifacts={"bundle": str(bundle.folder)}))
+    answers = model.predict(pd.DataFrame({"picture": [np.zeros((70, 60, 3), np.uint8)]}))
+    assert tuple(answers.probabilities[0]) == MOODS
+    parameters = {each.name: each.default for each in signature(bundle.targets[0]).params.params}
+    assert parameters["target"] == "mood"
 
 
 @pytest.mark.parametrize(
