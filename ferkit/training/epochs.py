@@ -26,7 +26,7 @@ from ferkit.training.settings import PhaseSettings, TrainingSettings
 if TYPE_CHECKING:
     import keras
 
-    from ferkit.backbones.kept_features import KeptFeatures
+    from ferkit.backbones.features.kept_features import KeptFeatures
     from ferkit.training.learning_rate import Rate
     from ferkit.training.trainer import Trainer
 
@@ -57,7 +57,7 @@ class Epochs:
     label
         What the run calls the network.
     folder
-        Where features lie that are too many for memory, see `ferkit.backbones.kept_features`.
+        Where features lie that are too many for memory, see `ferkit.backbones.features.kept_features`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Epochs:
         """
         import keras
 
-        from ferkit.backbones.kept_features import KeptFeatures
+        from ferkit.backbones.features.kept_features import KeptFeatures
         from ferkit.training.averaging import averaging
         from ferkit.training.batch_norm_statistics import BatchNormStatistics
         from ferkit.training.learning_rate import Rate, layerwise

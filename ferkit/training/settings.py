@@ -48,7 +48,7 @@ class HeadPhaseSettings(PhaseSettings):
     ----------
     augment
         Whether its pictures are changed and mixed at random, as `TrainingSettings` says of all. Where they are not, the
-        frozen backbone is asked about each picture once, and not once an epoch (`ferkit.backbones.kept_features`).
+        frozen backbone is asked about each picture once, and not once an epoch, see `ferkit.backbones.features`.
     """
 
     augment: bool = True

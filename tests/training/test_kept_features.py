@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from ferkit.backbones import BackboneSettings, build_network, feature_store, kept_features, set_trainable
+from ferkit.backbones import BackboneSettings, build_network, set_trainable
+from ferkit.backbones.features import feature_store, kept_features
 from ferkit.errors import TrainingError
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.training import epochs

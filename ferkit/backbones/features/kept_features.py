@@ -1,6 +1,6 @@
 """`KeptFeatures`: what a frozen backbone makes of each picture, computed once, for a head that learns alone.
 
-Those that an earlier training has computed come from a `ferkit.backbones.feature_store.FeatureStore`.
+Those that an earlier training has computed come from a `ferkit.backbones.features.feature_store.FeatureStore`.
 
 Importing this module imports Keras.
 """
@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.backbones.feature_store import FeatureStore, picture_digests
+from ferkit.backbones.features.feature_store import FeatureStore, picture_digests
 from ferkit.backbones.network import BACKBONE, POOL
 from ferkit.data.labels import Target
 from ferkit.data.picture_blocks import blocks
