@@ -52,14 +52,14 @@ def pictures_read(monkeypatch):
     return read
 
 
-def train(backbone, faces, *targets, checkpoint=None, on_epoch=lambda _: None, balancing=None, **change):
+def train(backbone, faces, *targets, checkpoint=None, on_epoch=lambda _: None, balancing=None, seed=3, **change):
     targets, balancing = targets or (TARGET,), balancing or BalancingSettings()
     return fine_tune(
         join({each.name: oversample(faces, each, balancing, 0) for each in targets}),
         selection(faces, *targets),
         backbone,
         settings(**{"epochs": 0, **HEAD, **change}),
-        3,
+        seed,
         checkpoint=checkpoint,
         on_epoch=on_epoch,
     )
@@ -187,11 +187,25 @@ def test_another_training_asks_the_backbone_about_new_pictures_only(backbone, ca
     asked.clear()
     assert_the_same(train(backbone, faces), first)
     # What repetition adds was there before.
-    train(backbone, faces, balancing=BalancingSettings(method="random_over_sampler"))
+    train(backbone, faces, balancing=BalancingSettings(method="random_over_sampler"), seed=4)
     assert asked == []
     train(backbone.model_copy(update={"input_size": 40}), faces)
     assert asked[0] == distinct, "another network"
     assert len(list(cache.iterdir())) == 2
+
+
+def test_a_store_is_of_weights_and_layers_and_of_no_seed(cache):
+    def named(seed, weights=None, **change):
+        backbone = BackboneSettings(name="dlib_resnet", weights="none", depth=2, input_size=48, **change)
+        extractor, _ = kept_features.split_head(build_network(backbone, {"fer": 7}, seed=seed))
+        if weights is not None:
+            extractor.set_weights(weights)
+        return feature_store.FeatureStore(extractor, cache)._file, extractor.get_weights()
+
+    file, weights = named(0)
+    assert named(1, weights)[0] == file
+    assert named(1)[0] != file
+    assert named(0, stages=(1, 2))[0] != file
 
 
 @pytest.mark.parametrize("damage", ["cut short", "no permission to write", "another width"])

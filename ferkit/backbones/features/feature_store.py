@@ -8,6 +8,7 @@ import json
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ _DIGEST = 16
 # How many parameters a statement of SQLite may have in any version.
 _AT_ONCE = 500
 _WAIT_S = 30.0
+_OF_TRAINING = ("_initializer", "_regularizer", "_constraint", "seed", "trainable")
 
 
 class FeatureStore:
@@ -106,9 +108,24 @@ def picture_digests(images: NDArray[np.uint8]) -> list[bytes]:
 
 def _identity(extractor: keras.Model) -> str:
     """Of everything that decides what the extractor makes of a picture."""
-    config = {key: value for key, value in extractor.get_config().items() if key != "name"}
-    described = json.dumps([keras.backend.backend(), config], sort_keys=True, default=str)
+    described = json.dumps([keras.backend.backend(), _plain(extractor.get_config(), {})], sort_keys=True, default=str)
     digest = hashlib.sha256(described.encode())
     for weight in extractor.weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))).data)
     return digest.hexdigest()[:32]
+
+
+def _plain(config: Any, layers: dict[str, str]) -> Any:
+    """A configuration without what only a training reads, and with the layers counted.
+
+    Keras gives a layer without a name one that says how many of its kind this process has made; `layers` has those that
+    were met, by name.
+    """
+    if isinstance(config, dict):
+        for name in [config.get("name"), *(each.get("name") for each in config.get("layers", ()))]:
+            if isinstance(name, str):
+                layers.setdefault(name, f"layer {len(layers)}")
+        return {key: _plain(value, layers) for key, value in config.items() if not key.endswith(_OF_TRAINING)}
+    if isinstance(config, list | tuple):
+        return [_plain(value, layers) for value in config]
+    return layers.get(config, config) if isinstance(config, str) else config
