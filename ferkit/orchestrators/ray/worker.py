@@ -1,9 +1,13 @@
 """What runs in a worker of the cluster: one step after the other, in the process that Ray keeps for them."""
 
+import atexit
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +119,21 @@ def _forwarded(loggers: Sequence[str], supervisor: Any) -> Iterator[None]:
 def take_environment(environment: dict[str, str]) -> None:
     """Take the variables of a step; to be called before ZenML is imported.
 
-    ZenML writes the store that they name into its configuration, and whoever started the node shall keep theirs. Ray
-    removes this one with the copy of the checkout.
+    ZenML writes the store that they name into its configuration, and whoever started the node shall keep theirs.
     """
-    os.environ.update(environment, ZENML_CONFIG_PATH=str(_CODE / f".zenml-{os.getpid()}"))
+    os.environ.update(environment, ZENML_CONFIG_PATH=_configuration_folder())
+
+
+@cache
+def _configuration_folder() -> str:
+    """The folder of this process' configuration of ZenML.
+
+    Among temporary files and not beside the code: a worker whose copy of the checkout is gone has the code of the
+    node's own installation, which may be somebody's checkout.
+    """
+    folder = tempfile.mkdtemp(prefix="ferkit-zenml-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _entrypoint() -> Any:
