@@ -1,4 +1,4 @@
-"""Files that are there only once they are whole."""
+"""Files that are there only once they are whole, and the folder of those that can be made again."""
 
 import os
 import tempfile
@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["write_file", "write_synced", "written_whole"]
+__all__ = ["cache_folder", "write_file", "write_synced", "written_whole"]
+
+
+def cache_folder() -> Path:
+    """The folder of downloads: ``FERKIT_CACHE``, or ``.ferkit/weights`` below the current folder.
+
+    What else is kept to save time lies within it or beside it.
+    """
+    return Path(os.environ.get("FERKIT_CACHE") or ".ferkit/weights")
 
 
 @contextmanager

@@ -14,19 +14,14 @@ from ferkit.backbones.registry import PackagedWeights, Weights
 from ferkit.backbones.settings import BackboneSettings
 from ferkit.errors import WeightsError
 from ferkit.file_hashes import Sha256, file_sha256
-from ferkit.files import written_whole
+from ferkit.files import cache_folder, written_whole
 
-__all__ = ["cache_folder", "content_of", "find", "find_or_download", "find_package", "is_published", "require"]
+__all__ = ["content_of", "find", "find_or_download", "find_package", "is_published", "require"]
 
 log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
 TIMEOUT_S = 30.0
-
-
-def cache_folder() -> Path:
-    """The folder of downloads: ``FERKIT_CACHE``, or ``.ferkit/weights`` below the current folder."""
-    return Path(os.environ.get("FERKIT_CACHE") or ".ferkit/weights")
 
 
 def find(weights: Weights) -> Path | None:

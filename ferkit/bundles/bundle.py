@@ -1,6 +1,5 @@
 """A bundle: networks on disk that answer together, and those that learned from what these answer."""
 
-import hashlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from ferkit.data.labels import Split, Target
 from ferkit.data.stored_pictures import Images
 from ferkit.data.targets import labelled
 from ferkit.errors import DataError, WeightsError
+from ferkit.file_hashes import file_sha256
 from ferkit.models.face_model import TargetProbabilities, predict_targets
 from ferkit.models.predictions import Predictions
 from ferkit.models.temperature import apply_temperature
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ferkit.models.litert import LiteRTNetwork
 
-__all__ = ["SHIPPED", "Bundle", "NetworkProgress", "load_bundle", "mixture"]
+__all__ = ["SHIPPED", "Bundle", "load_bundle", "mixture"]
 
 SHIPPED = Path(__file__).with_name("reference")
 
@@ -262,23 +262,10 @@ def mixture(vote: Vote, predicted: Mapping[str, TargetProbabilities], target: Ta
 
 def _check(file: Path, sha256: str) -> None:
     try:
-        with file.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        found = file_sha256(file)
     except OSError as error:
         raise WeightsError(f"{file}: {error.strerror}; reference.json names it. Install ferkit again.") from error
     if found != sha256:
         raise WeightsError(
             f"{file}: sha256 {found}, expected {sha256}: the file was changed or cut short. Install ferkit again."
         )
-
-
-class NetworkProgress:
-    """Counts the pictures that one network has predicted, and reports them with its name and the total."""
-
-    def __init__(self, network: str, total: int, report: Callable[[str, int, int], None]) -> None:
-        self._network, self._total, self._report, self._done = network, total, report, 0
-
-    def __call__(self, pictures: int) -> None:
-        """Take note of further pictures."""
-        self._done += pictures
-        self._report(self._network, self._done, self._total)

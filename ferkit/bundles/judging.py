@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from ferkit.bundles.bundle import Bundle, NetworkProgress
+from ferkit.bundles.bundle import Bundle
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split
 from ferkit.data.targets import TargetSettings
 from ferkit.evaluation.evaluate import evaluate, with_raw_calibration
 from ferkit.evaluation.metrics import EvaluationSettings
 from ferkit.models.face_model import TargetProbabilities
+from ferkit.models.network_progress import NetworkProgress
 from ferkit.models.predictions import Predictions
 
 __all__ = ["network_predictions", "scores_table"]

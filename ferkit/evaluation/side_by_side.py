@@ -19,6 +19,7 @@ from ferkit.evaluation.metrics import EvaluationSettings
 from ferkit.evaluation.paired_tests import PairedComparison, compare_paired
 from ferkit.evaluation.target_fit import ClassMap, fitting_targets
 from ferkit.models.face_model import TargetProbabilities
+from ferkit.models.network_progress import NetworkProgress
 from ferkit.models.predictions import Predictions
 
 __all__ = ["JudgedModel", "ModelComparison", "SideBySide", "judge_models", "splits_to_judge"]
@@ -180,13 +181,7 @@ def _predictions(
         pictures[split] = of_split.take(np.isin(of_split.row, rows))
         if not len(pictures[split]):
             raise DataError(f"{model.name}: no picture of {split} has a label that it knows.")
-    total, done = model.networks * sum(map(len, pictures.values())), 0
-
-    def report(count: int) -> None:
-        nonlocal done
-        done += count
-        on_pictures(model.name, done, total)
-
+    report = NetworkProgress(model.name, model.networks * sum(map(len, pictures.values())), on_pictures)
     predicted = {
         split: model.predict(model.input.read(each.images), list(targets), report) for split, each in pictures.items()
     }

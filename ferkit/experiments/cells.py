@@ -12,9 +12,11 @@ from ferkit.errors import ConfigError
 from ferkit.experiments.replacement import Replacement
 from ferkit.experiments.settings import ExperimentSettings, MeasureSettings
 
-__all__ = ["Cell", "Experiment", "as_overrides", "load_experiment", "require_measure"]
+__all__ = ["ONE_OF_MANY", "Cell", "Experiment", "as_overrides", "load_experiment", "require_measure"]
 
 _ALONE = "all"
+# A run of an experiment or of a search is one of many: it reads no PrivateTest, and nobody serves its models.
+ONE_OF_MANY: Mapping[str, object] = {"evaluation.private_test": False, "registry": {"register": False}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ def load_experiment(path: Path, substitute: str | None = None) -> Experiment:
         One line a problem, of the file or of a cell's configuration.
     """
     settings = load_settings(path, ExperimentSettings)
-    base = settings.base if settings.base.is_absolute() else path.parent / settings.base
+    base = path.parent / settings.base
     # What is wrong with it is said once, and not for every cell.
     load_config(base)
     names = list(settings.factors)
@@ -109,8 +111,7 @@ def _configs(
     settings: ExperimentSettings, base: Path, name: str, levels: Mapping[str, str], replacement: Replacement | None
 ) -> dict[int, RunConfig]:
     of_levels = [settings.factors[factor][level] for factor, level in levels.items()]
-    # A run of an experiment is one of many: it reads no PrivateTest, and nobody serves its models.
-    changes: dict[str, object] = {"evaluation.private_test": False, "registry": {"register": False}}
+    changes = dict(ONE_OF_MANY)
     for each in (settings.changes, *of_levels):
         changes |= each
     overrides = as_overrides(changes)

@@ -12,6 +12,7 @@ from ferkit.experiments.answer import Answer
 from ferkit.experiments.published import claim_sentences, published_rows, substitute_sentence
 from ferkit.experiments.results import RunResult
 from ferkit.reporting.document import Code, Document, Picture, Section, Table, Text
+from ferkit.reporting.report import Report
 
 __all__ = ["ExperimentReport", "answer_rows", "build_experiment_report"]
 
@@ -39,11 +40,7 @@ class ExperimentReport:
 
     def write(self, folder: Path) -> Path:
         """Write report.md, report.html, answer.csv and the figures; the folder."""
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-        for name, content in self.document.pictures().items():
-            (folder / "figures" / name).write_bytes(content)
-        (folder / "report.md").write_text(self.document.to_markdown())
-        (folder / "report.html").write_text(self.document.to_html())
+        Report.of(self.document).write(folder)
         (folder / "answer.csv").write_text(self.table)
         return folder
 

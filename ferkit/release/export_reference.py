@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ferkit.bundles.bundle import Bundle, NetworkProgress
+from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import CARD, ModelName, TargetCard, Vote
 from ferkit.bundles.parity import Precision, require_parity
 from ferkit.bundles.weights import StoredPrecision
@@ -23,6 +23,7 @@ from ferkit.data.labels import Target
 from ferkit.errors import DataError
 from ferkit.export.student import write_litert_of
 from ferkit.models.face_model import TargetProbabilities
+from ferkit.models.network_progress import NetworkProgress
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.monitoring.profile import write_profile
 from ferkit.release.choice import Choice, Chosen, choose, file_of

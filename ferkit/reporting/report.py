@@ -37,6 +37,11 @@ class Report:
     html: str
     figures: dict[str, bytes]
 
+    @classmethod
+    def of(cls, document: Document) -> "Report":
+        """Both forms of a document."""
+        return cls(document.to_markdown(), document.to_html(), document.pictures())
+
     def titled(self, run: str) -> "Report":
         """The same report with the name of a run in its title: runs that differ in their names alone share a report."""
         page = self.html
@@ -72,7 +77,7 @@ def build_report(content: ReportContent) -> Report:
             _run(content),
         ),
     )
-    return Report(document.to_markdown(), document.to_html(), document.pictures())
+    return Report.of(document)
 
 
 _HOW_TO_READ = (

@@ -58,7 +58,7 @@ def side_by_side_report(
     models = tuple(_model(each, faces, settings, seed) for each in judged.evaluations)
     sections.append(Section("Models", (), models))
     document = Document(f"Models on {data}", lead, tuple(sections))
-    return Report(document.to_markdown(), document.to_html(), document.pictures())
+    return Report.of(document)
 
 
 def telling_subsets(evaluation: Evaluation) -> list[str]:

@@ -6,7 +6,6 @@ hold and what cuts them. A run that was stopped goes on after the last whole fil
 
 import hashlib
 import logging
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ferkit.data.picture_blobs import stored_in_blobs
 from ferkit.data.picture_blocks import decoding_threads
 from ferkit.data.picture_files import decode_picture
-from ferkit.data.stored_pictures import MEND_FILE, PictureFiles, StoredPictures, stored_name
+from ferkit.data.stored_pictures import MEND_FILE, StoredPictures, stored_name
 from ferkit.detection.base import Detector, Face
 from ferkit.detection.crop import crop_face, grey
 from ferkit.detection.loading import load_detector
 from ferkit.errors import DamagedPictureError, DataError
-from ferkit.files import written_whole
+from ferkit.files import cache_folder, written_whole
 from ferkit.sources.damage import Damage
 
 __all__ = ["NO_FACE", "CutFaces", "cut_faces"]
@@ -75,7 +75,7 @@ def cut_faces(whole: StoredPictures, damage: Damage) -> CutFaces:
     DataError
         If no picture has a face, a file is gone or was changed, or there is no room for the faces.
     """
-    root = Path(os.environ.get("FERKIT_CACHE") or ".ferkit/weights").parent / "faces"
+    root = cache_folder().parent / "faces"
     spoke = time.monotonic()
     names, lengths = [], []
     for start in range(0, len(whole), _CHUNK):
@@ -100,13 +100,8 @@ def cut_faces(whole: StoredPictures, damage: Damage) -> CutFaces:
             f"{whole.files.root}: no face in any of {len(whole):,} pictures, data.crop looks for them: of pictures "
             "that are a face and nothing else leave it out."
         )
-    files = tuple(f"{name}.pictures" for name in names)
-    sizes = tuple((root / file).stat().st_size for file in files)
-    places = PictureFiles(root, files, sizes)
-    number = np.repeat(np.arange(len(lengths)), [len(each) for each in lengths])
-    offset = np.concatenate([np.cumsum(each) - each for each in lengths])
-    pictures = StoredPictures.unread(places, whole.side, whole.colour, number[index], offset[index], length[index])
-    return CutFaces(pictures, index, none)
+    pictures = stored_in_blobs(root, [f"{name}.pictures" for name in names], lengths, whole.side, whole.colour)
+    return CutFaces(pictures[index], index, none)
 
 
 def _content(pictures: StoredPictures, at: int) -> bytes:

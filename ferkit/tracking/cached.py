@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ferkit.tracking.datasets import log_datasets
-from ferkit.tracking.parts import MEMBER_TAG, Part, inherited_tags, part_of, step_tag
+from ferkit.tracking.parameters import log_parameters
+from ferkit.tracking.parts import MEMBER_TAG, NOTE_TAG, Part, inherited_tags, part_of, step_tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -13,10 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CachedStep", "copy_cached"]
 
-# What MLflow takes in one call.
-_PARAMS = 100
 _EXECUTED_TAG = "ferkit.executed_in"
-_NOTE_TAG = "mlflow.note.content"
 # What is to be read from the run that was executed.
 _OF_EXECUTED = ("ferkit.git_commit", "ferkit.config_hash", "ferkit.data_source")
 
@@ -77,7 +75,7 @@ def _new_child(client: "MlflowClient", parent: "Run", source: "Run") -> "Run":
     member = source.data.tags[MEMBER_TAG]
     inherited = {key: value for key, value in inherited_tags(parent.data.tags).items() if key not in _OF_EXECUTED}
     name = source.data.tags.get(_EXECUTED_TAG) or _name_of_parent(client, source)
-    note = source.data.tags.get(_NOTE_TAG) if _EXECUTED_TAG in source.data.tags else _note(source, name)
+    note = source.data.tags.get(NOTE_TAG) if _EXECUTED_TAG in source.data.tags else _note(source, name)
     made = client.create_run(
         parent.info.experiment_id,
         run_name=member,
@@ -87,7 +85,7 @@ def _new_child(client: "MlflowClient", parent: "Run", source: "Run") -> "Run":
             "mlflow.parentRunId": parent.info.run_id,
             MEMBER_TAG: member,
             _EXECUTED_TAG: name,
-            _NOTE_TAG: note or "",
+            NOTE_TAG: note or "",
         },
     )
     client.set_terminated(made.info.run_id)
@@ -105,18 +103,15 @@ def _note(source: "Run", name: str) -> str:
 
 
 def _copy(client: "MlflowClient", source: "Run", target: "Run", part: Part, tags: dict[str, str]) -> None:
-    from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
+    from mlflow.entities import LoggedModelOutput, Metric, RunTag
 
     run_id = target.info.run_id
-    params = [
-        Param(key, value)
-        for key, value in source.data.params.items()
-        if part.has_param(key) and key not in target.data.params
-    ]
+    params = {
+        key: value for key, value in source.data.params.items() if part.has_param(key) and key not in target.data.params
+    }
     end = source.info.end_time or source.info.start_time
     metrics = [Metric(key, value, end, 0) for key, value in source.data.metrics.items() if part.has_metric(key)]
-    for start in range(0, len(params), _PARAMS):
-        client.log_batch(run_id, params=params[start : start + _PARAMS])
+    log_parameters(client, run_id, params)
     # No part has as many of them as MLflow takes at once.
     client.log_batch(run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
     log_datasets(client, run_id, source.inputs.dataset_inputs)

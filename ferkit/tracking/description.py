@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "intention"]
 
-_SUBSETS = {"PublicTest, no duplicates": "PublicTest, no duplicates", "PrivateTest": "PrivateTest"}
+_SUBSETS = ("PublicTest, no duplicates", "PrivateTest")
 
 
 def intention(config: RunConfig) -> str:

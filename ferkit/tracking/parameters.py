@@ -1,17 +1,22 @@
 """Names and values of MLflow's parameters: short enough to be read as columns, the same in every run."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferkit.backbones import BackboneSettings
 from ferkit.config.run_config import RunConfig
 from ferkit.registry.metric_names import accepted_name
 from ferkit.training.settings import TrainingSettings
 
-__all__ = ["flat", "network_parameters", "run_parameters"]
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["flat", "log_parameters", "network_parameters", "run_parameters"]
 
 # MLflow refuses longer values.
 _LONGEST = 6000
+# What it takes in one call.
+_AT_ONCE = 100
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -34,6 +39,15 @@ def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]
             yield name, ", ".join(map(str, value))
         else:
             yield name, "" if value is None else str(value)
+
+
+def log_parameters(client: "MlflowClient", run_id: str, values: Mapping[str, str]) -> None:
+    """Write parameters to a run, however many."""
+    from mlflow.entities import Param
+
+    params = [Param(name, value) for name, value in values.items()]
+    for start in range(0, len(params), _AT_ONCE):
+        client.log_batch(run_id, params=params[start : start + _AT_ONCE])
 
 
 def network_parameters(

@@ -7,13 +7,14 @@ that was executed wrote is found by that id, in its run or in a copy.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["MEMBER_TAG", "Part", "inherited_tags", "part_of", "step_tag", "tags_of"]
+__all__ = ["MEMBER_TAG", "NOTE_TAG", "Part", "inherited_tags", "part_of", "step_tag", "tags_of"]
 
 # Of the run of a network or of an ensemble: target and name of the model.
 MEMBER_TAG = "ferkit.member"
+# Where MLflow keeps the description of a run.
+NOTE_TAG = "mlflow.note.content"
 # Followed by the name of the part; the value is the id of the step that was executed.
 _STEP_TAG = "ferkit.step."
-_JUDGED = ("PublicTest", "PrivateTest", "public_", "private_")
 
 
 @dataclass(frozen=True, kw_only=True)

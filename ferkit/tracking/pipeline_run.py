@@ -11,7 +11,8 @@ from ferkit.tracking.cached import CachedStep, copy_cached
 from ferkit.tracking.datasets import data_tags, log_datasets, split_input
 from ferkit.tracking.description import describe, intention
 from ferkit.tracking.headline import run_headline
-from ferkit.tracking.parameters import run_parameters
+from ferkit.tracking.parameters import log_parameters, run_parameters
+from ferkit.tracking.parts import NOTE_TAG
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +45,9 @@ def opened_run(
     ZenML's tracker goes on with the run that has its own run's name. It has failed if the block fails before a step of
     it has ended it.
     """
-    from mlflow.entities import Param
-
-    run = client.create_run(experiment_id, run_name=name, tags={**tags, "mlflow.note.content": intention(config)})
+    run = client.create_run(experiment_id, run_name=name, tags={**tags, NOTE_TAG: intention(config)})
     run_id = run.info.run_id
-    parameters = [Param(key, value) for key, value in run_parameters(config).items()]
-    for start in range(0, len(parameters), 100):
-        client.log_batch(run_id, params=parameters[start : start + 100])
+    log_parameters(client, run_id, run_parameters(config))
     splits = ("Training", "PublicTest", *(["PrivateTest"] if config.evaluation.private_test else []))
     log_datasets(client, run_id, [split_input(tags, split) for split in splits])
     try:
@@ -89,6 +86,6 @@ def complete(
     client.log_batch(
         run_id,
         metrics=[Metric(key, value, now, 0) for key, value in numbers.items()],
-        tags=[RunTag("mlflow.note.content", describe(config, results, links))],
+        tags=[RunTag(NOTE_TAG, describe(config, results, links))],
     )
     client.set_terminated(run_id)

@@ -11,8 +11,9 @@ import pytest
 from ferkit.backbones import BackboneSettings, registry
 from ferkit.backbones.registry import Weights
 from ferkit.backbones.weight_files import load_weight_file
-from ferkit.backbones.weights import cache_folder, content_of, find, find_or_download
+from ferkit.backbones.weights import content_of, find, find_or_download
 from ferkit.errors import WeightsError
+from ferkit.files import cache_folder
 
 CONTENT = bytes(range(256)) * 5000
 

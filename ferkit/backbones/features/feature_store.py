@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ferkit.backbones.weights import cache_folder
+from ferkit.files import cache_folder
 
 __all__ = ["LIMIT_BYTES", "FeatureStore", "picture_digests"]
 
@@ -39,7 +39,7 @@ class FeatureStore:
     extractor
         Pictures to features (B, F). Its weights, its layers and the precision that they compute in name the file.
     folder
-        ``features`` in `ferkit.backbones.weights.cache_folder` if None; made when something is to be kept.
+        ``features`` in `ferkit.files.cache_folder` if None; made when something is to be kept.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class FeatureStore:
                 store.executemany("insert or replace into features values (?, ?)", rows)
 
     def _make_room(self, more: int) -> bool:
-        """Remove what was used longest ago until `more` bytes fit; False if this file alone leaves no room."""
+        """Remove what was written to longest ago until `more` bytes fit; False if this file alone leaves no room."""
         files = sorted(self._folder.glob("*.db"), key=lambda file: file.stat().st_mtime)
         total = sum(file.stat().st_size for file in files) + more
         for file in files:

@@ -103,6 +103,11 @@ class KeptFeatures:
         """(V, F) of the pictures that judge; an ``np.memmap`` if they lie in a file."""
         return self._of(self._selection)
 
+    @cached_property
+    def _store(self) -> FeatureStore:
+        # It reads all weights to know its file.
+        return FeatureStore(self._extractor)
+
     def predict(self, targets: list[Target]) -> dict[Target, NDArray[np.float32]]:
         """Probabilities (V, classes) that the head gives the pictures that judge, for each of `targets`."""
         pieces: dict[Target, list[Any]] = {target: [] for target in targets}
@@ -135,17 +140,14 @@ class KeptFeatures:
 
     def _pieces(self, images: Images) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """The features of some pictures after the other, and the index of the first of them."""
-        store = FeatureStore(self._extractor)
         for start, block in blocks(images):
             for at in range(0, len(block), _PIECE):
-                yield start + at, self._features(block[at : at + _PIECE], store, start + at, len(images))
+                yield start + at, self._features(block[at : at + _PIECE], start + at, len(images))
 
-    def _features(
-        self, pictures: NDArray[np.uint8], store: FeatureStore, first: int, total: int
-    ) -> NDArray[np.float32]:
+    def _features(self, pictures: NDArray[np.uint8], first: int, total: int) -> NDArray[np.float32]:
         """The features of some pictures: the backbone is asked about those that neither the store nor itself knows."""
         digests = picture_digests(pictures)
-        known = store.read(digests)
+        known = self._store.read(digests)
         unknown = {digest: at for at, digest in enumerate(digests) if digest not in known}
         new, places = [*unknown], [*unknown.values()]
         for start in range(0, len(new), _BATCH):
@@ -156,5 +158,5 @@ class KeptFeatures:
                 self._spoke = time.monotonic()
                 _LOG.info("features of %s of %s pictures", f"{first + places[start] + len(asked):,}", f"{total:,}")
         if new:
-            store.write(new, np.stack([known[digest] for digest in new]))
+            self._store.write(new, np.stack([known[digest] for digest in new]))
         return np.stack([known[digest] for digest in digests])

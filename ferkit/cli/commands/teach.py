@@ -41,11 +41,12 @@ def teach(
     * `ferkit teach configs/fer2013_cpu.yaml --to answers.npz`
     * `ferkit run configs/fer2013_cpu.yaml --set backbones.dlib_resnet.teacher=answers.npz`
     """
-    from ferkit.bundles.bundle import NetworkProgress, load_bundle
+    from ferkit.bundles.bundle import load_bundle
     from ferkit.cli.console import quiet_native_libraries
     from ferkit.cli.model_choice import bundle_folder
     from ferkit.config.loading import load_config
     from ferkit.errors import ConfigError
+    from ferkit.models.network_progress import NetworkProgress
     from ferkit.sources import load
     from ferkit.training.teacher_file import write_teacher_file
 

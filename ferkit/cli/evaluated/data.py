@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from ferkit.config.loading import load_config
+from ferkit.config.yaml_text import read_yaml
 from ferkit.data.input_card import InputCard
 from ferkit.errors import ConfigError
 from ferkit.sources import PictureSettings, ShardSettings, SourceSettings
@@ -87,7 +88,7 @@ def read_class_map(given: Sequence[str]) -> dict[str, str | None]:
 
 def _of_file(file: Path) -> dict[str, str | None]:
     try:
-        content = yaml.safe_load(file.read_text())
+        content = read_yaml(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"--map {file}: cannot be read ({' '.join(str(error).split())}).") from error
     if not isinstance(content, dict):

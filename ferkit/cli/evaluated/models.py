@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from ferkit.bundles.bundle import mixture
+from ferkit.bundles.card import Vote
 from ferkit.cli.model_choice import CHAMPION, choose_bundle
 from ferkit.data.input_card import InputCard
 from ferkit.data.labels import DECLARED_TARGETS, Target
@@ -122,14 +122,13 @@ def _of_run(name: str, folder: Path, label: str) -> JudgedModel:
     }
 
     def predict(images: Images, wanted: Sequence[Target], on_pictures: Callable[[int], None]) -> TargetProbabilities:
-        mixed = {target: np.zeros((len(images), len(classes[target])), np.float64) for target in wanted}
+        predicted: dict[str, TargetProbabilities] = {}
         for training in dict.fromkeys(each for target in wanted for each in votes[target]):
             heads = [target for target in wanted if training in votes[target]]
             network = FaceModel(training, heads[0], run.member(training).network, classes[heads[0]]).network
-            for target, probabilities in predict_targets(network, images, heads, config.prediction).items():
-                mixed[target] += votes[target][training] * probabilities.astype(np.float64)
+            predicted[training] = predict_targets(network, images, heads, config.prediction)
             on_pictures(len(images))
-        return {target: each.astype(np.float32) for target, each in mixed.items()}
+        return {target: mixture(Vote(weights=votes[target]), predicted, target) for target in wanted}
 
     settings = {target.name: target for target in config.targets if target.name in votes}
     networks = len({each for vote in votes.values() for each in vote})

@@ -1,13 +1,14 @@
 """Running the cells of an experiment, each as `ferkit run` does, and keeping what they found."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkit.cli.pipeline_run import make_experiment, start
+from ferkit.cli.runs.comparing import evaluations_of
 from ferkit.cli.state.open_runs import open_run
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
@@ -29,8 +30,8 @@ __all__ = [
     "final_configs",
     "log_answer",
     "planned_runs",
-    "result_of",
     "run_missing",
+    "run_once",
     "tracked",
 ]
 
@@ -141,39 +142,47 @@ def run_missing(
         if result is None:
             done += 1
             console.write_event(f"{each.cell.name}, seed {each.seed}: run {done} of {missing}")
-            begin = time.monotonic()
             tags = {
                 "mlflow.parentRunId": parent,
                 "ferkit.cell": each.cell.name,
                 **{f"ferkit.factor.{factor}": level for factor, level in each.cell.levels.items()},
             }
-            finished = start(each.config, each.files, workspace, placement, console, tags=tags)
-            result = result_of(finished, each.key, time.monotonic() - begin)
+            result = run_once(each.config, each.files, each.key, workspace, placement, console, tags)
             store.write(each.cell.name, each.seed, result)
         results[each.cell.name, each.seed] = result
     return results
 
 
-def result_of(finished: Any, key: str, seconds: float) -> RunResult:
-    """What a finished pipeline run found, from its artifacts.
+def run_once(
+    config: RunConfig,
+    files: NamedFiles,
+    key: str,
+    workspace: Workspace,
+    placement: Placement,
+    console: "RunConsole",
+    tags: Mapping[str, str],
+) -> RunResult:
+    """Run the pipeline as `ferkit.cli.pipeline_run.start` does, and read what it found.
 
     Parameters
     ----------
-    finished : zenml.models.PipelineRunResponse
-        The run.
     key
-        Of what it was made from, see `ferkit.experiments.results.run_key`.
-    seconds
-        How long it took.
+        Of what the run is made from, see `ferkit.experiments.results.run_key`.
     """
+    begin = time.monotonic()
+    finished = start(config, files, workspace, placement, console, tags=tags)
+    return _result_of(finished, key, time.monotonic() - begin)
+
+
+def _result_of(finished: Any, key: str, seconds: float) -> RunResult:
+    """What a finished pipeline run (``zenml.models.PipelineRunResponse``) found, from its artifacts."""
     import pandas as pd
 
-    evaluations, histories, training_seconds = [], {}, 0.0
+    evaluations = evaluations_of(finished).values()
+    histories, training_seconds = {}, 0.0
     for name, step in finished.steps.items():
         for output, artifacts in step.outputs.items():
-            if output.endswith("_evaluation"):
-                evaluations += artifacts[0].load().values()
-            elif output.endswith("_history"):
+            if output.endswith("_history"):
                 histories[output.removesuffix("_history")] = artifacts[0].load()
         if name.startswith("fine_tune_"):
             training_seconds += _seconds(step)

@@ -1,12 +1,10 @@
 """Running the trials of a search, each as `ferkit run` does, and stopping those that are no good."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferkit.cli.experiments.cell_runs import result_of
-from ferkit.cli.pipeline_run import start
+from ferkit.cli.experiments.cell_runs import run_once
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
 from ferkit.data.dataset import FaceDataset
@@ -127,16 +125,14 @@ def _run(
         **{f"ferkit.search.{key}": str(value) for key, value in candidate.values.items()},
     }
     watcher = _Watcher(candidate, search)
-    begin = time.monotonic()
     try:
         with watched_epochs(watcher):
-            finished = start(config, files, workspace, placement, console, tags=tags)
+            result = run_once(config, files, run_key(config, files), workspace, placement, console, tags)
     except CandidateStoppedError:
         candidates.prune(candidate)
     except TrainingError as error:
         candidates.fail(candidate, str(error))
     else:
-        result = result_of(finished, run_key(config, files), time.monotonic() - begin)
         watcher.replay(result.histories)
         candidates.complete(candidate, score_of(result, config, settings.measure, faces))
 

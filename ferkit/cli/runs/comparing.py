@@ -96,8 +96,7 @@ def _of_model(first: Evaluation, second: Evaluation, draws: int) -> Iterator[Com
         labels = first.labels[split][at_first]
         if first.classes != second.classes or not np.array_equal(labels, second.labels[split][at_second]):
             raise DataError(f"{first.target}/{first.model}, {split}: the two runs judged other data or other labels.")
-        one = before.probabilities[at_first].argmax(axis=1).astype(np.int8)
-        other = now.probabilities[at_second].argmax(axis=1).astype(np.int8)
+        one, other = before.label[at_first], now.label[at_second]
         found = compare_paired(one, other, labels, len(first.classes), draws=draws, confidence=0.95, seed=0)
         accuracy, next_accuracy = (float((each == labels).mean()) for each in (one, other))
         yield ComparedModel(first.target, first.model, split, accuracy, next_accuracy, found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ferkit.config.loading import load_config, load_settings, read_sections
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
-from ferkit.experiments.cells import as_overrides, require_measure
+from ferkit.experiments.cells import ONE_OF_MANY, as_overrides, require_measure
 from ferkit.experiments.search.settings import RangeSettings, SearchFile, Value, values_of
 
 __all__ = ["Search", "is_search", "load_search"]
@@ -39,7 +39,7 @@ class Search:
             Of each setting that is looked for.
         """
         settings = self.settings
-        changes = {"evaluation.private_test": False, "registry": {"register": False}, **settings.changes, **values}
+        changes = {**ONE_OF_MANY, **settings.changes, **values}
         named = {"name": f"{settings.name}.{name}", "experiment": settings.name}
         return load_config(self.base, as_overrides({**changes, **named}))
 
@@ -68,7 +68,7 @@ def load_search(path: Path) -> Search:
         One line a problem, of the file or of a trial's configuration.
     """
     settings = load_settings(path, SearchFile)
-    search = Search(settings, settings.base if settings.base.is_absolute() else path.parent / settings.base)
+    search = Search(settings, path.parent / settings.base)
     load_config(search.base)
     first, problems = search.first(), []
     configs: list[RunConfig] = []

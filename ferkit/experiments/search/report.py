@@ -13,6 +13,7 @@ from ferkit.experiments.search.configs import Search
 from ferkit.experiments.search.settings import RangeSettings
 from ferkit.reporting.document import Code, Document, Picture, Section, Table
 from ferkit.reporting.figure_style import BLUE, GREY, ORANGE, empty_figure, png
+from ferkit.reporting.report import Report
 
 __all__ = ["SearchReport", "best_sentence", "build_search_report", "candidate_rows"]
 
@@ -39,11 +40,7 @@ class SearchReport:
 
     def write(self, folder: Path) -> Path:
         """Write report.md, report.html, trials.csv and the figures; the folder."""
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-        for name, content in self.document.pictures().items():
-            (folder / "figures" / name).write_bytes(content)
-        (folder / "report.md").write_text(self.document.to_markdown())
-        (folder / "report.html").write_text(self.document.to_html())
+        Report.of(self.document).write(folder)
         self.table.to_csv(folder / "trials.csv", index=False)
         return folder
 

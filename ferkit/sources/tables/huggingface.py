@@ -6,7 +6,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +17,12 @@ from numpy.typing import NDArray
 
 from ferkit.data.dataset import SIZE, FaceDataset
 from ferkit.data.labels import SPLITS
+from ferkit.data.picture_blobs import stored_in_blobs
 from ferkit.data.picture_blocks import examined
-from ferkit.data.stored_pictures import Images, PictureFiles, StoredPictures, face_pixels
+from ferkit.data.stored_pictures import Images, StoredPictures, face_pixels
 from ferkit.errors import DamagedPictureError, DataError
 from ferkit.file_hashes import Sha256, file_sha256
-from ferkit.files import written_whole
+from ferkit.files import cache_folder, written_whole
 from ferkit.sources.cropping import cut_faces
 from ferkit.sources.damage import Damage
 from ferkit.sources.picture_list import PictureList
@@ -211,23 +211,16 @@ def _in_memory(files: list[Path], columns: _Columns, damage: Damage) -> Images:
 
 def _stored(files: list[Path], columns: _Columns, settings: HuggingFaceSettings) -> StoredPictures:
     """The pictures in files beside each other, which are written when they are not there yet."""
-    root = Path(os.environ.get("FERKIT_CACHE") or ".ferkit/weights").parent / "pictures"
-    names, sizes, number, offsets, lengths = [], [], [], [], []
-    for index, file in enumerate(files):
+    root = cache_folder().parent / "pictures"
+    names, lengths = [], []
+    for file in files:
         key = hashlib.sha256(f"{file_sha256(file)} {columns.image}".encode()).hexdigest()[:32]
         blob, places = root / f"{key}.pictures", root / f"{key}.npy"
         if not (blob.exists() and places.exists()):
             _unpack(file, columns, blob, places)
-        length = np.load(places, allow_pickle=False)
         names.append(blob.name)
-        sizes.append(blob.stat().st_size)
-        number.append(np.full(len(length), index))
-        offsets.append(np.cumsum(length) - length)
-        lengths.append(length)
-    return StoredPictures.unread(
-        PictureFiles(root, tuple(names), tuple(sizes)), settings.side, settings.colour,
-        *(np.concatenate(each) for each in (number, offsets, lengths)),
-    )  # fmt: skip
+        lengths.append(np.load(places, allow_pickle=False))
+    return stored_in_blobs(root, names, lengths, settings.side, settings.colour)
 
 
 def _unpack(file: Path, columns: _Columns, blob: Path, places: Path) -> None:
