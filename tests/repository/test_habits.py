@@ -82,3 +82,9 @@ def test_a_release_sets_every_version_and_dates_the_changes(tmp_path):
     assert re.search(r"## \[Unreleased\]\n\n## \[7\.8\.9\] - 20\d\d-\d\d-\d\d\n", (clone / "CHANGELOG.md").read_text())
     tags = subprocess.run(["git", "tag"], cwd=clone, capture_output=True, text=True, check=True).stdout
     assert tags == "v7.8.9\n"
+
+
+def test_nothing_empty_was_committed_by_mistake():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    empty = [name for name in listed.splitlines() if (ROOT / name).is_file() and not (ROOT / name).stat().st_size]
+    assert {Path(name).name for name in empty} <= {"__init__.py", "py.typed"}
