@@ -69,9 +69,17 @@ VARIANTS = (
     Variant("with cutmix 1, half of the pictures", (f"{TRAINING}mixing={{cutmix: 1.0, probability: 0.5}}",)),
     Variant("constant learning rate", (f"{TRAINING}network.schedule=constant",)),
     Variant("without warm-up", (f"{TRAINING}network.warmup_epochs=0",)),
-    Variant("with residual blocks and squeeze-and-excitation", ("backbones.0.name=fernet_se",)),
     Variant("one view, without the mirror image", tta=NO_TTA),
     Variant("ten views: five crops and their mirror images", tta=TestTimeAugmentation(flip=True, crops="five")),
+)
+# Of `fernet` alone, which learns from random weights.
+FROM_SCRATCH = (Variant("with residual blocks and squeeze-and-excitation", ("backbones.0.name=fernet_se",)),)
+# Of `dlib_resnet` alone, which starts from a network that knows faces.
+PRETRAINED = (
+    Variant("the last stage alone", ("backbones.0.stages=[5]",)),
+    Variant("rates that fall with depth, 0.75 a stage", (f"{TRAINING}network.layer_decay=0.75",)),
+    Variant("FER's labels half from FER+'s votes", ("targets.0.votes=0.5",)),
+    Variant("one and a half times the pixels a side", ("backbones.0.input_size=96",)),
 )
 
 
@@ -166,7 +174,8 @@ def _runs(
     arguments: argparse.Namespace, base: RunConfig, data: RunData, teacher: dict[Target, Predictions]
 ) -> Iterator[_Run]:
     """Train what is not trained yet."""
-    known = (UNTAUGHT, *VARIANTS) if teacher else VARIANTS
+    (entry,) = base.backbones
+    known = ((UNTAUGHT,) if teacher else ()) + VARIANTS + (PRETRAINED if entry.starts_trained else FROM_SCRATCH)
     wanted = [each for each in known if not arguments.only or any(part in each.name for part in arguments.only)]
     for variant in (Variant("as it stands"), *wanted):
         changes = [*_alone(arguments.config, arguments.backbone), *arguments.overrides, *variant.changes]
