@@ -19,5 +19,8 @@ def predict(pictures: Any) -> Any:
     return bundle.predict(pictures, "fer", model=model)
 
 
-weights = [bundle.folder / bundle.card.networks[name].file for name in vote.weights]
+networks = [bundle.card.networks[name] for name in vote.weights]
+# A single network answers from its LiteRT file where it has one.
+files = [each.litert.file if each.litert and model != "vote" else each.file for each in networks]
+weights = [bundle.folder / file for file in files]
 measure(bundle.classes("fer"), weights, predict, batches=True)
