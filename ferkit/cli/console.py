@@ -31,15 +31,22 @@ _FAILED = re.compile(r"Step `?([\w-]+)`? failed\.")
 class RunConsole(logging.Handler):
     """The only handler that writes to the terminal during a run; remembers the first failure.
 
+    Parameters
+    ----------
+    stream
+        The terminal.
+    prefix
+        What stands before each event, where several runs take turns.
+
     Attributes
     ----------
     failure
         The error of the first step that failed; None as long as none did.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, prefix: str = "") -> None:
         super().__init__(logging.INFO)
-        self._stream = stream
+        self._stream, self._prefix = stream, prefix
         self.failure: FerkitError | None = None
 
     def attach(self) -> None:
@@ -55,6 +62,10 @@ class RunConsole(logging.Handler):
         # meets it fails, which is told as it is of others.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
+    def of_run(self, name: str) -> "RunConsole":
+        """A handler for one of several runs, to be attached while its events are told; its lines begin with `name`."""
+        return RunConsole(self._stream, f"{name} | ")
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write the event that a log record is; most records are none and are left out."""
         text = self._text(record)
@@ -63,7 +74,7 @@ class RunConsole(logging.Handler):
 
     def write_event(self, text: str) -> None:
         """Write an event as a line, behind the time of day."""
-        self._stream.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+        self._stream.write(f"{time.strftime('%H:%M:%S')}  {self._prefix}{text}\n")
         self._stream.flush()
 
     def _text(self, record: logging.LogRecord) -> str:

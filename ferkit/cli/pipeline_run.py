@@ -1,9 +1,12 @@
 """Running the pipeline to its end on the active stack, with a run in MLflow for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ferkit.cli.no_cache import uncached
 from ferkit.cli.runs.recording import record
@@ -18,8 +21,28 @@ from ferkit.training.checkpoint import clean_up
 
 if TYPE_CHECKING:
     from ferkit.cli.console import RunConsole
+    from ferkit.orchestrators.ray.submitted import SubmittedRun
 
-__all__ = ["make_experiment", "start"]
+__all__ = ["BegunRun", "begun", "completed", "make_experiment", "start"]
+
+
+@dataclass(frozen=True)
+class BegunRun:
+    """A run of the pipeline that was begun.
+
+    Attributes
+    ----------
+    id
+        Of the run in ZenML.
+    tracked
+        Id of its run in MLflow.
+    submitted
+        What has to be waited for: runs on Ray, if that was left to the caller.
+    """
+
+    id: UUID
+    tracked: str
+    submitted: "Sequence[SubmittedRun]"
 
 
 def start(
@@ -33,7 +56,32 @@ def start(
     no_cache: Sequence[str] = (),
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> Any:
-    """Run the pipeline to its end on the active stack.
+    """Run the pipeline to its end on the active stack; parameters and errors are those of `begun`.
+
+    Returns
+    -------
+    zenml.models.PipelineRunResponse
+    """
+    with begun(config, files, workspace, placement, console, imported, origin, no_cache, tags) as run:
+        pass
+    return completed(run, config, workspace)
+
+
+@contextmanager
+def begun(
+    config: RunConfig,
+    files: NamedFiles,
+    workspace: Workspace,
+    placement: Placement,
+    console: "RunConsole",
+    imported: MemberImport | None = None,
+    origin: str = "",
+    no_cache: Sequence[str] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
+    *,
+    wait: bool = True,
+) -> Iterator[BegunRun]:
+    """Begin a run of the pipeline on the active stack; the run has to be over when the block ends.
 
     Parameters
     ----------
@@ -49,10 +97,8 @@ def start(
         Steps that run whatever the cache holds, see `ferkit.cli.no_cache.uncached`.
     tags
         Further tags of its run in MLflow.
-
-    Returns
-    -------
-    zenml.models.PipelineRunResponse
+    wait
+        Whether the run is over when the block begins; else it is the block that waits, if the stack is Ray's.
 
     Raises
     ------
@@ -61,7 +107,6 @@ def start(
     """
     from mlflow import MlflowClient
     from zenml import __version__ as zenml_version
-    from zenml.client import Client
     from zenml.exceptions import StackValidationError
     from zenml.integrations.mlflow.mlflow_utils import ZENML_TAG_KEY
     from zenml.orchestrators.exceptions import PipelineSubmissionError
@@ -100,7 +145,9 @@ def start(
             open_run(workspace, name, config.experiment, elsewhere=elsewhere),
             opened_run(client, place, name, config, tracker["tags"]) as tracked,
         ):
-            run = configured(**arguments)
+            with _submitting(placement, wait=wait) as submitted:
+                run = configured(**arguments)
+            yield BegunRun(run.id, tracked, submitted)
     except PipelineSubmissionError as error:
         raise ConfigError(f"not submitted: {error}") from None
     except RuntimeError as error:
@@ -108,9 +155,38 @@ def start(
         raise console.failure or error from None
     except StackValidationError as error:
         raise ConfigError(" ".join(str(error).split())) from error
+
+
+@contextmanager
+def _submitting(placement: Placement, *, wait: bool) -> "Iterator[Sequence[SubmittedRun]]":
+    """What the block submits and does not wait for."""
+    if wait or placement.orchestrator != "ray":
+        yield ()
+        return
+    from ferkit.orchestrators.ray.submitted import not_waited_for
+
+    with not_waited_for() as submitted:
+        yield submitted
+
+
+def completed(run: BegunRun, config: RunConfig, workspace: Workspace) -> Any:
+    """Write down about a run that is over what MLflow and ZenML are to know.
+
+    Returns
+    -------
+    zenml.models.PipelineRunResponse
+
+    Raises
+    ------
+    FerkitError
+        If the run did not succeed.
+    """
+    from mlflow import MlflowClient
+    from zenml.client import Client
+
     finished = Client().get_pipeline_run(run.id)
     _require_success(finished)
-    record(finished, config, client, tracked)
+    record(finished, config, MlflowClient(workspace.tracking_uri), run.tracked)
     clean_up(workspace.checkpoints, finished.name)
     return finished
 

@@ -130,6 +130,35 @@ def test_a_run_that_fails_fast_stops_everything(cluster):
     assert steps == {"explode": ["failed"]}
 
 
+def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interruption(cluster, tmp_path):
+    tiny = {"backbones": [{"name": "fernet", "width": 4, "depth": 1, "input_size": 24}], "targets": [{"name": "fer"}]}
+    training = {"network": {"epochs": 1, "warmup_epochs": 0}}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump({**SMALL, **tiny, "training": training}))
+    factors = {"smoothing": {"hard": {}, "smooth": {"training.label_smoothing": 0.1}}}
+    cells = {"name": "cells", "base": "base.yaml", "factors": factors, "seeds": 1, "measure": {"bootstrap": 200}}
+    file = tmp_path / "cells.yaml"
+    file.write_text(yaml.safe_dump(cells))
+    command = ("experiment", str(file), "--stack", str(cluster.stack))
+    before = cluster.executed("ingest")
+    process = cluster.ferkit(*command)
+    for line in process.stdout:
+        if "smooth, seed 0 | fine_tune_fer_fernet ..." in line:
+            process.send_signal(signal.SIGINT)
+            break
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, said
+    assert [status for status, _, _ in cluster.runs("cells.")] == ["stopped", "stopped"], said
+    process = cluster.ferkit(*command)
+    said, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    assert "2 runs, up to 2 of them at once" in said
+    assert "smooth: no difference can be shown with 1 seed" in said
+    (_, _, ended), (status, begun, _) = cluster.runs("cells.")[2:]
+    assert (status, begun < ended) == ("completed", True)
+    assert cluster.executed("ingest") - before == 1
+    assert cluster.executed("fine_tune_fer_fernet") == 2
+
+
 def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):
     with s3_server(tmp_path, bucket="faces") as address:
         stack = json.loads(cluster.stack.read_text())

@@ -110,6 +110,21 @@ class ToyCluster:
             steps.setdefault(name, []).append(each)
         return status, steps
 
+    def runs(self, name: str) -> list[tuple[str, str, str]]:
+        """Status, begin and end of each run whose name begins so."""
+        query = "SELECT status, start_time, end_time FROM pipeline_run WHERE name LIKE ? ORDER BY created"
+        return self._stored(query, f"{name}%")
+
+    def executed(self, step: str) -> int:
+        """How often `step` was executed to its end, in runs of all pipelines."""
+        [(count,)] = self._stored("SELECT COUNT(*) FROM step_run WHERE name = ? AND status = 'completed'", step)
+        return count
+
+    def _stored(self, query: str, *values: str) -> list[tuple]:
+        stored = next((self.folder / "server").rglob("zenml.db"))
+        with closing(sqlite3.connect(stored)) as database:
+            return database.execute(query, values).fetchall()
+
 
 @contextmanager
 def toy_cluster(folder: Path, nodes: int | None = None):

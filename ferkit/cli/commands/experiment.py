@@ -15,6 +15,7 @@ from ferkit.cli.experiments.cell_runs import (
     run_missing,
     tracked,
 )
+from ferkit.cli.experiments.concurrent_runs import at_once
 from ferkit.cli.experiments.page import print_answer, print_final, print_plan
 from ferkit.cli.experiments.search_command import run_search
 from ferkit.cli.experiments.weights import require_weights
@@ -108,7 +109,7 @@ def _one(
     with Workspace.named().file_hashes() as sha256:
         planned = planned_runs(loaded, store, sha256)
         if plan:
-            print_plan(loaded, planned)
+            print_plan(loaded, planned, _room(planned, stack))
             return
         last = planned_runs(final_configs(loaded, final), final_store, sha256) if final else []
     from ferkit.cli.console import RunConsole, quiet_native_libraries
@@ -136,6 +137,17 @@ def _one(
             scores = over_seeds(tables, by=("cell", "target", "model", "subset"))
             shown = scores[scores["subset"].str.startswith("PrivateTest")]
             print_final(shown, last, final_store.folder / "read.log")
+
+
+def _room(planned: list[PlannedRun], stack: str | None) -> int:
+    """How many of the runs that are still to do a stack can run at the same time."""
+    if stack is None:
+        return 1
+    from ferkit.cli.console import hush_zenml
+
+    hush_zenml()
+    _, placement = activate(Workspace.open(), stack)
+    return at_once([each.config for each in planned if each.result is None], placement)
 
 
 def _require_weights(loaded: Experiment, planned: list[PlannedRun]) -> None:

@@ -1,21 +1,20 @@
 """Running the cells of an experiment, each as `ferkit run` does, and keeping what they found."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ferkit.cli.pipeline_run import make_experiment, start
-from ferkit.cli.runs.comparing import evaluations_of
+from ferkit.cli.experiments.concurrent_runs import QueuedRun, at_once, run_all
+from ferkit.cli.pipeline_run import make_experiment
 from ferkit.cli.state.open_runs import open_run
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
-from ferkit.environment import git_commit
+from ferkit.errors import FerkitError
 from ferkit.experiments.cells import Cell, Experiment
-from ferkit.experiments.results import CellRun, RunResult, RunStore, run_key
+from ferkit.experiments.results import RunResult, RunStore, run_key
 from ferkit.experiments.settings import ExperimentSettings
 from ferkit.file_hashes import Sha256
 from ferkit.stacks.placement import Placement
@@ -31,7 +30,6 @@ __all__ = [
     "log_answer",
     "planned_runs",
     "run_missing",
-    "run_once",
     "tracked",
 ]
 
@@ -114,7 +112,7 @@ def run_missing(
     placement: Placement,
     console: "RunConsole",
 ) -> dict[tuple[str, int], RunResult]:
-    """Run what has no result yet, one after the other; all results by cell and seed.
+    """Run what has no result yet, side by side where the stack has room; all results by cell and seed.
 
     Parameters
     ----------
@@ -132,83 +130,38 @@ def run_missing(
     Raises
     ------
     FerkitError
-        As the run that failed does; what was finished before is kept.
+        If runs failed; it names them, and what the others found is kept.
     """
-    results = {}
-    missing = sum(each.result is None for each in planned)
-    done = 0
-    for each in planned:
-        result = each.result
-        if result is None:
-            done += 1
-            console.write_event(f"{each.cell.name}, seed {each.seed}: run {done} of {missing}")
-            tags = {
-                "mlflow.parentRunId": parent,
-                "ferkit.cell": each.cell.name,
-                **{f"ferkit.factor.{factor}": level for factor, level in each.cell.levels.items()},
-            }
-            result = run_once(each.config, each.files, each.key, workspace, placement, console, tags)
-            store.write(each.cell.name, each.seed, result)
+    results = {(each.cell.name, each.seed): each.result for each in planned if each.result}
+    missing = {f"{each.cell.name}, seed {each.seed}": each for each in planned if each.result is None}
+    queue = [
+        QueuedRun(label, each.config, each.files, each.key, _tags(each, parent)) for label, each in missing.items()
+    ]
+
+    def settle(queued: QueuedRun, result: RunResult) -> None:
+        each = missing[queued.label]
+        store.write(each.cell.name, each.seed, result)
         results[each.cell.name, each.seed] = result
-    return results
+
+    most = at_once([each.config for each in queue], placement)
+    if most > 1:
+        console.write_event(f"{len(queue)} runs, up to {most} of them at once")
+    failed = run_all(queue, most, workspace, placement, console, settle)
+    if failed:
+        raise FerkitError(
+            f"{len(failed)} of {len(queue)} runs failed: {'; '.join(failed)}. What the others found is kept: the same "
+            f"command runs these again. The first one: {next(iter(failed.values()))}"
+        )
+    return {(each.cell.name, each.seed): results[each.cell.name, each.seed] for each in planned}
 
 
-def run_once(
-    config: RunConfig,
-    files: NamedFiles,
-    key: str,
-    workspace: Workspace,
-    placement: Placement,
-    console: "RunConsole",
-    tags: Mapping[str, str],
-) -> RunResult:
-    """Run the pipeline as `ferkit.cli.pipeline_run.start` does, and read what it found.
-
-    Parameters
-    ----------
-    key
-        Of what the run is made from, see `ferkit.experiments.results.run_key`.
-    """
-    begin = time.monotonic()
-    finished = start(config, files, workspace, placement, console, tags=tags)
-    return _result_of(finished, key, time.monotonic() - begin)
-
-
-def _result_of(finished: Any, key: str, seconds: float) -> RunResult:
-    """What a finished pipeline run (``zenml.models.PipelineRunResponse``) found, from its artifacts."""
-    import pandas as pd
-
-    evaluations = evaluations_of(finished).values()
-    histories, training_seconds = {}, 0.0
-    for name, step in finished.steps.items():
-        for output, artifacts in step.outputs.items():
-            if output.endswith("_history"):
-                histories[output.removesuffix("_history")] = artifacts[0].load()
-        if name.startswith("fine_tune_"):
-            training_seconds += _seconds(step)
-    return RunResult(
-        record=CellRun(
-            key=key,
-            run=finished.name,
-            commit=git_commit(),
-            seconds=round(seconds, 3),
-            training_seconds=round(training_seconds, 3),
-        ),
-        scores=pd.concat([each.to_table() for each in evaluations], ignore_index=True),
-        predictions={(each.target, each.model): each.predictions["PublicTest"] for each in evaluations},
-        histories=histories,
-    )
-
-
-def _seconds(step: Any) -> float:
-    """How long a step took when it was executed, which may have been in an earlier run."""
-    if step.original_step_run_id:
-        from zenml.client import Client
-
-        step = Client().get_run_step(step.original_step_run_id)
-    if step.start_time is None or step.end_time is None:
-        return 0.0
-    return float((step.end_time - step.start_time).total_seconds())
+def _tags(planned: PlannedRun, parent: str) -> dict[str, str]:
+    """Tags of the run in MLflow, beside those of every run."""
+    return {
+        "mlflow.parentRunId": parent,
+        "ferkit.cell": planned.cell.name,
+        **{f"ferkit.factor.{factor}": level for factor, level in planned.cell.levels.items()},
+    }
 
 
 def final_configs(experiment: Experiment, names: list[str]) -> Experiment:

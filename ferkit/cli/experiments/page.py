@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["print_answer", "print_final", "print_plan", "print_table"]
 
 
-def print_plan(loaded: Experiment, planned: list[PlannedRun]) -> None:
-    """Which runs there are, which of them are done, and which weights are not here."""
+def print_plan(loaded: Experiment, planned: list[PlannedRun], most: int) -> None:
+    """Which runs there are, which of them are done, and which weights are not here; `most` run at the same time."""
     page = Console(highlight=False)
     rows = []
     for cell in loaded.cells:
@@ -31,10 +31,13 @@ def print_plan(loaded: Experiment, planned: list[PlannedRun]) -> None:
     print_table(page, ("cell", "trainings a run", "seeds done", "seeds to run"), rows)
     missing = [each for each in planned if each.result is None]
     known = [each.result.record.seconds for each in planned if each.result]
-    time = f", about {len(missing) * sum(known) / len(known) / 60:.0f} minutes by those that are done" if known else ""
+    minutes = len(missing) * sum(known) / len(known) / 60 / most if known else 0
+    time = f", about {minutes:.0f} minutes by those that are done" if known else ""
+    trainings = sum(len(each.config.trained()) for each in missing)
+    how = f"up to {most} at once" if most > 1 else "one after another"
     page.print(
         f"\n{loaded.settings.name}: {len(planned)} runs, {len(planned) - len(missing)} are done, {len(missing)} to run "
-        f"with {sum(len(each.config.trained()) for each in missing)} trainings, of which equal ones are done once"
+        f"{how}, with {trainings} trainings, of which equal ones are done once"
         f"{time}. Nothing was run.",
         soft_wrap=True,
     )

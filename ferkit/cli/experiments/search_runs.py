@@ -1,10 +1,12 @@
 """Running the trials of a search, each as `ferkit run` does, and stopping those that are no good."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferkit.cli.experiments.cell_runs import run_once
+from ferkit.cli.experiments.run_results import result_of
+from ferkit.cli.pipeline_run import start
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
 from ferkit.data.dataset import FaceDataset
@@ -127,7 +129,9 @@ def _run(
     watcher = _Watcher(candidate, search)
     try:
         with watched_epochs(watcher):
-            result = run_once(config, files, run_key(config, files), workspace, placement, console, tags)
+            begin = time.monotonic()
+            finished = start(config, files, workspace, placement, console, tags=tags)
+            result = result_of(finished, run_key(config, files), time.monotonic() - begin)
     except CandidateStoppedError:
         candidates.prune(candidate)
     except TrainingError as error:

@@ -1,27 +1,26 @@
 """Hands the steps of a static pipeline to Ray, which schedules them."""
 
-import logging
 import os
+from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 import ray
-from ray.exceptions import RayActorError
+from zenml.config import ResourceSettings
 from zenml.enums import ExecutionMode
-from zenml.logger import get_logger
 from zenml.orchestrators import BaseOrchestrator, SubmissionResult
 from zenml.orchestrators.exceptions import PipelineSubmissionError
 from zenml.utils.source_utils import get_source_root
 
-from ferkit.orchestrators.ray.final_states import finish
 from ferkit.orchestrators.ray.liveness import HEAD
-from ferkit.orchestrators.ray.requests import options, request, unmet
+from ferkit.orchestrators.ray.requests import fitting, options, request, unmet
+from ferkit.orchestrators.ray.submitted import SubmittedRun, hand_over
 from ferkit.orchestrators.ray.supervisor import PlannedStep, Supervisor
 from ferkit.orchestrators.ray.worker import RUN_ID, PassingError
 
 __all__ = ["RayOrchestrator"]
 
-_LOG = get_logger(__name__)
+# Runs at once on a cluster that grows on demand, each of which has an actor on its head.
+_MOST_ELASTIC = 16
 
 
 class RayOrchestrator(BaseOrchestrator):
@@ -54,8 +53,23 @@ class RayOrchestrator(BaseOrchestrator):
         place = {"lifetime": "detached", "resources": {"node:__internal_head__": 0.001}}
         actor = Supervisor.options(name=str(run.id), namespace="ferkit", **place)  # type: ignore[attr-defined]
         supervisor = actor.remote(run.id, str(snapshot.id), plan, self.config.loggers, fail_fast=fail_fast)
-        work = supervisor.run.remote()
-        return SubmissionResult(lambda: _wait(supervisor, work, run.id), self._place())
+        submitted = SubmittedRun(supervisor, supervisor.run.remote(), run.id, plan)
+        return SubmissionResult(None if hand_over(submitted) else submitted.wait, self._place())
+
+    def places(self, needs: Iterable[ResourceSettings]) -> int:
+        """How many steps the cluster can run at the same time if all need what the most demanding of `needs` does.
+
+        Raises
+        ------
+        PipelineSubmissionError
+            If there is no cluster.
+        """
+        self._connect()
+        config: Any = self.config
+        if config.elastic:
+            return _MOST_ELASTIC
+        nodes = _nodes().values()
+        return min(fitting(request(each, config.default_cpus), nodes) for each in needs)
 
     def _connect(self) -> None:
         """Join the cluster, unless this process has."""
@@ -81,9 +95,7 @@ class RayOrchestrator(BaseOrchestrator):
         config: Any = self.config
         steps = snapshot.step_configurations
         requests = {name: request(step.config.resource_settings, config.default_cpus) for name, step in steps.items()}
-        alive = [node for node in ray.nodes() if node["Alive"]]
-        nodes = {f"{node['NodeName']}-{node['NodeID'][:4]}": node["Resources"] for node in alive}
-        if not config.elastic and (problem := unmet(requests, nodes)):
+        if not config.elastic and (problem := unmet(requests, _nodes())):
             raise PipelineSubmissionError(problem)
         forwarded = {key: value for key, value in os.environ.items() if key.startswith(tuple(config.forwarded))}
         plan = {}
@@ -99,25 +111,7 @@ class RayOrchestrator(BaseOrchestrator):
         return plan
 
 
-def _wait(supervisor: Any, work: Any, run_id: UUID) -> None:
-    """Log what becomes of the steps until all are done; an interruption stops them."""
-    shown, done = 0, False
-    try:
-        while not done:
-            done = bool(ray.wait([work], timeout=0.5)[0])
-            for event in ray.get(supervisor.events.remote(shown)):
-                shown += 1
-                log = logging.getLogger(event.logger) if event.logger else _LOG
-                log.log(event.level, "%s", event.line, exc_info=event.error)
-        failed = ray.get(work)
-    except KeyboardInterrupt:
-        ray.get(supervisor.stop.remote())
-        ray.wait([work], timeout=60)
-        raise
-    except RayActorError:
-        finish(run_id)
-        raise RuntimeError("the head of the Ray cluster was lost, and the run with it.") from None
-    finally:
-        ray.kill(supervisor)
-    if failed:
-        raise RuntimeError(f"Pipeline run has failed due to failure in step(s): {', '.join(failed)}")
+def _nodes() -> dict[str, dict[str, float]]:
+    """What each node of the cluster has, by its name."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return {f"{node['NodeName']}-{node['NodeID'][:4]}": node["Resources"] for node in alive}

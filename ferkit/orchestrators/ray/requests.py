@@ -1,11 +1,11 @@
 """What a step requests of a node, and whether the cluster has it; both in Ray's words: CPU, GPU, memory in bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zenml.config import ByteUnit
 
-__all__ = ["options", "request", "unmet"]
+__all__ = ["fitting", "options", "request", "unmet"]
 
 Resources = Mapping[str, float]
 
@@ -19,6 +19,18 @@ def request(settings: Any, default_cpus: float) -> dict[str, float]:
 def options(requested: Resources) -> dict[str, float | None]:
     """Requested resources as options of a Ray task."""
     return {"num_cpus": requested["CPU"], "num_gpus": requested["GPU"], "memory": requested["memory"] or None}
+
+
+def fitting(requested: Resources, nodes: Iterable[Resources]) -> int:
+    """How many steps that request this find room on the nodes at the same time.
+
+    Examples
+    --------
+    >>> fitting({"CPU": 2, "GPU": 0, "memory": 0}, [{"CPU": 5}, {"CPU": 1}, {"CPU": 2, "GPU": 1}])
+    3
+    """
+    asked = {kind: amount for kind, amount in requested.items() if amount}
+    return sum(min((int(node.get(kind, 0) // amount) for kind, amount in asked.items()), default=1) for node in nodes)
 
 
 def unmet(requests: Mapping[str, Resources], nodes: Mapping[str, Resources]) -> str | None:

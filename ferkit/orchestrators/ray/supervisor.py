@@ -52,12 +52,15 @@ class Event:
         Why the step failed.
     logger
         Name of the step's logger; none if the line is about the step.
+    ended
+        Name of the step if it is over, whatever became of it.
     """
 
     level: int
     line: str
     error: BaseException | None = None
     logger: str | None = None
+    ended: str = ""
 
 
 @ray.remote(num_cpus=0, max_concurrency=8)
@@ -150,14 +153,15 @@ class Supervisor:
             # Ray hands the error of a step on to all that wait for it.
             if self._stopped or broken or self._lost.keys() & set(self._plan[step].upstream):
                 self._lost[step] = "skipped"
-                return Event(logging.WARNING, f"Skipping step {step} due to a failed step.")
+                return Event(logging.WARNING, f"Skipping step {step} due to a failed step.", ended=step)
             # What a failure halts may be done before the step that failed.
             if isinstance(cause, HaltedError):
                 self._lost[step] = "halted"
-                return Event(logging.WARNING, f"Step {step} was {cause}")
+                return Event(logging.WARNING, f"Step {step} was {cause}", ended=step)
             self._lost[step] = "failed"
-            return Event(logging.ERROR, f"Step {step} failed.", cause)
-        return Event(logging.INFO, f"Step `{step}` has finished in `{time.monotonic() - self._begun[step]:.1f}s`.")
+            return Event(logging.ERROR, f"Step {step} failed.", cause, ended=step)
+        took = time.monotonic() - self._begun[step]
+        return Event(logging.INFO, f"Step `{step}` has finished in `{took:.1f}s`.", ended=step)
 
     def _that(self, what: str) -> list[str]:
         return [step for step, became in self._lost.items() if became == what]

@@ -1,0 +1,204 @@
+"""Runs of the pipeline side by side, where the stack has room for several."""
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ferkit.cli.experiments.run_results import result_of
+from ferkit.cli.experiments.shared_steps import step_keys
+from ferkit.cli.pipeline_run import BegunRun, begun, completed
+from ferkit.cli.state.workspace import Workspace
+from ferkit.config.named_files import NamedFiles
+from ferkit.config.run_config import RunConfig
+from ferkit.errors import ConfigError, FerkitError
+from ferkit.experiments.results import RunResult
+from ferkit.stacks.placement import Placement
+
+if TYPE_CHECKING:
+    from ferkit.cli.console import RunConsole
+
+__all__ = ["QueuedRun", "at_once", "run_all"]
+
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class QueuedRun:
+    """A run that is to be done.
+
+    Attributes
+    ----------
+    label
+        What people call it; one of several has it before each of its lines.
+    config, files
+        What is run, and what the files hold that it names.
+    key
+        Of what it is made from, see `ferkit.experiments.results.run_key`.
+    tags
+        Further tags of its run in MLflow.
+    """
+
+    label: str
+    config: RunConfig
+    files: NamedFiles
+    key: str
+    tags: Mapping[str, str]
+
+
+def at_once(configs: Sequence[RunConfig], placement: Placement) -> int:
+    """How many runs of `configs` the active stack has room for at the same time.
+
+    Only a Ray cluster has room for more than one: for as many as it has places for the most demanding training, and for
+    one more, whose other steps are done meanwhile. Which step runs when and where is left to Ray.
+
+    Raises
+    ------
+    ConfigError
+        If there is no cluster.
+    """
+    if placement.orchestrator != "ray" or len(configs) < 2:
+        return 1
+    from zenml.client import Client
+    from zenml.config import ResourceSettings
+    from zenml.orchestrators.exceptions import PipelineSubmissionError
+
+    needs = {
+        training.entry.resources or config.resources.fine_tune for config in configs for training in config.trained()
+    }
+    settings = [ResourceSettings(**need.model_dump(exclude_none=True)) for need in needs]
+    orchestrator = Client().active_stack.orchestrator
+    try:
+        places: int = orchestrator.places(settings)
+    except PipelineSubmissionError as error:
+        raise ConfigError(str(error)) from None
+    return min(places + 1, len(configs))
+
+
+def run_all(
+    queue: Sequence[QueuedRun],
+    most: int,
+    workspace: Workspace,
+    placement: Placement,
+    console: "RunConsole",
+    settle: Callable[[QueuedRun, RunResult], None],
+) -> dict[str, FerkitError]:
+    """Run everything in `queue`, at most so many at once, and give what each found to `settle`.
+
+    A run begins when every step that it shares with one that is running is done there, and comes from the cache: none
+    is done twice. One that fails stops no other. Whatever ends this early stops all that was begun.
+
+    Parameters
+    ----------
+    most
+        See `at_once`.
+    workspace, placement
+        With the stack that is active, and how it gives steps what they need.
+    console
+        Attached; it tells how far the runs are.
+
+    Returns
+    -------
+    dict
+        Error of each run that failed by its label.
+    """
+    waiting, running, failed = list(queue), list[_Running](), dict[str, FerkitError]()
+    # Keys are of use only where there may be something to wait for.
+    keys = {each.label: step_keys(each.config, each.files) if most > 1 else {} for each in waiting}
+    try:
+        while waiting or running:
+            if (following := _next(waiting, running, most, keys)) is not None:
+                waiting.remove(following)
+                own = console.of_run(following.label) if most > 1 else console
+                own.attach()
+                number = f"run {len(queue) - len(waiting)} of {len(queue)}"
+                own.write_event(number if most > 1 else f"{following.label}: {number}")
+                running.append(_Running(following, keys[following.label], workspace, placement, own))
+            elif running:
+                time.sleep(_POLL_S)
+            for each in list(running):
+                try:
+                    result = each.advance()
+                except FerkitError as error:
+                    running.remove(each)
+                    failed[each.queued.label] = error
+                    each.console.write_event(f"failed: {error}")
+                    continue
+                if result is not None:
+                    running.remove(each)
+                    settle(each.queued, result)
+    except BaseException:
+        _abort(running)
+        raise
+    finally:
+        console.attach()
+    return failed
+
+
+class _Running:
+    """One of the runs, which takes turns with the others."""
+
+    def __init__(
+        self,
+        queued: QueuedRun,
+        keys: Mapping[str, str],
+        workspace: Workspace,
+        placement: Placement,
+        console: "RunConsole",
+    ) -> None:
+        self.queued, self.console = queued, console
+        self._keys, self._workspace, self._placement = keys, workspace, placement
+        self.begun: BegunRun | None = None
+        self._result: RunResult | None = None
+        self._course = self._follow()
+
+    @property
+    def pending(self) -> set[str]:
+        """The keys of the steps that are not over yet."""
+        return {self._keys[step] for run in (self.begun.submitted if self.begun else ()) for step in run.pending}
+
+    def advance(self) -> RunResult | None:
+        """Begin, or tell what is new; the result when there is one."""
+        self.console.attach()
+        with suppress(StopIteration):
+            next(self._course)
+        return self._result
+
+    def abort(self) -> None:
+        """Leave the run as one that was interrupted."""
+        with suppress(KeyboardInterrupt, StopIteration):
+            self._course.throw(KeyboardInterrupt())
+
+    def _follow(self) -> Generator[None, None, None]:
+        queued, begin = self.queued, time.monotonic()
+        with begun(
+            queued.config, queued.files, self._workspace, self._placement, self.console, tags=queued.tags, wait=False
+        ) as self.begun:
+            while not all(run.follow() for run in self.begun.submitted):
+                yield
+            for run in self.begun.submitted:
+                run.result()
+        finished = completed(self.begun, queued.config, self._workspace)
+        self._result = result_of(finished, queued.key, time.monotonic() - begin)
+
+
+def _next(
+    waiting: Sequence[QueuedRun], running: Sequence[_Running], most: int, keys: Mapping[str, Mapping[str, str]]
+) -> QueuedRun | None:
+    """The first run that does nothing that is being done already."""
+    if len(running) >= most:
+        return None
+    pending = set().union(*(each.pending for each in running))
+    return next((each for each in waiting if pending.isdisjoint(keys[each.label].values())), None)
+
+
+def _abort(running: Sequence[_Running]) -> None:
+    """Stop what was begun, on the cluster first."""
+    submitted = [run for each in running if each.begun for run in each.begun.submitted]
+    if submitted:
+        from ferkit.orchestrators.ray.submitted import stop
+
+        stop(submitted)
+    for each in running:
+        each.abort()

@@ -1,0 +1,146 @@
+"""Runs that were handed to the cluster, as whoever submitted them sees them."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+import ray
+from ray.exceptions import RayActorError
+from zenml.logger import get_logger
+
+from ferkit.orchestrators.ray.final_states import finish
+
+__all__ = ["SubmittedRun", "hand_over", "not_waited_for", "stop"]
+
+_LOG = get_logger(__name__)
+_POLL_S, _STOPPING_S = 0.5, 60.0
+
+
+class SubmittedRun:
+    """A run whose supervisor was asked to see it through.
+
+    Parameters
+    ----------
+    supervisor, work
+        Ray's handle of the actor, and its promise of which steps failed.
+    run_id
+        Of the run in ZenML.
+    steps
+        Names of the steps that were submitted; what came from the cache is not among them.
+
+    Attributes
+    ----------
+    pending
+        Names of the steps of which no end is known yet.
+    """
+
+    def __init__(self, supervisor: Any, work: Any, run_id: UUID, steps: Iterable[str]) -> None:
+        self._supervisor, self._work, self._run_id = supervisor, work, run_id
+        self._shown = 0
+        self.pending = set(steps)
+
+    def follow(self, seconds: float = 0.0) -> bool:
+        """Log what became of the steps since the last call, after at most `seconds`; whether all are done.
+
+        Raises
+        ------
+        RuntimeError
+            If the head of the cluster was lost.
+        """
+        try:
+            done = bool(ray.wait([self._work], timeout=seconds)[0])
+            events = ray.get(self._supervisor.events.remote(self._shown))
+        except RayActorError:
+            finish(self._run_id)
+            raise RuntimeError("the head of the Ray cluster was lost, and the run with it.") from None
+        self._shown += len(events)
+        for event in events:
+            self.pending.discard(event.ended)
+            log = logging.getLogger(event.logger) if event.logger else _LOG
+            log.log(event.level, "%s", event.line, exc_info=event.error)
+        return done
+
+    def result(self) -> None:
+        """Let go of a run that is done.
+
+        Raises
+        ------
+        RuntimeError
+            If steps of it failed.
+        """
+        failed = ray.get(self._work)
+        ray.kill(self._supervisor)
+        if failed:
+            raise RuntimeError(f"Pipeline run has failed due to failure in step(s): {', '.join(failed)}")
+
+    def wait(self) -> None:
+        """Log what becomes of the steps until all are done; an interruption stops them.
+
+        Raises
+        ------
+        RuntimeError
+            If steps failed, or the head of the cluster was lost.
+        """
+        try:
+            while not self.follow(_POLL_S):
+                pass
+            self.result()
+        except KeyboardInterrupt:
+            stop([self])
+            raise
+        finally:
+            ray.kill(self._supervisor)
+
+    def halt(self) -> None:
+        """Ask that every step be stopped."""
+        ray.get(self._supervisor.stop.remote())
+
+    def leave(self, seconds: float) -> None:
+        """Let go of the run once it is done, or after so many seconds."""
+        ray.wait([self._work], timeout=max(seconds, 0.0))
+        ray.kill(self._supervisor)
+
+
+def stop(runs: Iterable[SubmittedRun]) -> None:
+    """Stop every step of all `runs`, and wait for a minute in all until they are in a final state."""
+    told = []
+    for run in runs:
+        # One whose head is lost has no steps left.
+        try:
+            run.halt()
+        except RayActorError:
+            continue
+        told.append(run)
+    end = time.monotonic() + _STOPPING_S
+    for run in told:
+        run.leave(end - time.monotonic())
+
+
+_COLLECTED: ContextVar[list[SubmittedRun] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def not_waited_for() -> Iterator[list[SubmittedRun]]:
+    """What the block submits to Ray is put into a list, and goes on behind the block; a block that fails stops it."""
+    submitted: list[SubmittedRun] = []
+    token = _COLLECTED.set(submitted)
+    try:
+        yield submitted
+    except BaseException:
+        stop(submitted)
+        raise
+    finally:
+        _COLLECTED.reset(token)
+
+
+def hand_over(run: SubmittedRun) -> bool:
+    """Give `run` to the block of `not_waited_for` that it was submitted in; whether there is one."""
+    collected = _COLLECTED.get()
+    if collected is None:
+        return False
+    collected.append(run)
+    return True
