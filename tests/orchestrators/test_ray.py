@@ -4,20 +4,18 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from unittest.mock import patch
 from uuid import uuid4
 
 import mlflow
 import pytest
 import yaml
-from zenml.config import ResourceSettings
 
 from ferkit.orchestrators.ray.liveness import HEAD, is_lost
-from ferkit.orchestrators.ray.requests import options, request, unmet
 from tests.toys.command import forked
 from tests.toys.ray import ROOT, toy_cluster
 from tests.toys.services import CLEAN, s3_server, wait_for
@@ -37,30 +35,6 @@ SMALL = {
 def cluster(tmp_path_factory):
     with toy_cluster(tmp_path_factory.mktemp("ray")) as found:
         yield found
-
-
-def test_a_request_is_what_zenml_says_and_ray_understands():
-    asked = request(ResourceSettings(cpu_count=2, gpu_count=1, memory="8GB"), default_cpus=1)
-    assert options(asked) == {"num_cpus": 2, "num_gpus": 1, "memory": 8_000_000_000}
-    assert options(request(ResourceSettings(), default_cpus=0.5)) == {"num_cpus": 0.5, "num_gpus": 0, "memory": None}
-
-
-def test_what_no_node_has_is_named_with_what_they_have():
-    nodes = {"a": {"CPU": 4, "memory": 8e9}, "b": {"CPU": 2, "GPU": 1, "memory": 4e9}}
-    assert unmet({"train": {"CPU": 2, "GPU": 1, "memory": 0}}, nodes) is None
-    assert unmet({"train": {"CPU": 4, "GPU": 1, "memory": 0}}, nodes) == (
-        "step train asks for 4 CPU, 1 GPU, which no node of the Ray cluster has: "
-        "a has 4 CPU, 0 GPU, 8.0 GB of memory; b has 2 CPU, 1 GPU, 4.0 GB of memory."
-    )
-
-
-def test_a_head_that_refuses_to_talk_has_lost_its_runs_and_one_that_is_silent_may_have_not():
-    run = uuid4()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        host, port = server.getsockname()
-    assert is_lost(run, {HEAD: f"{host}:{port}"})
-    for unknown in ({}, {HEAD: "nowhere.invalid:6379"}, {HEAD: "6379"}):
-        assert not is_lost(run, unknown)
 
 
 def test_steps_run_at_the_same_time_each_where_it_finds_what_it_needs(cluster):
@@ -157,6 +131,24 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
     assert (status, begun < ended) == ("completed", True)
     assert cluster.executed("ingest") - before == 1
     assert cluster.executed("fine_tune_fer_fernet") == 2
+
+
+def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tmp_path):
+    stack = json.loads(cluster.stack.read_text())
+    operator = "ferkit.orchestrators.ray.flavor.RayStepOperatorFlavor"
+    stack["step_operator"] = {**stack["orchestrator"], "flavor_source": operator}
+    file = tmp_path / "operator.yaml"
+    file.write_text(json.dumps({**stack, "name": "toy-operator", "orchestrator": {"flavor": "local"}, "retries": 0}))
+    said, _ = cluster.ferkit("stack", "apply", str(file)).communicate(timeout=120)
+    assert "toy-operator" in said
+    with patch.dict(cluster.environment, TOY_STACK="toy-operator"):
+        status, said = cluster.run("trained_elsewhere")
+    assert status != 0, said
+    assert "UnfitDataError: anger: 0 pictures\nfear: 1 picture\nThe data is not fit to train on" in said
+    assert "epoch 1 of 2" in said
+    (here,), (there,) = (cluster.noted(label) for label in ("kept", "there"))
+    assert (there["gpus"], there["pid"] != here["pid"]) == ("0", True)
+    assert cluster.statuses() == ("failed", {"kept": ["completed"], "there": ["completed"], "unfit": ["failed"]})
 
 
 def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):

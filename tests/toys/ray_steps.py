@@ -32,7 +32,7 @@ def work(label: str, seconds: float, notes: str) -> Annotated[str, "{label}_done
 @step
 def kept(notes: str) -> Annotated[int, "kept_done"]:
     """What another run need not do again."""
-    _note(notes, {"label": "kept", "what": "begin", "time": time.time()})
+    _note(notes, {"label": "kept", "what": "begin", "time": time.time(), "pid": os.getpid()})
     return 1
 
 
@@ -164,6 +164,16 @@ def many(notes: str, count: int, seconds: float) -> None:
     """Steps that do not depend on each other."""
     for number in range(count):
         _work(f"many_{number}", seconds, notes)
+
+
+@pipeline(dynamic=False)
+def trained_elsewhere(notes: str) -> None:
+    """One step here, and two that the step operator runs, of which one fails."""
+    kept(notes=notes)
+    need = {"resources": ResourceSettings(gpu_count=1)}
+    there = work.with_options(substitutions={"label": "there"}, settings=need, step_operator=True)
+    there(label="there", seconds=0, notes=notes, id="there", after=["kept"])
+    unfit.with_options(step_operator=True)(notes=notes, after=["there"])
 
 
 if __name__ == "__main__":

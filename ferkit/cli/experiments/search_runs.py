@@ -93,7 +93,7 @@ def run_candidates(
         As a run that failed does; a training that came to no result is one of the trials, and fails alone.
     """
     pruner = search.settings.search.pruner.method
-    if pruner != "none" and placement.orchestrator != "local":
+    if pruner != "none" and (placement.orchestrator != "local" or placement.step_operator):
         raise ConfigError(
             f"search.pruner.method {pruner}: the stack trains in other processes, whose epochs nobody sees here: set "
             "it to none, or leave --stack out."

@@ -1,13 +1,21 @@
-"""How ZenML knows the orchestrator, and what can be set of it."""
+"""How ZenML knows the orchestrator and the step operator, and what can be set of them."""
 
 from pydantic import Field
 from zenml.orchestrators import BaseOrchestratorConfig, BaseOrchestratorFlavor
+from zenml.stack import StackComponentConfig
+from zenml.step_operators import BaseStepOperatorConfig, BaseStepOperatorFlavor
 
-__all__ = ["RayOrchestratorConfig", "RayOrchestratorFlavor"]
+__all__ = [
+    "RayClusterConfig",
+    "RayOrchestratorConfig",
+    "RayOrchestratorFlavor",
+    "RayStepOperatorConfig",
+    "RayStepOperatorFlavor",
+]
 
 
-class RayOrchestratorConfig(BaseOrchestratorConfig):
-    """Settings of the component.
+class RayClusterConfig(StackComponentConfig):
+    """Settings of a component that hands steps to a Ray cluster.
 
     Attributes
     ----------
@@ -31,6 +39,10 @@ class RayOrchestratorConfig(BaseOrchestratorConfig):
     excludes: list[str] = Field(["/.venv", "/.git", "/.ferkit", "/data", "/docs", "/tests", "/benchmarks"])
     forwarded: list[str] = Field(["FERKIT_", "MLFLOW_", "KERAS_", "TF_", "GX_", "AWS_"])
     loggers: list[str] = Field(["ferkit"])
+
+
+class RayOrchestratorConfig(RayClusterConfig, BaseOrchestratorConfig):
+    """Settings of the orchestrator."""
 
     @property
     def is_synchronous(self) -> bool:
@@ -62,3 +74,28 @@ class RayOrchestratorFlavor(BaseOrchestratorFlavor):
         from ferkit.orchestrators.ray.orchestrator import RayOrchestrator
 
         return RayOrchestrator
+
+
+class RayStepOperatorConfig(RayClusterConfig, BaseStepOperatorConfig):
+    """Settings of the step operator."""
+
+
+class RayStepOperatorFlavor(BaseStepOperatorFlavor):
+    """The flavor ``ray`` of step operators: trainings on a cluster, all other steps where the orchestrator is."""
+
+    @property
+    def name(self) -> str:
+        """Name of the flavor in stack files: ``ray``."""
+        return "ray"
+
+    @property
+    def config_class(self) -> type[RayStepOperatorConfig]:
+        """Class of the settings that a stack file gives the step operator."""
+        return RayStepOperatorConfig
+
+    @property
+    def implementation_class(self) -> type:
+        """The step operator; imported here, since Ray need not be installed to look at a stack."""
+        from ferkit.orchestrators.ray.step_operator import RayStepOperator
+
+        return RayStepOperator

@@ -9,8 +9,8 @@ from zenml.config import ResourceSettings
 from zenml.enums import ExecutionMode
 from zenml.orchestrators import BaseOrchestrator, SubmissionResult
 from zenml.orchestrators.exceptions import PipelineSubmissionError
-from zenml.utils.source_utils import get_source_root
 
+from ferkit.orchestrators.ray.cluster import connect, nodes
 from ferkit.orchestrators.ray.liveness import HEAD
 from ferkit.orchestrators.ray.requests import fitting, options, request, unmet
 from ferkit.orchestrators.ray.submitted import SubmittedRun, hand_over
@@ -46,7 +46,7 @@ class RayOrchestrator(BaseOrchestrator):
         snapshot, environments, run = (given[name] for name in ("snapshot", "step_environments", "placeholder_run"))
         if run is None:
             raise PipelineSubmissionError("the Ray orchestrator keeps no schedules: run the pipeline itself.")
-        self._connect()
+        connect(self.config)
         plan = self._plan(snapshot, environments, str(run.id))
         fail_fast = snapshot.pipeline_configuration.execution_mode == ExecutionMode.FAIL_FAST
         # It outlives this process, and lies on the head: if that is lost, so is the cluster.
@@ -64,25 +64,11 @@ class RayOrchestrator(BaseOrchestrator):
         PipelineSubmissionError
             If there is no cluster.
         """
-        self._connect()
+        connect(self.config)
         config: Any = self.config
         if config.elastic:
             return _MOST_ELASTIC
-        nodes = _nodes().values()
-        return min(fitting(request(each, config.default_cpus), nodes) for each in needs)
-
-    def _connect(self) -> None:
-        """Join the cluster, unless this process has."""
-        if ray.is_initialized():
-            return
-        code = {"working_dir": get_source_root(), "excludes": self.config.excludes}
-        try:
-            ray.init(self.config.address, runtime_env=code, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError) as error:
-            raise PipelineSubmissionError(
-                f"no Ray cluster at {self.config.address!r} ({str(error).splitlines()[0]}): start one with `ray start "
-                "--head`, or name its address in the stack."
-            ) from None
+        return min(fitting(request(each, config.default_cpus), nodes().values()) for each in needs)
 
     def _place(self) -> dict[str, Any]:
         """What is kept with a run, so that it can be told later whether its supervisor is gone."""
@@ -95,7 +81,7 @@ class RayOrchestrator(BaseOrchestrator):
         config: Any = self.config
         steps = snapshot.step_configurations
         requests = {name: request(step.config.resource_settings, config.default_cpus) for name, step in steps.items()}
-        if not config.elastic and (problem := unmet(requests, _nodes())):
+        if not config.elastic and (problem := unmet(requests, nodes())):
             raise PipelineSubmissionError(problem)
         forwarded = {key: value for key, value in os.environ.items() if key.startswith(tuple(config.forwarded))}
         plan = {}
@@ -109,9 +95,3 @@ class RayOrchestrator(BaseOrchestrator):
             environment = {**forwarded, **environments[name], RUN_ID: run_id}
             plan[name] = PlannedStep(options(requests[name]) | retries, environment, tuple(step.spec.upstream_steps))
         return plan
-
-
-def _nodes() -> dict[str, dict[str, float]]:
-    """What each node of the cluster has, by its name."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    return {f"{node['NodeName']}-{node['NodeID'][:4]}": node["Resources"] for node in alive}

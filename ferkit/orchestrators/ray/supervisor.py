@@ -5,13 +5,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import ray
-from ray.exceptions import RayTaskError
 
-from ferkit.orchestrators.ray.worker import HaltedError, PassingError, run_step, take_environment
+from ferkit.orchestrators.ray.worker import HaltedError, cause_of, run_step, take_environment
 
 __all__ = ["Event", "PlannedStep", "Supervisor"]
 
@@ -93,7 +92,8 @@ class Supervisor:
         for step, planned in self._plan.items():
             upstream = [tasks[each] for each in planned.upstream if each in tasks]
             task = run_step.options(name=step, **planned.options)
-            tasks[step] = task.remote(step, self._snapshot_id, planned.environment, self._loggers, me, *upstream)
+            arguments = ["--snapshot_id", self._snapshot_id, "--step_name", step]
+            tasks[step] = task.remote(step, arguments, planned.environment, self._loggers, me, *upstream)
         waiting = {task: step for step, task in tasks.items()}
         while waiting:
             done, _ = ray.wait(list(waiting), timeout=0.5)
@@ -149,7 +149,7 @@ class Supervisor:
         try:
             ray.get(task)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of the step
-            cause, broken = _cause(error), self._fail_fast and self._that("failed")
+            cause, broken = cause_of(error), self._fail_fast and self._that("failed")
             # Ray hands the error of a step on to all that wait for it.
             if self._stopped or broken or self._lost.keys() & set(self._plan[step].upstream):
                 self._lost[step] = "skipped"
@@ -165,11 +165,3 @@ class Supervisor:
 
     def _that(self, what: str) -> list[str]:
         return [step for step, became in self._lost.items() if became == what]
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What the step itself raised, or in one line what Ray says of a step that was lost."""
-    lost = RuntimeError(f"the step was lost: {(str(error) or type(error).__name__).splitlines()[0]}")
-    if not isinstance(error, RayTaskError):
-        return lost
-    return error.cause.error if isinstance(error.cause, PassingError) else cast("BaseException", error.cause)

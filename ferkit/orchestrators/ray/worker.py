@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray import cloudpickle
+from ray.exceptions import RayTaskError
 
-__all__ = ["RUN_ID", "HaltedError", "PassingError", "run_step", "take_environment"]
+__all__ = ["RUN_ID", "HaltedError", "PassingError", "cause_of", "run_step", "take_environment"]
 
 # Tells every step which run it belongs to.
 RUN_ID = "FERKIT_RAY_RUN_ID"
@@ -41,10 +42,18 @@ class PassingError(RuntimeError):
         self.error = error
 
 
+def cause_of(error: BaseException) -> BaseException:
+    """What the step itself raised, or in one line what Ray says of a step that was lost."""
+    lost = RuntimeError(f"the step was lost: {(str(error) or type(error).__name__).splitlines()[0]}")
+    if not isinstance(error, RayTaskError):
+        return lost
+    return error.cause.error if isinstance(error.cause, PassingError) else cast("BaseException", error.cause)
+
+
 @ray.remote
 def run_step(
     step: str,
-    snapshot_id: str,
+    arguments: Sequence[str],
     environment: dict[str, str],
     loggers: Sequence[str],
     supervisor: Any,
@@ -53,6 +62,13 @@ def run_step(
     """Run `step`, once Ray has what is upstream; if that failed, Ray leaves the step out.
 
     There is no process of its own for it: that would take ten seconds of imports, and outlive a lost worker.
+
+    Parameters
+    ----------
+    arguments
+        Of ZenML's entrypoint of a step; with ``--step_run_id`` of one that a step operator runs.
+    supervisor
+        An actor, which is told that the step has begun, and what it logs to `loggers`.
 
     Raises
     ------
@@ -72,7 +88,7 @@ def run_step(
 
     try:
         with _forwarded(loggers, supervisor):
-            _entrypoint()(["--snapshot_id", snapshot_id, "--step_name", step]).run()
+            _entrypoint(of_operator="--step_run_id" in arguments)(list(arguments)).run()
     except (IllegalOperationError, RunStoppedException, StepHeartBeatTerminationException) as error:
         # In one line, where ZenML has a long traceback.
         raise HaltedError(f"halted: {error}") from None
@@ -136,12 +152,15 @@ def _configuration_folder() -> str:
     return folder
 
 
-def _entrypoint() -> Any:
+def _entrypoint(*, of_operator: bool) -> Any:
     """ZenML's way into a step, on the code that Ray brought; its own expects a container with ``/app``."""
     from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
+    from zenml.step_operators.step_operator_entrypoint_configuration import StepOperatorEntrypointConfiguration
     from zenml.utils.source_utils import set_custom_source_root
 
-    class RayStepEntrypoint(StepEntrypointConfiguration):
+    entrypoint: Any = StepOperatorEntrypointConfiguration if of_operator else StepEntrypointConfiguration
+
+    class RayStepEntrypoint(entrypoint):
         def prepare_code_environment(self) -> None:
             set_custom_source_root(str(Path.cwd()))
 

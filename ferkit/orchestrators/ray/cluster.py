@@ -1,0 +1,39 @@
+"""Joining a Ray cluster, and what its nodes have."""
+
+from typing import Any
+
+import ray
+from zenml.orchestrators.exceptions import PipelineSubmissionError
+from zenml.utils.source_utils import get_source_root
+
+__all__ = ["connect", "nodes"]
+
+
+def connect(config: Any) -> None:
+    """Join the cluster that `config` names, unless this process has joined one; the checkout travels along.
+
+    Parameters
+    ----------
+    config : ferkit.orchestrators.ray.flavor.RayClusterConfig
+
+    Raises
+    ------
+    PipelineSubmissionError
+        If there is no cluster.
+    """
+    if ray.is_initialized():
+        return
+    code = {"working_dir": get_source_root(), "excludes": config.excludes}
+    try:
+        ray.init(config.address, runtime_env=code, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError) as error:
+        raise PipelineSubmissionError(
+            f"no Ray cluster at {config.address!r} ({str(error).splitlines()[0]}): start one with `ray start "
+            "--head`, or name its address in the stack."
+        ) from None
+
+
+def nodes() -> dict[str, dict[str, float]]:
+    """What each node of the cluster has, by its name."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return {f"{node['NodeName']}-{node['NodeID'][:4]}": node["Resources"] for node in alive}
