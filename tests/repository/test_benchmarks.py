@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Last, and after the packages: benchmarks/serving.py is called like one of them.
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
+import experiments  # noqa: E402
 import litert_precisions  # noqa: E402
 import training_loops  # noqa: E402
 import training_speed  # noqa: E402
@@ -25,6 +26,7 @@ from ferkit.backbones import BackboneSettings, build_network  # noqa: E402
 from ferkit.bundles.bundle import load_bundle  # noqa: E402
 from ferkit.data.dataset import FaceDataset  # noqa: E402
 from ferkit.data.labels import FER_EMOTIONS  # noqa: E402
+from ferkit.experiments.cells import load_experiment  # noqa: E402
 from ferkit.sources import SyntheticSettings, load  # noqa: E402
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013  # noqa: E402
 
@@ -156,6 +158,32 @@ def test_streaming_prints_a_row_for_each_count() -> None:
     peaks = [float(cell.replace(",", "")) for cell in rows["40"][-4:]]
     assert peaks == sorted(peaks)
     assert len(rows["Memory"]) == 7
+
+
+# Experiments
+
+SAID = """
+23:59:58  s0, seed 0 | run 1 of 2
+23:59:58  s0, seed 0 | ingest ... on 192.0.2.2-e8a4
+00:00:02  s0, seed 0 | ingest took 4.0s
+00:00:02  s0, seed 0 | fine_tune_fer_fernet ... on 192.0.2.2-e8a4
+00:00:03  s1, seed 0 | ingest is unchanged: cached
+00:00:04  s1, seed 0 | fine_tune_fer_fernet ... on 192.0.2.2-8f60
+00:00:10  s0, seed 0 | fine_tune_fer_fernet took 8.0s
+00:00:12  s1, seed 0 | fine_tune_fer_fernet took 8.0s
+"""
+
+
+def test_the_ideal_of_a_cluster_is_what_cells_share_and_the_rest_without_a_gap() -> None:
+    found = experiments.occupancy(SAID.splitlines())
+    assert found == experiments.Occupancy(span=14, busy=20, shared=4)
+    assert found.ratio(2) == pytest.approx(14 / (4 + 16 / 2))
+
+
+def test_cells_of_the_measured_experiment_differ_in_their_training_alone(tmp_path: Path) -> None:
+    cells = load_experiment(experiments.write_experiment(tmp_path, 3)).cells
+    assert [cell.configs[0].training.label_smoothing for cell in cells] == [0, 0.01, 0.02]
+    assert [cell.name for cell in load_experiment(experiments.write_experiment(tmp_path, 2)).cells] == ["s0", "s1"]
 
 
 # Peers

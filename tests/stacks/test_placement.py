@@ -110,6 +110,10 @@ def test_only_trainings_go_to_the_step_operator_and_the_last_step_alerts(monkeyp
         "report": {"success_hook_source": "steps.alerts.alert_success"},
     }  # fmt: skip
     assert made.configuration.failure_hook_source.attribute == "alert_failure"
+    draft = made.copy()
+    draft.prepare(config=config, files=NamedFiles.of(config), imported=None)
+    hashed = draft.invocations["ingest"].parameters["fingerprint"]
+    assert hashed == NamedFiles.of(config).data, "why a schedule of ZenML's would never read changed data"
 
 
 def test_a_step_with_gpus_has_the_image_with_cuda():
