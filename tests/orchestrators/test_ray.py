@@ -114,23 +114,32 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
     file.write_text(yaml.safe_dump(cells))
     command = ("experiment", str(file), "--stack", str(cluster.stack))
     before = cluster.executed("ingest")
-    process = cluster.ferkit(*command)
-    for line in process.stdout:
-        if "smooth, seed 0 | fine_tune_fer_fernet ..." in line:
-            process.send_signal(signal.SIGINT)
-            break
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode != 0, said
-    assert [status for status, _, _ in cluster.runs("cells.")] == ["stopped", "stopped"], said
+    said = _interrupted(cluster.ferkit(*command), "hard, seed 0 | ingest ...", signal.SIGKILL)
+    said += _interrupted(cluster.ferkit(*command), "smooth, seed 0 | fine_tune_fer_fernet ...", signal.SIGINT)
+    assert "hard, seed 0 | goes on since an earlier command" in said
+    assert {status for status, _, _ in cluster.runs("cells.")} in ({"stopped"}, {"completed", "stopped"}), said
     process = cluster.ferkit(*command)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     assert "2 runs, up to 2 of them at once" in said
     assert "smooth: no difference can be shown with 1 seed" in said
-    (_, _, ended), (status, begun, _) = cluster.runs("cells.")[2:]
-    assert (status, begun < ended) == ("completed", True)
+    (_, _, ended), (_, begun, _) = (cluster.runs(name)[0] for name in ("cells.hard", "cells.smooth"))
+    assert begun < ended
     assert cluster.executed("ingest") - before == 1
     assert cluster.executed("fine_tune_fer_fernet") == 2
+
+
+def _interrupted(process, line: str, by: signal.Signals) -> str:
+    """What a command says that gets a signal when it says `line`."""
+    said = []
+    for each in process.stdout:
+        said.append(each)
+        if line in each:
+            process.send_signal(by)
+            break
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, "".join([*said, rest])
+    return "".join([*said, rest])
 
 
 def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tmp_path):

@@ -4,20 +4,22 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ferkit.cli.experiments.run_results import result_of
 from ferkit.cli.experiments.shared_steps import step_keys
-from ferkit.cli.pipeline_run import BegunRun, begun, completed
+from ferkit.cli.pipeline_run import begun, completed
+from ferkit.cli.state.open_runs import going_on
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError, FerkitError
-from ferkit.experiments.results import RunResult
+from ferkit.experiments.results import RunResult, run_key
 from ferkit.stacks.placement import Placement
 
 if TYPE_CHECKING:
     from ferkit.cli.console import RunConsole
+    from ferkit.orchestrators.ray.submitted import SubmittedRun
 
 __all__ = ["QueuedRun", "at_once", "run_all"]
 
@@ -103,31 +105,36 @@ def run_all(
     dict
         Error of each run that failed by its label.
     """
-    waiting, running, failed = list(queue), list[_Running](), dict[str, FerkitError]()
+    waiting, failed = list(queue), dict[str, FerkitError]()
+    before = _going_on(queue, workspace, placement)
     # Keys are of use only where there may be something to wait for.
-    keys = {each.label: step_keys(each.config, each.files) if most > 1 else {} for each in waiting}
+    several = most > 1 or bool(before)
+    keys = {each.label: step_keys(each.config, each.files) if several else {} for each in waiting}
+    running: list[_Running | _GoingOn] = [
+        _GoingOn(each, keys[each.label], run, console.of_run(each.label)) for each, run in before.items()
+    ]
     try:
         while waiting or running:
             if (following := _next(waiting, running, most, keys)) is not None:
                 waiting.remove(following)
-                own = console.of_run(following.label) if most > 1 else console
+                own = console.of_run(following.label) if several else console
                 own.attach()
                 number = f"run {len(queue) - len(waiting)} of {len(queue)}"
-                own.write_event(number if most > 1 else f"{following.label}: {number}")
+                own.write_event(number if several else f"{following.label}: {number}")
                 running.append(_Running(following, keys[following.label], workspace, placement, own))
             elif running:
                 time.sleep(_POLL_S)
             for each in list(running):
                 try:
-                    result = each.advance()
+                    over = each.advance()
                 except FerkitError as error:
-                    running.remove(each)
+                    over = True
                     failed[each.queued.label] = error
                     each.console.write_event(f"failed: {error}")
-                    continue
-                if result is not None:
+                if over:
                     running.remove(each)
-                    settle(each.queued, result)
+                if each.result is not None:
+                    settle(each.queued, each.result)
     except BaseException:
         _abort(running)
         raise
@@ -137,7 +144,15 @@ def run_all(
 
 
 class _Running:
-    """One of the runs, which takes turns with the others."""
+    """One of the runs, which takes turns with the others.
+
+    Attributes
+    ----------
+    submitted
+        What of it is on a cluster.
+    result
+        What it found, None as long as it is not over.
+    """
 
     def __init__(
         self,
@@ -149,42 +164,90 @@ class _Running:
     ) -> None:
         self.queued, self.console = queued, console
         self._keys, self._workspace, self._placement = keys, workspace, placement
-        self.begun: BegunRun | None = None
-        self._result: RunResult | None = None
+        self.submitted: Sequence[SubmittedRun] = ()
+        self.result: RunResult | None = None
         self._course = self._follow()
 
     @property
     def pending(self) -> set[str]:
         """The keys of the steps that are not over yet."""
-        return {self._keys[step] for run in (self.begun.submitted if self.begun else ()) for step in run.pending}
+        return {self._keys[step] for run in self.submitted for step in run.pending}
 
-    def advance(self) -> RunResult | None:
-        """Begin, or tell what is new; the result when there is one."""
+    def advance(self) -> bool:
+        """Begin, or tell what is new; whether it is over."""
         self.console.attach()
-        with suppress(StopIteration):
-            next(self._course)
-        return self._result
+        return next(self._course, True)
 
     def abort(self) -> None:
         """Leave the run as one that was interrupted."""
         with suppress(KeyboardInterrupt, StopIteration):
             self._course.throw(KeyboardInterrupt())
 
-    def _follow(self) -> Generator[None, None, None]:
+    def _follow(self) -> Generator[bool, None, None]:
         queued, begin = self.queued, time.monotonic()
         with begun(
             queued.config, queued.files, self._workspace, self._placement, self.console, tags=queued.tags, wait=False
-        ) as self.begun:
-            while not all(run.follow() for run in self.begun.submitted):
-                yield
-            for run in self.begun.submitted:
-                run.result()
-        finished = completed(self.begun, queued.config, self._workspace)
-        self._result = result_of(finished, queued.key, time.monotonic() - begin)
+        ) as run:
+            self.submitted = run.submitted
+            while not all(each.follow() for each in self.submitted):
+                yield False
+            for each in self.submitted:
+                each.result()
+        finished = completed(run, queued.config, self._workspace)
+        self.result = result_of(finished, queued.key, time.monotonic() - begin)
+
+
+class _GoingOn:
+    """A run that a command submitted which was killed: what it makes, the one that is queued finds in the cache."""
+
+    result = None
+
+    def __init__(self, queued: QueuedRun, keys: Mapping[str, str], run: "SubmittedRun", console: "RunConsole") -> None:
+        self.queued, self.console, self.submitted = queued, console, (run,)
+        self._keys, self._run = keys, run
+        console.write_event("goes on since an earlier command")
+
+    @property
+    def pending(self) -> set[str]:
+        """The keys of the steps that are not over yet."""
+        return {self._keys[step] for step in self._run.pending}
+
+    def advance(self) -> bool:
+        """Tell what is new; whether it is over. What failed is tried again by the one that is queued."""
+        self.console.attach()
+        with suppress(RuntimeError):
+            if not self._run.follow():
+                return False
+            self._run.result()
+        return True
+
+    def abort(self) -> None:
+        """Nothing of it is in this process."""
+
+
+def _going_on(
+    queue: Sequence[QueuedRun], workspace: Workspace, placement: Placement
+) -> "dict[QueuedRun, SubmittedRun]":
+    """The runs of earlier commands that the cluster still works on, by the one of the queue that each repeats."""
+    if placement.orchestrator != "ray" or not queue:
+        return {}
+    from zenml.client import Client
+
+    orchestrator: Any = Client().active_stack.orchestrator
+    found = {}
+    for run_id in going_on(workspace, queue[0].config.experiment):
+        config = RunConfig.model_validate(Client().get_pipeline_run(run_id).config.extra["config"])
+        same = next((each for each in queue if each.key == run_key(config, each.files)), None)
+        if same and (run := orchestrator.found_again(run_id)):
+            found[same] = run
+    return found
 
 
 def _next(
-    waiting: Sequence[QueuedRun], running: Sequence[_Running], most: int, keys: Mapping[str, Mapping[str, str]]
+    waiting: Sequence[QueuedRun],
+    running: "Sequence[_Running | _GoingOn]",
+    most: int,
+    keys: Mapping[str, Mapping[str, str]],
 ) -> QueuedRun | None:
     """The first run that does nothing that is being done already."""
     if len(running) >= most:
@@ -193,9 +256,9 @@ def _next(
     return next((each for each in waiting if pending.isdisjoint(keys[each.label].values())), None)
 
 
-def _abort(running: Sequence[_Running]) -> None:
+def _abort(running: "Sequence[_Running | _GoingOn]") -> None:
     """Stop what was begun, on the cluster first."""
-    submitted = [run for each in running if each.begun for run in each.begun.submitted]
+    submitted = [run for each in running for run in each.submitted]
     if submitted:
         from ferkit.orchestrators.ray.submitted import stop
 

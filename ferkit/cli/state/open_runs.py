@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from ferkit.cli.state.store_checks import StoreError, require_store
 from ferkit.cli.state.workspace import Workspace
 
-__all__ = ["close_abandoned", "open_run"]
+__all__ = ["close_abandoned", "going_on", "open_run"]
 
 _FOLDER = "running"
 
@@ -107,6 +107,16 @@ def close_abandoned(workspace: Workspace) -> None:
             if closed:
                 gone = f"process {each.record.process} is gone"
                 print(f"ferkit: run {each.record.run} was cut off ({gone}): closed.", file=sys.stderr)  # noqa: T201
+
+
+def going_on(workspace: Workspace, experiment: str) -> list[UUID]:
+    """The runs of an experiment that a process of this machine submitted elsewhere, and that go on without it."""
+    found = []
+    for each in _abandoned(workspace.root / _FOLDER):
+        with each.lock:
+            if each.record.elsewhere and each.record.experiment == experiment:
+                found += _open_in_zenml(each.record.run)
+    return found
 
 
 def _abandoned(folder: Path) -> Iterator[_Abandoned]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 import ray
 from zenml.config import ResourceSettings
@@ -13,7 +14,7 @@ from zenml.orchestrators.exceptions import PipelineSubmissionError
 from ferkit.orchestrators.ray.cluster import connect, nodes
 from ferkit.orchestrators.ray.liveness import HEAD
 from ferkit.orchestrators.ray.requests import fitting, options, request, unmet
-from ferkit.orchestrators.ray.submitted import SubmittedRun, hand_over
+from ferkit.orchestrators.ray.submitted import SubmittedRun, found_again, hand_over
 from ferkit.orchestrators.ray.supervisor import PlannedStep, Supervisor
 from ferkit.orchestrators.ray.worker import RUN_ID, PassingError
 
@@ -69,6 +70,10 @@ class RayOrchestrator(BaseOrchestrator):
         if config.elastic:
             return _MOST_ELASTIC
         return min(fitting(request(each, config.default_cpus), nodes().values()) for each in needs)
+
+    def found_again(self, run_id: UUID) -> SubmittedRun | None:
+        """A run of this cluster that goes on although whoever submitted it is gone; None if it does not."""
+        return found_again(run_id, self.config)
 
     def _place(self) -> dict[str, Any]:
         """What is kept with a run, so that it can be told later whether its supervisor is gone."""

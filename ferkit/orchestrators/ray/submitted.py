@@ -12,9 +12,10 @@ import ray
 from ray.exceptions import RayActorError
 from zenml.logger import get_logger
 
+from ferkit.orchestrators.ray.cluster import connect
 from ferkit.orchestrators.ray.final_states import finish
 
-__all__ = ["SubmittedRun", "hand_over", "not_waited_for", "stop"]
+__all__ = ["SubmittedRun", "found_again", "hand_over", "not_waited_for", "stop"]
 
 _LOG = get_logger(__name__)
 _POLL_S, _STOPPING_S = 0.5, 60.0
@@ -118,6 +119,22 @@ def stop(runs: Iterable[SubmittedRun]) -> None:
     end = time.monotonic() + _STOPPING_S
     for run in told:
         run.leave(end - time.monotonic())
+
+
+def found_again(run_id: UUID, config: Any) -> SubmittedRun | None:
+    """The run `run_id`, if its supervisor still sees it through although whoever submitted it is gone.
+
+    Parameters
+    ----------
+    config : ferkit.orchestrators.ray.flavor.RayClusterConfig
+    """
+    connect(config)
+    try:
+        supervisor = ray.get_actor(str(run_id), namespace="ferkit")
+        steps = ray.get(supervisor.steps.remote())
+    except (ValueError, RayActorError):
+        return None
+    return SubmittedRun(supervisor, supervisor.outcome.remote(), run_id, steps)
 
 
 _COLLECTED: ContextVar[list[SubmittedRun] | None] = ContextVar("collected", default=None)

@@ -84,6 +84,7 @@ class Supervisor:
         # What became of each step that has no result.
         self._lost: dict[str, str] = {}
         self._stopped = False
+        self._done = threading.Event()
 
     def run(self) -> list[str]:
         """Submit every step, wait for all of them, leave a final state behind, and return which steps failed."""
@@ -107,8 +108,18 @@ class Supervisor:
             from ferkit.orchestrators.ray.final_states import finish
 
             finish(self._run_id, stopped=self._stopped or not self._that("failed"))
+        self._done.set()
         threading.Thread(target=self._leave, args=(me,), daemon=True).start()
+        return self.outcome()
+
+    def outcome(self) -> list[str]:
+        """Which steps failed, once all are done: for whoever comes when the one that submitted the run is gone."""
+        self._done.wait()
         return self._that("failed") or self._that("halted")
+
+    def steps(self) -> list[str]:
+        """Names of the steps of the run."""
+        return list(self._plan)
 
     def started(self, step: str, node: str) -> None:
         """Called by a step that begins, each time."""
