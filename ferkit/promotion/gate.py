@@ -52,6 +52,11 @@ class Measurement:
     subset: str = "PublicTest"
     classes: Mapping[Target, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def answered(self) -> set[Target]:
+        """Every target of the model, also those that are not measured."""
+        return {*self.scores, *self.classes}
+
     def class_names(self, target: Target) -> tuple[str, ...]:
         """Names of the classes of `target`."""
         return self.classes.get(target) or names_of_outputs(target, len(self.scores[target].recall))
@@ -149,10 +154,7 @@ def judge(challenger: Measurement, champion: Measurement | None, settings: GateS
     if champion is None:
         checks.append(Check(passed=True, reason="there is no champion yet: the floors alone decide."))
         return Verdict(challenger, None, tuple(checks), comparisons)
-    if lost := [target for target in champion.scores if target not in challenger.scores]:
-        checks.append(
-            Check(passed=False, reason=f"the champion answers for {', '.join(lost)}, the challenger does not.")
-        )
+    checks += _kept_answers(challenger, champion, settings.change)
     for target in challenger.scores:
         if target in champion.scores:
             comparisons[target] = compare_paired(
@@ -169,13 +171,36 @@ def judge(challenger: Measurement, champion: Measurement | None, settings: GateS
     return Verdict(challenger, champion, tuple(checks), comparisons)
 
 
+def _kept_answers(challenger: Measurement, champion: Measurement, settings: ChangeSettings) -> Iterator[Check]:
+    """Whether whoever asks the champion for a target gets an answer of the same classes from the challenger, too."""
+    if not challenger.answered & champion.answered:
+        # That nothing is compared is said by the check of the target that decides.
+        return
+    decisive = settings.target or next(iter(challenger.scores))
+    for target in sorted(champion.answered - {decisive}, key=[*champion.scores, *champion.classes].index):
+        if target not in challenger.answered:
+            found = f"the champion answers for {target}, the challenger does not"
+        elif set(champion.class_names(target)) != set(challenger.class_names(target)):
+            found = _other_classes(target, challenger, champion)
+        else:
+            continue
+        if target in settings.may_lack:
+            yield Check(passed=True, reason=f"{found}, as registry.gate.change.may_lack allows.")
+        else:
+            yield Check(passed=False, reason=f"{found}; allow it with registry.gate.change.may_lack=[{target}].")
+
+
+def _other_classes(target: Target, challenger: Measurement, champion: Measurement) -> str:
+    one, other = (", ".join(each.class_names(target)) for each in (champion, challenger))
+    return f"{target} is {one} to the champion, and {other} to the challenger"
+
+
 def _incomparable(target: Target, challenger: Measurement, champion: Measurement) -> str:
     """Why the champion was not compared."""
     if target in champion.classes and target in challenger.scores:
-        one, other = (", ".join(each.class_names(target)) for each in (champion, challenger))
         return (
-            f"{target} is {one} to the champion, and {other} to the challenger: models of different classes are not "
-            "compared, so that a person decides, `ferkit promote --force`."
+            f"{_other_classes(target, challenger, champion)}: models of different classes are not compared, so that a "
+            "person decides, `ferkit promote --force`."
         )
     if not set(champion.scores) & set(challenger.scores):
         one, other = (", ".join(each.classes or each.scores) for each in (champion, challenger))

@@ -54,6 +54,9 @@ class ChangeSettings(Settings):
         Largest loss for ``not_worse``.
     alpha
         Error of the tests: how often an equally good model passes for better, or for worse.
+    may_lack
+        Targets of the champion that the challenger need not answer for, or may answer for in other classes. Any other
+        that gets lost refuses the challenger: whoever asks the model in use for it would get no answer.
     """
 
     target: Target | None = None
@@ -62,6 +65,7 @@ class ChangeSettings(Settings):
     least: float = Field(0.0, ge=0, le=1)
     margin: float = Field(0.01, ge=0, le=1)
     alpha: float = Field(0.05, gt=0, lt=0.5)
+    may_lack: tuple[Target, ...] = ()
 
 
 class GateSettings(Settings):

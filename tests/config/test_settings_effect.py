@@ -176,6 +176,13 @@ def of_optimizer(**settings):
     return type(optimizer).__name__, numbers, epochs._steps
 
 
+def of_lost_target(**change):
+    labels = np.random.default_rng(0).integers(0, 7, 600).astype(np.int8)
+    answers = predicted_classes(labels, 0.7, 0)
+    champion, challenger = (measurement("m", labels, answers, targets=each) for each in (("fer", "ferplus"), ("fer",)))
+    return judge(challenger, champion, gate(**change), 0).reasons
+
+
 def of_gate(**change):
     labels = np.random.default_rng(0).integers(0, 7, 600).astype(np.int8)
     champion, challenger = (measurement("m", labels, predicted_classes(labels, share, 0)) for share in (0.7, 0.72))
@@ -391,6 +398,7 @@ EFFECTS = {
     "registry.gate.change.least": different(of_change, least=0.3),
     "registry.gate.change.margin": different(of_change, {"require": "not_worse"}, margin=0.3),
     "registry.gate.change.alpha": different(of_gate, alpha=0.49),
+    "registry.gate.change.may_lack": different(of_lost_target, may_lack=["ferplus"]),
 }  # fmt: skip
 
 

@@ -177,7 +177,10 @@ def test_a_second_target_may_not_suffer_nor_get_lost(labels):
         measurement("better", labels, predicted_classes(labels, 0.7, 1), targets=both), champion, gate(), 0
     ).passed
     lost = judge(measurement("fer only", labels, predicted_classes(labels, 0.7, 1)), champion, gate(), 0)
-    assert lost.reasons == ("the champion answers for ferplus, the challenger does not.",)
+    [reason] = lost.reasons
+    assert reason.startswith(
+        "the champion answers for ferplus, the challenger does not; allow it with registry.gate.ch"
+    )
     mixed = measurement("better", labels, predicted_classes(labels, 0.7, 1))
     worse = measurement("worse", labels, predicted_classes(labels, 0.5, 1), targets=both)
     half = Measurement(
@@ -189,6 +192,24 @@ def test_a_second_target_may_not_suffer_nor_get_lost(labels):
     assert all(reason.startswith("ferplus") for reason in refused.reasons)
     unknown = judge(mixed, measurement("m", labels, predicted_classes(labels, 0.6, 0)), gate(target="ferplus"), 0)
     assert "ferplus, which decides, is not answered by both" in unknown.reasons[0]
+
+
+def test_what_the_champion_alone_answers_refuses_unless_told(labels):
+    """As a bundle is measured: a target of the champion that the challenger lacks has classes and no scores."""
+    classes = {"fer": FER_EMOTIONS, "mood": ("calm", "cross"), "ferplus": ("a", "b")}
+    champion = replace(measurement("champion", labels, predicted_classes(labels, 0.6, 0)), classes=classes)
+    better = measurement("better", labels, predicted_classes(labels, 0.7, 1))
+    better = replace(better, classes={"fer": FER_EMOTIONS, "mood": ("tense", "calm", "cross")})
+    lost, changed = judge(better, champion, gate(), 0).reasons[::-1]
+    assert lost.startswith("the champion answers for ferplus, the challenger does not; allow it with ")
+    assert changed.startswith("mood is calm, cross to the champion, and tense, calm, cross to the challenger; allow it")
+    assert judge(better, champion, gate(may_lack=["mood"]), 0).reasons == (lost,)
+    told = judge(better, champion, gate(may_lack=["ferplus", "mood"]), 0)
+    assert told.passed
+    allowed = "the champion answers for ferplus, the challenger does not, as registry.gate.change.may_lack allows."
+    assert allowed in told.reasons
+    again = replace(better, classes={**classes, "mood": ("cross", "calm")})
+    assert judge(again, champion, gate(), 0).passed, "the order of classes is no change"
 
 
 def test_models_of_other_classes_are_not_compared_and_a_person_decides(labels):

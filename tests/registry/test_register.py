@@ -20,11 +20,14 @@ from PIL import Image
 from ferkit.bundles.bundle import Bundle
 from ferkit.config.run_config import ResourceRequest, Resources
 from ferkit.data.labels import class_names
+from ferkit.evaluation.metrics import EvaluationSettings
+from ferkit.promotion.settings import GateSettings
 from ferkit.registry.addresses import ModelAddress
 from ferkit.registry.client import RegistryError
 from ferkit.registry.history import HISTORY_TAG
 from ferkit.registry.mlflow_model import requirements
 from ferkit.registry.models import champion_version, load_champion, load_version, version_exists
+from ferkit.registry.promote import Pictures, find_challenger, promote
 from ferkit.sources import SyntheticSettings, load
 from tests.toys.registry import register, register_toy, registry_at
 from tests.toys.run import toy_run
@@ -277,6 +280,25 @@ def test_the_same_models_are_registered_once_whatever_the_run_is_called(store):
     client.delete_model_version("ferkit", again)
     assert not version_exists("ferkit", again)
     assert not version_exists("other", "1")
+
+
+def test_a_model_that_lacks_a_target_of_the_champion_is_refused_unless_told(store, tmp_path):
+    """One network of the run, which learned FER alone, in the place of its ensemble, which answers for FER+, too."""
+    _, client, _ = store
+    single = client.get_model_version("ferkit-single", "1")
+    made = client.create_model_version("ferkit", single.source, single.run_id)
+    challenger = find_challenger("ferkit", made.version, tmp_path)
+    pictures = Pictures(load(SyntheticSettings(count=240)), EvaluationSettings(bootstrap=100), 0)
+
+    def reasons(**change):
+        gate = GateSettings.model_validate({"change": {"require": "not_worse", **change}})
+        outcome = promote(challenger, pictures, gate, tmp_path, dry_run=True)
+        return [check.reason for check in outcome.verdict.checks if not check.passed]
+
+    line = "the champion answers for ferplus, the challenger does not; allow it with registry.gate.change.may_lack="
+    assert f"{line}[ferplus]." in reasons()
+    assert not [reason for reason in reasons(may_lack=["ferplus"]) if "ferplus" in reason]
+    client.delete_model_version("ferkit", made.version)
 
 
 def _renamed(run):
