@@ -161,8 +161,8 @@ def _cropped(picture: Any, tta: TestTimeAugmentation) -> Iterator[Any]:
     side, channels = picture.shape[1], picture.shape[3]
     planes = [ops.cast(picture[..., channel], "float32") for channel in range(channels)]
     for rows, columns in five_crops(side):
-        left, right = ops.convert_to_tensor(rows), ops.convert_to_tensor(columns.T)
-        enlarged = [ops.cast(ops.round(ops.matmul(ops.matmul(left, plane), right)), "uint8") for plane in planes]
+        # Arrays, which the graph holds as constants: a tensor that was made outside of it becomes an input of the file.
+        enlarged = [ops.cast(ops.round(ops.matmul(ops.matmul(rows, plane), columns.T)), "uint8") for plane in planes]
         yield ops.stack(enlarged, axis=-1) if channels > 1 else enlarged[0][..., None]
 
 

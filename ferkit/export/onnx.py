@@ -116,12 +116,29 @@ def _quantise(file: Path, representative: Any) -> None:
         Pictures(),
         quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=_INT8_OPS,
+        nodes_to_exclude=_pixel_nodes(prepared),
         per_channel=True,
         # Weights of 7 bits: a processor without VNNI adds two products of 8 bits in 16, which may be too few.
         reduce_range=True,
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
     )
+
+
+def _pixel_nodes(file: Path) -> list[str]:
+    """The nodes that make the crops of a picture, which are rounded to pixels again: a network sees them exactly."""
+    import onnx
+
+    nodes = onnx.load(file).graph.node
+    made_by = {output: node for node in nodes for output in node.output}
+    found: dict[str, None] = {}
+    waiting = [node for node in nodes if node.op_type == "Round"]
+    while waiting:
+        node = waiting.pop()
+        if node.name not in found:
+            found[node.name] = None
+            waiting += [made_by[each] for each in node.input if each in made_by]
+    return list(found)
 
 
 def _batches(representative: NDArray[np.uint8]) -> Iterator[dict[str, NDArray[np.uint8]]]:

@@ -207,6 +207,8 @@ def test_int8_is_int8_and_float16_is_float16(report):
 
 
 def test_ten_crops_lie_in_the_graph_too(bundle_folder, faces, tmp_path):
+    import onnx
+
     bundle = Bundle(bundle_folder)
     tta = TestTimeAugmentation(flip=True, crops="five")
     bundle.card = bundle.card.model_copy(update={"tta": {"tiny": tta}})
@@ -216,6 +218,12 @@ def test_ten_crops_lie_in_the_graph_too(bundle_folder, faces, tmp_path):
     close({target: np.asarray(each) for target, each in forward(network, images).items()}, expected)
     write_litert(network, tmp_path / "ten.tflite")
     close(LiteRTNetwork(tmp_path / "ten.tflite")(images), expected)
+    write_onnx(network, tmp_path / "ten.onnx")
+    close(ONNXNetwork(tmp_path / "ten.onnx")(images), expected)
+    write_onnx(network, tmp_path / "small.onnx", "int8", faces.images)
+    close(ONNXNetwork(tmp_path / "small.onnx")(images), expected, atol=0.05)
+    stored = {tuple(each.dims): each.data_type for each in onnx.load(tmp_path / "small.onnx").graph.initializer}
+    assert stored[48, 48] == onnx.TensorProto.FLOAT, "crops are pixels that the network was trained with"
 
 
 def test_a_network_trained_in_mixed_precision_with_augmentation_inside(faces, tmp_path):
