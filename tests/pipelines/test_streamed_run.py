@@ -13,10 +13,13 @@ from PIL import Image
 
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import FER_EMOTIONS
+from ferkit.serving.model.live_model import LiveModel
 from ferkit.sources import FolderSettings, load
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from materializers.pictures import placed_hash, with_images, without_images
 from tests.pipelines.test_train import SMALL, Checkout
+from tests.toys.browser import SMILES, drawn, draws_the_answer, needs_browser, opened_browser, served_here, visits
+from tests.toys.registry import registry_at
 
 PARTS = ("train", "validation", "test")
 # What people called their folders, one for each of FER's emotions.
@@ -97,6 +100,20 @@ def test_the_champion_reads_pictures_and_a_batch_is_held_against_what_it_learned
     done = checkout.ferkit("predict", "seen", "--model", CHAMPION, "--target", "fer")
     assert done.returncode == 1
     assert "target 'fer': this bundle answers for mood" in done.stderr
+
+
+@needs_browser
+def test_the_page_draws_what_predict_says(checkout, tmp_path):
+    drawn(SMILES).save(checkout.root / "one.png")
+    done = checkout.ferkit("predict", "one.png", "--model", CHAMPION, "--to", "one.csv")
+    assert done.returncode == 0, done.stderr
+    with registry_at(f"sqlite:///{checkout.home / 'mlflow.db'}"):
+        model = LiveModel(tmp_path)
+        model.check_registry()
+    with served_here(model) as address, opened_browser() as browser, visits(browser) as visit:
+        seen = visit(address, reduced_motion="reduce")
+        answer = pd.read_csv(checkout.root / "one.csv").iloc[0]
+        draws_the_answer(seen, checkout.root / "one.png", "ferkit version 1", CLASSES, answer)
 
 
 def test_the_champion_is_exported_as_files_that_say_the_same(checkout):

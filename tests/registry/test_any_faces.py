@@ -1,12 +1,14 @@
-"""Data sets that are not FER-2013, from their source into use: trained, registered, promoted, exported, explained.
+"""Data sets that are not FER-2013, from their source to the page: trained, registered, promoted, exported, drawn.
 
-The pipeline itself runs on folders of one's own in `tests.pipelines.test_streamed_run`, the page on such a model in
-`tests.serving`.
+The third, folders of one's own, goes the same way through the pipeline in `tests.pipelines.test_streamed_run`.
 """
 
+import re
+import subprocess
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,18 +24,26 @@ from ferkit.detection.loading import load_detector
 from ferkit.export import ExportSource, LiteRTNetwork, ONNXNetwork, write_litert, write_onnx
 from ferkit.inference.predictor import Predictor
 from ferkit.monitoring.profile import Profile
+from ferkit.preparation.balancing import oversample
 from ferkit.registry.mlflow_model import signature
 from ferkit.registry.models import load_champion
-from ferkit.registry.promote import Pictures, find_challenger, promote
+from ferkit.registry.promote import Pictures, find_challenger, promote, roll_back
 from ferkit.registry.pyfunc_model import FacesToEmotions
 from ferkit.release.run_bundle import TrainedRun
+from ferkit.reporting.content import ReportContent
+from ferkit.reporting.report import build_report
+from ferkit.serving.model.live_model import LiveModel
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
+from ferkit.standalone.folder import RunFolder
+from tests.toys.browser import SMILES, drawn, draws_the_answer, needs_browser, opened_browser, served_here, visits
+from tests.toys.command import forked
 from tests.toys.layouts import write_numbered
 from tests.toys.registry import register, registry_at
 from tests.toys.run import standalone_run
+from tests.toys.services import CLEAN
 
 SMALL = {
-    "backbones": [{"name": "fernet", "width": 4, "depth": 1}],
+    "backbones": [{"name": "fernet", "width": 4, "depth": 1, "alias": alias} for alias in ("a", "b")],
     "training": {"network": {"epochs": 1, "learning_rate": 0.003}},
     "evaluation": {"bootstrap": 100},
     "registry": {"gate": {"floors": {"accuracy": 0, "macro_f1": 0, "recall": 0, "expected_calibration_error": 1}}},
@@ -49,6 +59,7 @@ class Used:
     run: TrainedRun
     judged: list[tuple[bool, str]]
     bundle: Bundle
+    histories: dict[str, pd.DataFrame]
 
 
 def table_of_people(root):
@@ -78,20 +89,29 @@ def affectnet(root):
 
 
 @pytest.fixture(scope="module")
-def used(tmp_path_factory):
-    """Both sets, one after the other in one registry."""
-    found, folder = {}, tmp_path_factory.mktemp("registry")
+def registry(tmp_path_factory):
+    """A folder with MLflow's registry, to which MLflow points meanwhile."""
+    folder = tmp_path_factory.mktemp("registry")
     with registry_at(f"sqlite:///{folder / 'mlflow.db'}"):
-        for write in (table_of_people, affectnet):
-            root = tmp_path_factory.mktemp(write.__name__)
-            config = RunConfig.model_validate({**SMALL, **write(root)})
-            run = standalone_run(config, root / "run")
-            register(run, folder)
-            pictures = Pictures(run.ingested, config.evaluation, 0, config.selection)
-            challenger = find_challenger("ferkit", None, folder)
-            outcome = promote(challenger, pictures, config.registry.gate, folder, force="a person looked at it")
-            judged = [(check.passed, check.reason) for check in outcome.verdict.checks]
-            found[config.name] = Used(run, judged, Bundle(load_champion(folder).folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def used(registry, tmp_path_factory):
+    """Both sets, one after the other in one registry."""
+    found = {}
+    for write in (table_of_people, affectnet):
+        root = tmp_path_factory.mktemp(write.__name__)
+        config = RunConfig.model_validate({**SMALL, **write(root)})
+        run = standalone_run(config, root / "run")
+        register(run, registry)
+        pictures = Pictures(run.ingested, config.evaluation, 0, config.selection)
+        challenger = find_challenger("ferkit", None, registry)
+        outcome = promote(challenger, pictures, config.registry.gate, registry, force="a person looked at it")
+        judged = [(check.passed, check.reason) for check in outcome.verdict.checks]
+        trained = {each.label: RunFolder(root / "run").member(each.name) for each in config.trained()}
+        histories = {label: files.read_history() for label, files in trained.items()}
+        found[config.name] = Used(run, judged, Bundle(load_champion(registry).folder), histories)
     return found
 
 
@@ -138,9 +158,28 @@ def test_mlflow_is_answered_with_the_classes_and_the_first_target(used):
     assert parameters["target"] == "mood"
 
 
+@pytest.mark.parametrize("name", ["people", "affectnet"])
+def test_the_report_is_about_its_classes(used, name):
+    run, bundle = used[name].run, used[name].bundle
+    [target], [ensemble] = run.config.targets, run.ensembles
+    content = ReportContent(
+        config=run.config.to_yaml(), seed=0, data_hash=run.ingested.content_hash(), commit=None, versions={},
+        stages={"ingest": run.ingested}, expectations=pd.DataFrame(), quarantined=pd.DataFrame(),
+        manifest=pd.DataFrame({"dropped": []}),
+        training_sets={target.name: oversample(run.faces, target, run.config.balancing, 0)},
+        histories={(target.name, label): history for label, history in used[name].histories.items()},
+        ensembles={target.name: ensemble}, evaluations=run.evaluations, settings=run.config.evaluation,
+    )  # fmt: skip
+    report = build_report(content).markdown
+    for each in bundle.classes():
+        assert re.search(rf"^\|.*{re.escape(each)}", report, flags=re.MULTILINE), each
+    assert not set(FER_EMOTIONS) - set(bundle.classes()) & set(re.findall(r"\w+", report))
+    assert ensemble.members == ("a", "b")
+
+
+@pytest.mark.parametrize("name", ["people", "affectnet"])
 @pytest.mark.parametrize(
-    ("name", "write", "runtime", "suffix"),
-    [("people", write_onnx, ONNXNetwork, "onnx"), ("affectnet", write_litert, LiteRTNetwork, "tflite")],
+    ("write", "runtime", "suffix"), [(write_onnx, ONNXNetwork, "onnx"), (write_litert, LiteRTNetwork, "tflite")]
 )
 def test_what_is_exported_answers_the_same(used, tmp_path, name, write, runtime, suffix):
     source = ExportSource.of_bundle(used[name].bundle)
@@ -151,3 +190,26 @@ def test_what_is_exported_answers_the_same(used, tmp_path, name, write, runtime,
     assert {target: len(names) for target, names in source.classes.items()} == {
         target: found[target].shape[1] for target in used[name].bundle.targets
     }
+
+
+@needs_browser
+def test_the_page_draws_what_predict_says_of_whichever_is_the_champion(used, registry, tmp_path):
+    drawn(SMILES).save(tmp_path / "one.png")
+
+    def predicted(version: int) -> pd.Series:
+        command = forked("predict", "one.png", "--model", f"models:/ferkit/{version}", "--to", f"{version}.csv")
+        state = {"FERKIT_HOME": str(registry / "home"), "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+        done = subprocess.run(command, cwd=tmp_path, env=CLEAN | state, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return pd.read_csv(tmp_path / f"{version}.csv").iloc[0]
+
+    model = LiveModel(registry)
+    model.check_registry()
+    with served_here(model) as address, opened_browser() as browser, visits(browser) as visit:
+        seen = visit(address, reduced_motion="reduce")
+        draws_the_answer(seen, tmp_path / "one.png", "ferkit version 2", EIGHT, predicted(2))
+        roll_back("ferkit", "so that the other one is seen")
+        model.check_registry()
+        draws_the_answer(seen, tmp_path / "one.png", "ferkit version 1", MOODS, predicted(1))
+        assert all("422" in complaint for complaint in seen.complaints)
+        seen.complaints.clear()

@@ -4,12 +4,10 @@ import csv
 import io
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,20 +15,25 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from werkzeug.serving import make_server
 
-from ferkit.serving.app import create_app
 from ferkit.serving.model.live_model import LiveModel
 from ferkit.serving.model.served import without_registry
-from ferkit.serving.settings import ServingSettings
+from tests.toys.browser import (
+    PATIENCE,
+    ROOT,
+    SMILES,
+    WONDER,
+    drawn,
+    needs_browser,
+    opened_browser,
+    served_here,
+    sync_api,
+    visits,
+)
 from tests.toys.bundle import write_mood_bundle, write_toy_bundle
 from tests.toys.services import wait_for
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-tests"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FER = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 # Of a model of one's own, with names as people may give them.
 MANY = (
@@ -38,26 +41,6 @@ MANY = (
     *("a word of so many letters that it goes far beyond the room that there is for it", "Unerwartetesmissvergnügen"),
     *("喜び", "驚き", "خوف", "שמחה", "печаль", "Αηδία", "awe", "calm", "doubt"),
 )
-# Of docs/images/faces.png: row and column of faces that the detector finds.
-SMILES, WONDER = (1, 1), (2, 1)
-# Milliseconds; a busy machine imports TensorFlow in a minute.
-PATIENCE = 240_000
-sync_api.expect.set_options(timeout=PATIENCE)
-
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian: apt-get install chromium)")
-
-
-def drawn(*cells) -> Image.Image:
-    """Drawn faces side by side, as a photograph of 640x480 would show them."""
-    sheet = Image.open(ROOT / "docs/images/faces.png").convert("RGB")
-    picture = Image.new("RGB", (640, 480), (205, 205, 205))
-    for index, (row, column) in enumerate(cells):
-        left, top = 2 + 98 * column, 2 + 112 * row
-        # The first is the largest.
-        side = 300 - 60 * index
-        face = sheet.crop((left, top, left + 96, top + 96)).resize((side, side), Image.Resampling.BICUBIC)
-        picture.paste(face, (10 + 320 * index, 80))
-    return picture
 
 
 @pytest.fixture(scope="module")
@@ -120,80 +103,15 @@ def answers(address: str) -> bool:
 
 @pytest.fixture(scope="module")
 def browser(files):
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={files / 'film.mjpeg'}",
-            ],
-        )
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """A page in a window of its own, and what it did: addresses that it asked, complaints of the browser."""
-
-    def __init__(self, browser, server, token=TOKEN, **options):
-        self.server = server
-        self.requested: list[str] = []
-        self.complaints: list[str] = []
-        self.waiting = self.most_waiting = 0
-        self.context = browser.new_context(**options)
-        self.context.set_default_timeout(PATIENCE)
-        if token:
-            self.context.add_init_script(f"sessionStorage.setItem('ferkit-token', '{token}')")
-        self.page = self.context.new_page()
-        self.page.on("request", self._asks)
-        self.page.on("requestfinished", self._answered)
-        self.page.on("requestfailed", self._answered)
-        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(server)
-
-    def _asks(self, request):
-        self.requested.append(request.url)
-        if "/predict" in request.url:
-            self.waiting += 1
-            self.most_waiting = max(self.most_waiting, self.waiting)
-
-    def _answered(self, request):
-        self.waiting -= "/predict" in request.url
-
-    def read(self, file: Path):
-        self.page.set_input_files("#file", file)
-        self.says(re.compile("."))
-
-    def says(self, text: str | re.Pattern[str]):
-        """Wait for a sentence in the live region."""
-        sync_api.expect(self.page.locator("#status")).to_have_text(text)
-
-    def shares(self) -> dict[str, str]:
-        names, numbers = (self.page.locator(part).all_inner_texts() for part in (".bar-name", ".bar-number"))
-        return dict(zip(names, numbers, strict=True))
-
-    @property
-    def drawing(self) -> str:
-        return self.page.eval_on_selector("#canvas", "canvas => canvas.toDataURL()")
+    with opened_browser(files / "film.mjpeg") as browser:
+        yield browser
 
 
 @pytest.fixture
 def visit(browser, server):
-    """Opens pages; whatever the test does, they ask no other host and the browser has nothing to complain about."""
-    visits: list[Visit] = []
-
-    def opened(at=server, **options) -> Visit:
-        visits.append(Visit(browser, at, **options))
-        return visits[-1]
-
-    yield opened
-    for each in visits:
-        each.context.close()
-        assert [url for url in each.requested if not url.startswith((each.server, "data:", "blob:"))] == []
-        assert each.complaints == []
+    """Opens pages of the service if nothing else is said; see `tests.toys.browser.visits`."""
+    with visits(browser) as opened:
+        yield lambda at=server, token=TOKEN, **options: opened(at, token=token, **options)
 
 
 @needs_browser
@@ -520,13 +438,8 @@ def champions(tmp_path_factory):
     model.check_registry()
     other = without_registry(write_toy_bundle(folder))
     other.warm.update(other.bundle.card.networks)
-    own = make_server("127.0.0.1", 0, create_app(ServingSettings(), model), threaded=True)
-    thread = threading.Thread(target=own.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{own.server_port}", model, other
-    own.shutdown()
-    thread.join()
-    own.server_close()
+    with served_here(model) as address:
+        yield address, model, other
 
 
 @needs_browser
