@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ferkit.evaluation.reliability import Reliability
 from ferkit.models.ensemble import Ensemble
-from ferkit.reporting.figure_style import BLUE, GREY, INK, ORANGE, empty_figure, png
+from ferkit.reporting.figure_style import BLUE, GREY, INK, ORANGE, Label, empty_figure, png
 
 __all__ = [
     "accuracies",
@@ -48,22 +48,23 @@ def _confusion_matrix(cells: tuple[tuple[int, ...], ...], names: tuple[str, ...]
     figure, axes = empty_figure(0.86 * classes + 1.6, 0.72 * classes + 1.3, title)
     support = confusion.sum(axis=1, keepdims=True)
     share = np.divide(confusion, support, out=np.zeros(confusion.shape), where=support > 0)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)
+    axes.invert_yaxis()
+    labels = []
     for label, prediction in np.ndindex(confusion.shape):
         colour = "white" if share[label, prediction] > 0.55 else INK
         text = f"{share[label, prediction]:.0%}" if support[label] else "-"
         count = f"{confusion[label, prediction]:,}"
-        for offset, written, size in ((-0.12, text, 10), (0.24, count, 7)):
-            cell = axes.text(prediction, label + offset, written, ha="center", va="center", color=colour, fontsize=size)
-            # It lies within the panel; to measure each takes as long as to draw it.
-            cell.set_in_layout(False)
-    axes.set_xticks(range(classes), names, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(classes), [f"{name} ({n:,})" for name, n in zip(names, support[:, 0], strict=True)])
+        for offset, written, points in ((0.38, text, 10), (0.74, count, 7)):
+            labels.append(Label(prediction + 0.5, label + offset, written, points, colour))
+    middle = np.arange(classes) + 0.5
+    axes.set_xticks(middle, names, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(middle, [f"{name} ({n:,})" for name, n in zip(names, support[:, 0], strict=True)])
     axes.set(xlabel="predicted", ylabel="labelled (pictures)")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    return png(figure)
+    return png(figure, labels)
 
 
 def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = None) -> bytes:
@@ -147,6 +148,16 @@ def reliability_diagram(bins: Reliability, title: str) -> bytes:
     title
         Above the figure.
     """
+    arrays = (bins.edges, bins.count, bins.confidence, bins.accuracy)
+    return _reliability_diagram(*(each.tobytes() for each in arrays), title)
+
+
+# A step logs it, and the report holds it.
+@lru_cache(maxsize=64)
+def _reliability_diagram(edges: bytes, count: bytes, confidence: bytes, accuracy: bytes, title: str) -> bytes:
+    bins = Reliability(
+        np.frombuffer(edges), np.frombuffer(count, np.int64), np.frombuffer(confidence), np.frombuffer(accuracy)
+    )
     figure, _ = empty_figure(4.4, 4.8, title, panels=2, heights=(3, 1))
     upper, lower = figure.axes
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfectly calibrated")
