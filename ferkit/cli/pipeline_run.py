@@ -112,6 +112,7 @@ def begun(
     from zenml.orchestrators.exceptions import PipelineSubmissionError
 
     from ferkit.cli.lost_registrations import forget_lost_registrations
+    from ferkit.cli.zenml_shortcuts import shorten_zenml
     from ferkit.stacks.placement import placed
     from ferkit.tracking.pipeline_run import opened_run, tracker_settings
     from ferkit.tracking.saved_pages import save_runs_view
@@ -138,6 +139,7 @@ def begun(
     with workspace.making():
         place = make_experiment(config.experiment, workspace)
         save_runs_view(client, place)
+    shorten_zenml()
     # An earlier run of this command may have failed, and have been gone on from.
     console.failure = None
     try:

@@ -175,11 +175,19 @@ def test_all_state_lies_in_the_checkout(checkout):
 
 @pytest.fixture(scope="module")
 def stored(checkout):
-    """What ZenML's store says of the first run: its artifacts, and the resources of its steps."""
+    """What ZenML's store says of the first run: its artifacts, and the resources of its steps.
+
+    And which large libraries ZenML has imported once it has looked for materializers.
+    """
     return checkout.ask(
         """
-        import json
+        import json, sys
         from zenml.client import Client
+        from zenml.integrations.registry import integration_registry
+        from ferkit.cli.zenml_shortcuts import shorten_zenml
+        shorten_zenml()
+        integration_registry.activate_integrations()
+        imported = sorted({"keras", "sklearn", "tensorflow"} & set(sys.modules))
         run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
         found = []
         for step in run.steps.values():
@@ -189,9 +197,13 @@ def stored(checkout):
                     found.append((v.name, v.materializer.import_path, v.content_hash, v.uri, shown))
         of = {name: step.config.resource_settings for name, step in run.steps.items()}
         asked = {name: [each.cpu_count, each.gpu_count, each.memory] for name, each in of.items()}
-        print(json.dumps({"artifacts": found, "resources": asked}))
+        print(json.dumps({"artifacts": found, "resources": asked, "imported": imported}))
         """
     )
+
+
+def test_zenml_imports_no_library_for_a_run_that_is_cached(stored):
+    assert not stored["imported"]
 
 
 def test_every_artifact_has_a_name_a_hash_and_a_materializer_of_ours(stored):

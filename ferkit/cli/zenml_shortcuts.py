@@ -1,0 +1,25 @@
+"""What ZenML does for every pipeline or every artifact that no run of ours needs, left out or done once."""
+
+from functools import cache
+
+__all__ = ["shorten_zenml"]
+
+
+def shorten_zenml() -> None:
+    """Save a run what costs it seconds in ZenML and changes nothing; may be called again.
+
+    scikit-learn is not imported for the materializer of its models: each of our steps names the materializers of its
+    outputs, and those that compute with scikit-learn import it when they are executed. Which package a module comes
+    from is looked up once: ZenML reads the file lists of all installed packages for each artifact that a step makes.
+    """
+    from zenml.integrations.constants import SKLEARN
+    from zenml.integrations.integration import Integration
+    from zenml.integrations.registry import integration_registry
+    from zenml.utils import source_utils
+
+    # Asking for them makes ZenML find them all, which would otherwise bring this one back.
+    if SKLEARN in integration_registry.integrations:
+        integration_registry.register_integration(SKLEARN, Integration)
+    lookup = source_utils._get_package_for_module
+    if not hasattr(lookup, "cache_info"):
+        source_utils._get_package_for_module = cache(lookup)
