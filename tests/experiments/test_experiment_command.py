@@ -1,9 +1,7 @@
 """`ferkit experiment` as a person runs it: killed in the middle, gone on with, through real ZenML and MLflow stores."""
 
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import mlflow
@@ -16,7 +14,9 @@ from ferkit.data.duplicates import cross_split_duplicates
 from ferkit.experiments.cells import load_experiment
 from ferkit.experiments.results import RunStore
 from ferkit.sources import load
-from tests.toys.services import wait_for
+from tests.toys.command import forked
+from tests.toys.services import CLEAN, wait_for
+from tests.toys.state import prepared_home
 
 ROOT = Path(__file__).parents[2]
 BASE = {
@@ -24,7 +24,7 @@ BASE = {
     "data": {"source": "synthetic", "count": 400},
     "validation": {"minimum_class": 1},
     "targets": [{"name": "fer"}],
-    "backbones": [{"name": "fernet", "width": 4, "input_size": 24}],
+    "backbones": [{"name": "fernet", "width": 4, "depth": 1, "input_size": 24}],
     "training": {"network": {"epochs": 1, "learning_rate": 0.003, "warmup_epochs": 0}},
     "evaluation": {"bootstrap": 100},
 }
@@ -48,11 +48,9 @@ class Experiment:
 
     def __init__(self, root):
         (root / "base.yaml").write_text(yaml.safe_dump(BASE, sort_keys=False))
-        self.file, self.home = root / "toy.yaml", root / "home"
+        self.file, self.home = root / "toy.yaml", prepared_home(root / "home")
         self.file.write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
-        kept = ("FERKIT", "ZENML", "MLFLOW", "MPLCONFIGDIR", "GX_")
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(kept)}
-        self.environment = {**clean, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(self.home)}
+        self.environment = {**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(self.home)}
         self.folder = self.home / "experiments" / "toy"
         running = subprocess.Popen(
             self.command(), cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
@@ -68,8 +66,7 @@ class Experiment:
         return sorted((self.folder / "cells").glob("*/*.npz"))
 
     def command(self, *arguments):
-        code = "from ferkit.cli.app import main; main()"
-        return [sys.executable, "-c", code, "experiment", str(self.file), *arguments]
+        return forked("experiment", self.file, *arguments)
 
     def run(self, *arguments):
         done = subprocess.run(

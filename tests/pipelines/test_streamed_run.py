@@ -20,6 +20,7 @@ from materializers.pictures import placed_hash, with_images, without_images
 from tests.pipelines.test_train import SMALL, Checkout
 from tests.toys.browser import SMILES, drawn, draws_the_answer, needs_browser, opened_browser, served_here, visits
 from tests.toys.registry import registry_at
+from tests.toys.state import prepared_home
 
 PARTS = ("train", "validation", "test")
 # What people called their folders, one for each of FER's emotions.
@@ -43,6 +44,7 @@ def write_folder(root, count=300, seed=0, names=FER_EMOTIONS, side=48):
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     made = Checkout(tmp_path_factory.mktemp("checkout"))
+    prepared_home(made.home)
     write_folder(made.root / "pictures", names=MOODS, side=112)
     sharded = made.ferkit("data", "shard", "pictures", "shards", "--pictures", "100")
     assert sharded.returncode == 0, sharded.stderr

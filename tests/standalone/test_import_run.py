@@ -17,6 +17,7 @@ from ferkit.errors import DataError
 from ferkit.standalone.__main__ import main
 from ferkit.standalone.folder import RunFolder
 from tests.toys.command import forked
+from tests.toys.state import prepared_home
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -72,7 +73,7 @@ class Imported:
 
 @pytest.fixture(scope="module")
 def imported(folder, tmp_path_factory):
-    return Imported(folder, tmp_path_factory.mktemp("home"))
+    return Imported(folder, prepared_home(tmp_path_factory.mktemp("imported") / "home"))
 
 
 def test_nothing_is_trained_and_everything_else_happens(imported):

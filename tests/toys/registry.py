@@ -9,13 +9,17 @@ import mlflow
 from ferkit.registry.register import Lineage, register_run
 from ferkit.release.run_bundle import TrainedRun
 from tests.toys.run import toy_run
+from tests.toys.state import prepared_registry
 
 LINEAGE = Lineage("toy-run", "data123", "commit456", {"faces_ingested": "an-id"})
 
 
 @contextmanager
 def registry_at(uri: str):
-    """Point MLflow there, as the environment of a command would."""
+    """Point MLflow there, as the environment of a command would; a database that is missing is made."""
+    database = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:") and not database.exists():
+        prepared_registry(database)
     before = os.environ.get("MLFLOW_TRACKING_URI"), mlflow.get_tracking_uri()
     os.environ["MLFLOW_TRACKING_URI"] = uri
     mlflow.set_tracking_uri(uri)

@@ -9,6 +9,7 @@ import yaml
 
 from tests.toys.command import forked
 from tests.toys.services import CLEAN
+from tests.toys.state import prepared_home
 
 RATE = "training.network.learning_rate"
 BASE = {
@@ -35,7 +36,7 @@ FILE = {
 class Search:
     def __init__(self, root):
         (root / "base.yaml").write_text(yaml.safe_dump(BASE))
-        self.file, self.home = root / "rates.yaml", root / "home"
+        self.file, self.home = root / "rates.yaml", prepared_home(root / "home")
         self.file.write_text(yaml.safe_dump(FILE))
         self.folder = self.home / "experiments" / "rates"
         self.done = self.run()
