@@ -79,7 +79,7 @@ PRETRAINED = (
     Variant("the last stage alone", ("backbones.0.stages=[5]",)),
     Variant("rates that fall with depth, 0.75 a stage", (f"{TRAINING}network.layer_decay=0.75",)),
     Variant("FER's labels half from FER+'s votes", ("targets.0.votes=0.5",)),
-    Variant("one and a half times the pixels a side", ("backbones.0.input_size=96",)),
+    Variant("72 pixels a side", ("backbones.0.input_size=72",)),
 )
 
 
