@@ -35,7 +35,7 @@ def run(tmp_path_factory):
             "data": {"source": "folder", "path": root / "faces", "test_fraction": 0.2},
             "targets": [{"name": "mood", "map": {"spare": None}}],
             "balancing": {"method": "random_over_sampler", "class_weight": True},
-            "backbones": [{"name": "fernet", "width": 4}],
+            "backbones": [{"name": "fernet", "width": 4, "depth": 1}],
             "training": {"network": {"epochs": 2, "learning_rate": 0.003}},
             "evaluation": {"bootstrap": 100},
             "registry": {"register": False},
