@@ -16,8 +16,9 @@ import struct
 import sys
 from contextlib import suppress
 
-# What `ferkit run` imports. ZenML is not among it: it reads the environment as it is imported, the command's own,
-# and lays hands on the streams. What the others read then is the same for every workspace.
+from early_zenml import import_early
+
+# What `ferkit run` imports. What they read of the environment then is the same for every workspace.
 _LIBRARIES = (
     "alembic", "cv2", "h5py", "pandas", "PIL.Image", "pyarrow", "pydantic", "requests", "rich.console", "scipy.stats",
     "sklearn.metrics", "sqlalchemy.orm", "sqlmodel", "tensorflow", "keras", "typer", "yaml", "imblearn.over_sampling",
@@ -100,6 +101,7 @@ if __name__ == "__main__":
     del sys.path[0]
     for library in _LIBRARIES:
         importlib.import_module(library)
+    import_early()
     gc.freeze()
     become(serve(sys.argv[1]))
     importlib.import_module("ferkit.cli.app").main()
