@@ -104,6 +104,7 @@ def test_a_run_that_fails_fast_stops_everything(cluster):
     assert steps == {"explode": ["failed"]}
 
 
+@pytest.mark.timeout(1200)
 def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interruption(cluster, tmp_path):
     tiny = {"backbones": [{"name": "fernet", "width": 4, "depth": 1, "input_size": 24}], "targets": [{"name": "fer"}]}
     training = {"network": {"epochs": 1, "warmup_epochs": 0}}
