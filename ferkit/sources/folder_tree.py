@@ -43,17 +43,24 @@ def class_folders(root: Path) -> ClassFolders:
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, expected train/<class>/* and test/<class>/* in it.")
-    base = root
+    base, classes = root, list[str]()
     for _ in range(_MOST_AROUND):
         folders = sorted(entry for entry in base.iterdir() if entry.is_dir() and not entry.name.startswith("."))
         parts = {folder.name: at for folder in folders if (at := split_index(folder.name)) is not None}
         if SPLITS.index("Training") in parts.values():
             return ClassFolders(base, parts)
-        if not parts and sum(_holds_pictures(folder) for folder in folders) > 1:
+        holding = [folder.name for folder in folders if _holds_pictures(folder)]
+        classes = holding or classes
+        if not parts and len(holding) > 1:
             return ClassFolders(base, {})
         if len(folders) != 1:
             break
         base = folders[0]
+    if len(classes) == 1:
+        raise DataError(
+            f"{root}: one folder with pictures, {classes[0]}, and no folder train; expected a folder for each class, "
+            "two or more: there is nothing to tell apart."
+        )
     there = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
     raise DataError(f"{root}: no folder train with one folder a class in it; found {there}.")
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from ferkit.cli.app import app
 from ferkit.data.targets import TargetSettings
 from ferkit.errors import DataError
+from ferkit.sources import FolderSettings
 from ferkit.sources.describing.description import describe
 from ferkit.sources.describing.recognise import recognise
 from tests.toys import layouts
@@ -92,3 +93,20 @@ def test_the_command_says_it(moods):
     ):
         assert part in done.output
     assert f"data: {{source: folder, path: {moods}}}" in done.output
+
+
+def test_classes_of_ones_own_are_no_problem_and_the_target_is_named(tmp_path):
+    for name in ("calm", "cross"):
+        (tmp_path / name).mkdir()
+        for at in range(12):
+            pixels = np.random.default_rng((at, len(name))).integers(0, 256, (48, 48), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{at}.png")
+    found, _ = describe(FolderSettings(path=tmp_path))
+    assert (found.targets, found.problems) == (("expression",), ())
+    (tmp_path / "cross").rename(tmp_path / "angry")
+    found, _ = describe(FolderSettings(path=tmp_path))
+    assert found.targets == ("fer",)
+    assert "target fer: the data has the class 'calm'" in found.problems[0]
+    shutil.rmtree(tmp_path / "angry")
+    with pytest.raises(DataError, match="one folder with pictures, calm, and no folder train; expected"):
+        describe(FolderSettings(path=tmp_path))

@@ -129,7 +129,6 @@ def describe(
     * `ferkit data describe configs/fer2013.yaml --set data.path=data --sheet faces.png`
     * `ferkit data describe configs/quickstart.yaml --json`
     """
-    from ferkit.data.targets import TargetSettings
     from ferkit.sources.describing.description import describe as described
     from ferkit.sources.describing.recognise import recognise, with_crop
 
@@ -139,7 +138,7 @@ def describe(
     elif overrides:
         raise ConfigError("--set changes a configuration; give one in place of the data, such as configs/fer2013.yaml.")
     else:
-        settings, targets = recognise(source), (TargetSettings(),)
+        settings, targets = recognise(source), None
     if crop:
         settings = with_crop(settings)
     description, faces = described(settings, targets)
@@ -154,6 +153,8 @@ def describe(
 
 
 def _print(description: "Description", faces: FaceDataset) -> None:
+    from ferkit.sources.describing.description import OWN_TARGET
+
     console = Console()
     votes = "yes" if description.votes else "no"
     table = Table(title=f"{description.pictures:,} pictures, FER+ votes: {votes}")
@@ -177,6 +178,8 @@ def _print(description: "Description", faces: FaceDataset) -> None:
         console.print(f"note    {problem}", soft_wrap=True, highlight=False, markup=False)
     written = json.dumps(description.source).replace('"', "")
     console.print(f"data: {written}", soft_wrap=True, highlight=False, markup=False)
+    if OWN_TARGET in description.targets:
+        console.print(f"targets: [{{name: {OWN_TARGET}}}]", soft_wrap=True, highlight=False, markup=False)
 
 
 def _sheet(faces: FaceDataset, each: int = 16) -> "np.ndarray":

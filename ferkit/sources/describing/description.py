@@ -9,7 +9,7 @@ import numpy as np
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.duplicates import cross_split_duplicates
 from ferkit.data.folder_search import reasons
-from ferkit.data.labels import SPLITS
+from ferkit.data.labels import SPLITS, class_names
 from ferkit.data.picture_files import decode_picture
 from ferkit.data.targets import TargetSettings, pictures_left_out
 from ferkit.errors import DataError
@@ -22,7 +22,10 @@ from ferkit.sources.picture_list import PictureList
 from ferkit.sources.published import list_published
 from ferkit.sources.tables.table import list_table
 
-__all__ = ["Description", "describe"]
+__all__ = ["OWN_TARGET", "Description", "describe"]
+
+# As configs/own_faces.yaml calls the target of data with classes of its own.
+OWN_TARGET = "expression"
 
 # Files whose size and colour are looked at, spread over all.
 _LOOKED_AT = 200
@@ -51,6 +54,8 @@ class Description:
         Whether there are FER+ votes, weights, and boxes of faces.
     cropped
         Whether the faces were found and cut out of the pictures.
+    targets
+        Names of what would be trained.
     problems
         What was put aside or passed over, and what a training would stop at, a line each.
     """
@@ -65,6 +70,7 @@ class Description:
     weights: bool
     boxes: bool
     cropped: bool
+    targets: tuple[str, ...]
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,13 +78,16 @@ class Description:
         return asdict(self)
 
 
-def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tuple[Description, FaceDataset]:
+def describe(
+    settings: SourceSettings, targets: Sequence[TargetSettings] | None = None
+) -> tuple[Description, FaceDataset]:
     """Read a source and say what it is.
 
     Parameters
     ----------
     targets
-        What would be trained: whether the classes fit them is among the problems.
+        What would be trained: whether the classes fit them is among the problems. If nobody said, that is ``fer``,
+        unless none of the classes is one of its own: then the data has a target of its own, `OWN_TARGET`.
 
     Raises
     ------
@@ -108,6 +117,9 @@ def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tup
         problems.append(f"{int(without.sum()):,} pictures without a face are left out, such as {first}.")
     if listed is not None and listed.passed_over:
         problems.append(f"passed over {reasons(listed.passed_over)}")
+    if targets is None:
+        own = not {*class_names("fer"), *class_names("ferplus")} & set(faces.classes)
+        targets = [TargetSettings(name=OWN_TARGET) if own else TargetSettings()]
     problems += _problems(faces, targets)
     if folds:
         sizes_of_folds = fold_sizes(faces, folds)
@@ -128,6 +140,7 @@ def describe(settings: SourceSettings, targets: Sequence[TargetSettings]) -> tup
         weights=faces.weight is not None,
         boxes=listed is not None and listed.box is not None,
         cropped=isinstance(settings, PictureSettings) and settings.crop,
+        targets=tuple(target.name for target in targets),
         problems=tuple(problems),
     ), faces
 
