@@ -1,6 +1,6 @@
 """The answer of an experiment: every cell beside the baseline, on the pictures of PublicTest that decide."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,8 @@ class Answer:
         Mean over the seeds, by cell.
     pictures
         How many were judged.
+    folds
+        Into how many the data was dealt, each of them judged by trainings of its own; 0 if it was not.
     claims
         The experiment's claims, judged.
     """
@@ -48,6 +50,14 @@ class Answer:
     training_seconds: dict[str, float]
     pictures: int
     claims: tuple[CheckedClaim, ...]
+    folds: int = 0
+
+    @property
+    def where(self) -> str:
+        """Which pictures decide, in words."""
+        if self.folds:
+            return f"every picture in one of {self.folds} folds"
+        return self.experiment.settings.measure.subset
 
     def verdict(self, cell: str) -> str:
         """What is known about a cell, in a sentence without its name."""
@@ -61,7 +71,8 @@ class Answer:
             amount = _amount(abs(found.difference), measure)
             return f"{'better' if better else 'worse'} by {amount} (between {low} and {high})"
         wanted = _amount(measure.least_difference, measure)
-        with_seeds = f"no difference can be shown with {seeds} seed{'s' if seeds > 1 else ''}"
+        in_folds = f" in {self.folds} folds" if self.folds else ""
+        with_seeds = f"no difference can be shown with {seeds} seed{'s' if seeds > 1 else ''}{in_folds}"
         if seeds < 2:
             return f"{with_seeds}; two or more would tell how much seeds differ"
         if found.seeds_needed is None:
@@ -89,6 +100,7 @@ class Answer:
                     "high": found.high,
                     "p_value": found.p_value,
                     "adjusted_p_value": found.adjusted_p_value,
+                    **({"folds": self.folds, "units_better": found.units_better} if self.folds else {}),
                     "training_seconds": self.training_seconds[cell.name],
                     "verdict": self.verdict(cell.name),
                 }
@@ -96,15 +108,18 @@ class Answer:
         return pd.DataFrame(lines)
 
 
-def answer(experiment: Experiment, results: Mapping[tuple[str, int], RunResult], faces: FaceDataset) -> Answer:
+def answer(
+    experiment: Experiment, results: Mapping[tuple[str, int, int | None], RunResult], faces: FaceDataset
+) -> Answer:
     """Compare the cells of an experiment.
 
     Parameters
     ----------
     results
-        By cell and seed, all of them.
+        By cell, seed and fold, all of them; the fold is None where the data has none.
     faces
-        The data that the cells read: labels, and which pictures occur in another split.
+        The data that the cells read: labels, and which pictures occur in another split. With folds in the splits of
+        any of them.
 
     Raises
     ------
@@ -116,22 +131,39 @@ def answer(experiment: Experiment, results: Mapping[tuple[str, int], RunResult],
     target = next(
         each for each in experiment.cells[0].configs[settings.seeds[0]].targets if each.name == measure.target
     )
-    rows, labels = decisive_pictures(faces, target, measure)
+    if experiment.folds == (None,):
+        rows, labels = decisive_pictures(faces, target, measure)
+        fold = None
+    else:
+        pictures, labels = labelled(faces, target)
+        rows = pictures.row
+        first = experiment.cells[0].name
+        tested = [
+            results[first, settings.seeds[0], each].predictions[measure.target, measure.model].row
+            for each in experiment.folds
+        ]
+        fold = _fold_of(rows, tested)
     answers = {
-        cell.name: _answers([results[cell.name, seed] for seed in settings.seeds], measure, rows, labels, cell.name)
+        cell.name: _answers(
+            [[results[cell.name, seed, each] for each in experiment.folds] for seed in settings.seeds],
+            measure, rows, labels, cell.name, fold,
+        )
         for cell in experiment.cells
-    }
+    }  # fmt: skip
     label, classes = labels.argmax(axis=1).astype(np.int8), labels.shape[1]
     comparisons = compare_cells(
         answers, label, classes, experiment.baseline, measure.metric,
         least_difference=measure.least_difference, draws=measure.bootstrap, confidence=measure.confidence, seed=_SEED,
+        fold=fold,
     )  # fmt: skip
     seconds = {
-        cell.name: float(np.mean([results[cell.name, seed].record.training_seconds for seed in settings.seeds]))
+        cell.name: float(
+            np.mean([each.record.training_seconds for (name, *_), each in results.items() if name == cell.name])
+        )
         for cell in experiment.cells
     }
-    claims = check_claims(settings.claims, answers, label, classes, measure, _SEED)
-    return Answer(experiment, comparisons, seconds, len(rows), claims)
+    claims = check_claims(settings.claims, answers, label, classes, measure, _SEED, fold)
+    return Answer(experiment, comparisons, seconds, len(rows), claims, 0 if fold is None else len(experiment.folds))
 
 
 def score_of(result: RunResult, config: RunConfig, measure: MeasureSettings, faces: FaceDataset) -> float:
@@ -151,7 +183,7 @@ def score_of(result: RunResult, config: RunConfig, measure: MeasureSettings, fac
     """
     target = next(each for each in config.targets if each.name == measure.target)
     rows, labels = decisive_pictures(faces, target, measure)
-    answers = _answers([result], measure, rows, labels, config.name)
+    answers = _answers([[result]], measure, rows, labels, config.name)
     return float(metric_of_seeds(answers, labels.argmax(axis=1).astype(np.int8), labels.shape[1], measure.metric)[0])
 
 
@@ -164,15 +196,33 @@ def decisive_pictures(
     return pictures.row, labels
 
 
+def _fold_of(rows: NDArray[np.int64], tested: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """(P,) the fold whose rows are `tested` that each of `rows` lies in."""
+    place = {row: number for number, of_fold in enumerate(tested) for row in of_fold.tolist()}
+    if missing := [row for row in rows.tolist() if row not in place]:
+        raise DataError(f"{len(missing)} pictures with a label are in no fold, such as row {missing[0]}.")
+    return np.array([place[row] for row in rows.tolist()], dtype=np.int64)
+
+
 def _answers(
-    results: list[RunResult], measure: MeasureSettings, rows: NDArray[np.int64], labels: NDArray[np.float32], cell: str
+    results: Sequence[Sequence[RunResult]],
+    measure: MeasureSettings,
+    rows: NDArray[np.int64],
+    labels: NDArray[np.float32],
+    cell: str,
+    fold: NDArray[np.int64] | None = None,
 ) -> Answers:
+    """What a cell answered, of its results by seed and fold."""
     predicted, log_loss = [], []
-    for each in results:
-        try:
-            probabilities = each.predictions[measure.target, measure.model].of_rows(rows).probabilities
-        except DataError as error:
-            raise DataError(f"cell {cell}: {error}") from error
+    for seed in results:
+        probabilities = np.empty(labels.shape, np.float32)
+        for number, each in enumerate(seed):
+            here = slice(None) if fold is None else fold == number
+            try:
+                found = each.predictions[measure.target, measure.model].of_rows(rows[here])
+            except DataError as error:
+                raise DataError(f"cell {cell}: {error}") from error
+            probabilities[here] = found.probabilities
         predicted.append(probabilities.argmax(axis=1).astype(np.int8))
         log_loss.append(cross_entropies(probabilities, labels))
     return Answers(np.stack(predicted), np.stack(log_loss).astype(np.float32))

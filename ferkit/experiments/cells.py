@@ -30,7 +30,7 @@ class Cell:
     levels
         Level of each factor.
     configs
-        The run configuration of each seed.
+        The run configuration of each seed; where the data has folds, `ferkit.config.repetitions` makes a run of each.
     """
 
     name: str
@@ -59,14 +59,22 @@ class Experiment:
     baseline: str
     substituted: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def folds(self) -> tuple[int, ...] | tuple[None]:
+        """The folds that every cell is run with each seed in; a single None if the data is not dealt into folds."""
+        dealt = self.cells[0].configs[self.settings.seeds[0]].data.folds
+        return tuple(range(dealt.folds)) if dealt and dealt.fold is None else (None,)
+
 
 def load_experiment(path: Path, substitute: str | None = None) -> Experiment:
     """Read an experiment's file and make the configuration of every cell and seed.
 
-    PrivateTest is read in none of them, and no model is registered.
+    PrivateTest is read in none of them, but where it is the fold that a run is judged on, and no model is registered.
 
     Parameters
     ----------
+    path
+        The file.
     substitute
         A backbone of the file's ``substitutes``: it stands in for every other one. The experiment then has a name of
         its own, which ends with that of the backbone.
@@ -103,6 +111,7 @@ def load_experiment(path: Path, substitute: str | None = None) -> Experiment:
         raise ConfigError(f"{path}: two cells have the same name: give the levels of the factors names of their own.")
     require_measure(path, settings.measure, {f"cell {each.name}": each.configs[settings.seeds[0]] for each in cells})
     _require_cells(path, settings, [each.name for each in cells])
+    _require_splits(path, settings, cells)
     baseline = "+".join(settings.baseline[factor] for factor in names) if settings.baseline else cells[0].name
     return Experiment(settings, tuple(cells), baseline, replacement.labels if replacement else {})
 
@@ -119,12 +128,45 @@ def _configs(
         overrides += as_overrides(replacement.changes(load_config(base, overrides)))
     run = f"{settings.name}.{name.replace('+', '.')}"
     named = [f"name={json.dumps(run)}", f"experiment={json.dumps(settings.name)}"]
-    return {seed: load_config(base, [*overrides, *named, f"seed={seed}"]) for seed in settings.seeds}
+    return {seed: _judged(load_config(base, [*overrides, *named, f"seed={seed}"])) for seed in settings.seeds}
+
+
+def _judged(config: RunConfig) -> RunConfig:
+    """With folds, PrivateTest is the fold of each run, and every picture is in it once."""
+    if config.data.folds is None or config.data.folds.fold is not None:
+        return config
+    evaluation = config.evaluation.model_copy(update={"private_test": True})
+    return config.model_copy(update={"evaluation": evaluation})
 
 
 def as_overrides(changes: Mapping[str, object]) -> list[str]:
     """Settings by their dotted names as `ferkit.config.loading.load_config` takes them."""
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+
+
+def _require_splits(path: Path, settings: ExperimentSettings, cells: list[Cell]) -> None:
+    """Whether all cells learn from the same pictures and are judged on the same ones."""
+    first, *others = cells
+    splits = {each.name: _split_settings(each.configs[settings.seeds[0]]) for each in cells}
+    for other in others:
+        for name, value in splits[first.name].items():
+            if splits[other.name][name] != value:
+                raise ConfigError(
+                    f"{path}: cells {first.name} and {other.name} differ in data.{name}: cells are compared on the "
+                    "same pictures, so that no factor may change the split; say it in `set`, for all cells."
+                )
+    dealt = first.configs[settings.seeds[0]].data.folds
+    if dealt and dealt.fold is None and "subset" in settings.measure.model_fields_set:
+        raise ConfigError(
+            f"{path}: measure.subset has no effect: each picture is judged in the one of the {dealt.folds} folds that "
+            "tests it; leave it out."
+        )
+
+
+def _split_settings(config: RunConfig) -> dict[str, object]:
+    """What decides which pictures lie in which split."""
+    written = config.data.model_dump(mode="json")
+    return {name: written.get(name) for name in ("split", "validation_fraction", "test_fraction", "seed")}
 
 
 def _require_cells(path: Path, settings: ExperimentSettings, cells: list[str]) -> None:

@@ -43,12 +43,13 @@ def check_claims(
     classes: int,
     measure: MeasureSettings,
     seed: int,
+    fold: NDArray[np.int64] | None = None,
 ) -> tuple[CheckedClaim, ...]:
     """Judge each claim by the interval of its difference, as `ferkit.experiments.comparison.compare_cells` draws it.
 
     Parameters
     ----------
-    answers, label, classes, seed
+    answers, label, classes, seed, fold
         As of `compare_cells`.
     """
     checked = []
@@ -57,7 +58,7 @@ def check_claims(
         found = compare_cells(
             pair, label, classes, claim.than, measure.metric,
             least_difference=measure.least_difference, draws=measure.bootstrap, confidence=measure.confidence,
-            seed=seed,
+            seed=seed, fold=fold,
         )[claim.cell]  # fmt: skip
         checked.append(CheckedClaim(claim, found.difference, found.low, found.high, _verdict(claim, found, measure)))
     return tuple(checked)

@@ -54,7 +54,7 @@ def cost_figure(found: Answer, what: str) -> bytes:
     return png(figure)
 
 
-def curve_figures(found: Answer, results: Mapping[tuple[str, int], RunResult]) -> dict[str, bytes]:
+def curve_figures(found: Answer, results: Mapping[tuple[str, int, int | None], RunResult]) -> dict[str, bytes]:
     """Accuracy on PublicTest by epoch of each training, one line a cell: mean over the seeds, and their range."""
     trainings = dict.fromkeys(name for each in results.values() for name in each.histories)
     pictures = {}
@@ -62,9 +62,9 @@ def curve_figures(found: Answer, results: Mapping[tuple[str, int], RunResult]) -
         figure, axes = empty_figure(5.2, 3.4, f"{training}: accuracy on PublicTest")
         for cell in found.experiment.cells:
             curves = [
-                results[cell.name, seed].histories[training]["val_accuracy"].to_numpy()
-                for seed in found.experiment.settings.seeds
-                if training in results[cell.name, seed].histories
+                each.histories[training]["val_accuracy"].to_numpy()
+                for (name, *_), each in results.items()
+                if name == cell.name and training in each.histories
             ]
             if not curves:
                 continue

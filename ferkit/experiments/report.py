@@ -9,6 +9,7 @@ import numpy as np
 from ferkit.config.yaml_text import write_yaml
 from ferkit.experiments import figures
 from ferkit.experiments.answer import Answer
+from ferkit.experiments.comparison import CellComparison
 from ferkit.experiments.published import claim_sentences, published_rows, substitute_sentence
 from ferkit.experiments.results import RunResult
 from ferkit.reporting.document import Code, Document, Picture, Section, Table, Text
@@ -16,11 +17,17 @@ from ferkit.reporting.report import Report
 
 __all__ = ["ExperimentReport", "answer_rows", "build_experiment_report"]
 
-_HOW_TO_READ = (
-    "Mean and spread (standard deviation) are those of the seeds. The interval of a difference to the baseline is a "
-    "bootstrap over pictures, drawn for all cells together, and seeds, drawn for each cell. P values are adjusted for "
-    "the number of comparisons (Holm). PrivateTest was not read for any of this."
+_OF_SEEDS = "Mean and spread (standard deviation) are those of the seeds."
+_IN_FOLDS = (
+    "Every picture is judged once, by the trainings that its fold was kept from. The mean is that over the seeds, "
+    "of all pictures together, the spread the standard deviation between the trainings, each on its own fold. Better "
+    "in: the folds and seeds in which a cell is better than the baseline is in the same ones."
 )
+_INTERVALS = (
+    "The interval of a difference to the baseline is a bootstrap over pictures, drawn for all cells together, and "
+    "seeds, drawn for each cell. P values are adjusted for the number of comparisons (Holm)."
+)
+_UNREAD = "PrivateTest was not read for any of this."
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +52,9 @@ class ExperimentReport:
         return folder
 
 
-def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], RunResult]) -> ExperimentReport:
+def build_experiment_report(
+    found: Answer, results: Mapping[tuple[str, int, int | None], RunResult]
+) -> ExperimentReport:
     """Write the report of an experiment.
 
     Parameters
@@ -53,11 +62,11 @@ def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], Run
     found
         Its answer.
     results
-        By cell and seed, what the answer was made from.
+        By cell, seed and fold, what the answer was made from.
     """
     settings = found.experiment.settings
     measure = settings.measure
-    what = f"{measure.metric} of {measure.target}/{measure.model} on {measure.subset}"
+    what = f"{measure.metric} of {measure.target}/{measure.model} on {found.where}"
     header, rows = answer_rows(found)
     baseline = [each.name for each in found.experiment.cells].index(found.experiment.baseline)
     stands_in = substitute_sentence(found)
@@ -65,8 +74,15 @@ def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], Run
         f"{name}: {found.verdict(name)}." for name in found.comparisons if name != found.experiment.baseline
     ) or (f"{row[0]}: {row[1]} over {row[2]} seeds." for row in rows)
     runs = tuple(
-        (cell, str(seed), each.record.run, f"{each.record.training_seconds:.0f}", each.record.commit or "")
-        for (cell, seed), each in results.items()
+        (
+            cell,
+            str(seed),
+            *(() if fold is None else (str(fold),)),
+            each.record.run,
+            f"{each.record.training_seconds:.0f}",
+            each.record.commit or "",
+        )
+        for (cell, seed, fold), each in results.items()
     )
     commits = {each.record.commit for each in results.values()}
     warning = (
@@ -82,7 +98,7 @@ def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], Run
             Section(
                 f"{what}, {found.pictures:,} pictures",
                 (
-                    Text(_HOW_TO_READ),
+                    Text(f"{_IN_FOLDS} {_INTERVALS}" if found.folds else f"{_OF_SEEDS} {_INTERVALS} {_UNREAD}"),
                     *warning,
                     Table(header, tuple(rows), frozenset({baseline})),
                     Picture("cells.png", figures.cells_figure(found, what)),
@@ -93,7 +109,11 @@ def build_experiment_report(found: Answer, results: Mapping[tuple[str, int], Run
                     ),
                 ),
             ),
-            Section("Runs", (Table(("Cell", "Seed", "Run", "Training, s", "Commit"), runs),), folded=True),
+            Section(
+                "Runs",
+                (Table(("Cell", "Seed", *(("Fold",) if found.folds else ()), "Run", "Training, s", "Commit"), runs),),
+                folded=True,
+            ),
             Section(
                 "Experiment", (Code(write_yaml(settings.model_dump(mode="json", by_alias=True)), "yaml"),), folded=True
             ),
@@ -124,15 +144,22 @@ def answer_rows(found: Answer) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         (
             name,
             number(each.mean),
-            str(len(each.values)),
+            f"{len(each.values)} x {found.folds}" if found.folds else str(len(each.values)),
             number(each.spread),
             number(each.difference, signed=True),
             "" if np.isnan(each.low) else f"{number(each.low, signed=True)}..{number(each.high, signed=True)}",
             "" if np.isnan(each.adjusted_p_value) else f"{each.adjusted_p_value:.3f}",
+            *((_share(each),) if found.folds else ()),
             f"{found.training_seconds[name]:.0f}",
             found.verdict(name),
         )
         for name, each in found.comparisons.items()
     ]
     unit = ", %" if share else ""
-    return ("cell", f"mean{unit}", "seeds", "spread", "difference", "interval", "p (Holm)", "s", "verdict"), rows
+    seeds, better = ("seeds x folds", ("better in",)) if found.folds else ("seeds", ())
+    return ("cell", f"mean{unit}", seeds, "spread", "difference", "interval", "p (Holm)", *better, "s", "verdict"), rows
+
+
+def _share(found: CellComparison) -> str:
+    """In how many of its trainings a cell is better than the baseline."""
+    return "" if found.units_better is None else f"{found.units_better} of {len(found.units)}"

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
-from ferkit.data.labels import Target
+from ferkit.data.labels import Split, Target
 from ferkit.errors import DataError
 from ferkit.files import written_whole
 from ferkit.models.predictions import Predictions
 from ferkit.settings import Settings
 
-__all__ = ["CellRun", "RunResult", "RunStore", "run_key"]
+__all__ = ["CellRun", "RunResult", "RunStore", "deciding_split", "run_key"]
 
 
 class CellRun(Settings):
@@ -50,7 +50,7 @@ class CellRun(Settings):
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """What one cell found with one seed.
+    """What one cell found with one seed and, of data with folds, in one fold.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class RunResult:
     scores
         Of every model and subset, as `ferkit.evaluation.evaluate.Evaluation.to_table`.
     predictions
-        About PublicTest, by target and model.
+        About the pictures that decide, by target and model: those of `deciding_split`.
     histories
         Of each training by its name: a line an epoch.
     """
@@ -80,8 +80,13 @@ def run_key(config: RunConfig, files: NamedFiles) -> str:
     return hashlib.sha256(f"{settings}\n{files.model_dump_json()}".encode()).hexdigest()
 
 
+def deciding_split(config: RunConfig) -> Split:
+    """The pictures that an experiment is decided on: PublicTest, or the fold that no part of a run learned from."""
+    return "PrivateTest" if config.data.folds and config.evaluation.private_test else "PublicTest"
+
+
 class RunStore:
-    """The results of one experiment in a folder, a file a cell and seed.
+    """The results of one experiment in a folder, a file a cell, seed and fold.
 
     Parameters
     ----------
@@ -92,9 +97,9 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def read(self, cell: str, seed: int, key: str) -> RunResult | None:
+    def read(self, cell: str, seed: int, key: str, fold: int | None = None) -> RunResult | None:
         """The result of a cell and a seed, None if there is none that was made from what `key` stands for."""
-        file = self._file(cell, seed)
+        file = self._file(cell, seed, fold)
         try:
             with np.load(file, allow_pickle=False) as stored:
                 record = CellRun.model_validate_json(str(stored["record"]))
@@ -118,27 +123,28 @@ class RunStore:
             reason = " ".join(str(error).split())
             raise DataError(f"{file}: damaged ({reason}); delete it, and the cell is run again.") from error
 
-    def write(self, cell: str, seed: int, result: RunResult) -> None:
+    def write(self, cell: str, seed: int, result: RunResult, fold: int | None = None) -> None:
         """Keep a result, whole or not at all; an older one is replaced."""
         arrays: dict[str, Any] = {
             "record": result.record.model_dump_json(),
             "scores": result.scores.to_json(orient="table", index=False, double_precision=15),
             "models": json.dumps(
-                [[target, model, each.classes] for (target, model), each in result.predictions.items()]
+                [[target, model, each.classes, each.split] for (target, model), each in result.predictions.items()]
             ),
         }
         for name, history in result.histories.items():
             arrays[f"history {name}"] = history.to_json(orient="table", index=False, double_precision=15)
         for number, each in enumerate(result.predictions.values()):
             arrays |= {f"row {number}": each.row, f"probabilities {number}": each.probabilities}
-        with written_whole(self._file(cell, seed)) as part, part.open("wb") as opened:
+        with written_whole(self._file(cell, seed, fold)) as part, part.open("wb") as opened:
             np.savez_compressed(opened, **arrays)
 
-    def _file(self, cell: str, seed: int) -> Path:
-        return self.folder / cell / f"seed-{seed}.npz"
+    def _file(self, cell: str, seed: int, fold: int | None) -> Path:
+        return self.folder / cell / (f"seed-{seed}.npz" if fold is None else f"seed-{seed}-fold-{fold}.npz")
 
 
 def _predictions(stored: Any) -> Iterator[tuple[str, Predictions]]:
-    for number, (target, model, classes) in enumerate(json.loads(str(stored["models"]))):
+    for number, (target, model, classes, *split) in enumerate(json.loads(str(stored["models"]))):
         row, probabilities = stored[f"row {number}"], stored[f"probabilities {number}"]
-        yield model, Predictions(target, "PublicTest", row, probabilities, tuple(classes))
+        # Results of before there were folds do not say it.
+        yield model, Predictions(target, split[0] if split else "PublicTest", row, probabilities, tuple(classes))

@@ -50,7 +50,7 @@ def result(cell, seed, faces, **record):
 
 @pytest.fixture(scope="module")
 def results(faces):
-    return {(cell, seed): result(cell, seed, faces) for cell in SHARES for seed in range(3)}
+    return {(cell, seed, None): result(cell, seed, faces) for cell in SHARES for seed in range(3)}
 
 
 def test_every_number_is_that_of_a_direct_computation(experiment, results, faces):
@@ -61,7 +61,8 @@ def test_every_number_is_that_of_a_direct_computation(experiment, results, faces
     means = {}
     for cell in SHARES:
         values = [
-            (results[cell, seed].predictions["fer", "ensemble"].label == public.label)[kept].mean() for seed in range(3)
+            (results[cell, seed, None].predictions["fer", "ensemble"].label == public.label)[kept].mean()
+            for seed in range(3)
         ]
         np.testing.assert_allclose(found.comparisons[cell].values, values)
         assert found.comparisons[cell].spread == pytest.approx(np.std(values, ddof=1))
@@ -73,7 +74,9 @@ def test_every_number_is_that_of_a_direct_computation(experiment, results, faces
 
 
 def test_a_difference_that_is_not_there_is_not_found_and_what_it_would_take_is_said(experiment, results, faces):
-    same = {key: results["none", (key[1] + 1) % 3] if key[0] == "repeated" else each for key, each in results.items()}
+    same = {
+        key: results["none", (key[1] + 1) % 3, None] if key[0] == "repeated" else each for key, each in results.items()
+    }
     found = answer(experiment, same, faces)
     assert found.comparisons["repeated"].difference == pytest.approx(0)
     assert found.verdict("repeated").startswith("no difference can be shown with 3 seeds")
@@ -81,22 +84,24 @@ def test_a_difference_that_is_not_there_is_not_found_and_what_it_would_take_is_s
 
 
 def test_a_cell_that_was_not_asked_about_a_picture_is_refused(experiment, results, faces):
-    each = results["none", 1].predictions["fer", "ensemble"]
+    each = results["none", 1, None].predictions["fer", "ensemble"]
     short = Predictions("fer", "PublicTest", each.row[5:], each.probabilities[5:])
-    changed = RunResult(results["none", 1].record, results["none", 1].scores, {("fer", "ensemble"): short}, {})
+    changed = RunResult(
+        results["none", 1, None].record, results["none", 1, None].scores, {("fer", "ensemble"): short}, {}
+    )
     with pytest.raises(DataError, match="cell none: predictions of PublicTest"):
-        answer(experiment, {**results, ("none", 1): changed}, faces)
+        answer(experiment, {**results, ("none", 1, None): changed}, faces)
 
 
 def test_a_result_that_is_kept_is_what_was_found(results, tmp_path):
     store = RunStore(tmp_path)
     assert store.read("none", 1, "k") is None
-    store.write("none", 1, results["none", 1])
+    store.write("none", 1, results["none", 1, None])
     again = store.read("none", 1, "k")
-    assert again.record == results["none", 1].record
-    pd.testing.assert_frame_equal(again.scores, results["none", 1].scores)
-    pd.testing.assert_frame_equal(again.histories["fer_fernet"], results["none", 1].histories["fer_fernet"])
-    kept, made = (each.predictions["fer", "ensemble"] for each in (again, results["none", 1]))
+    assert again.record == results["none", 1, None].record
+    pd.testing.assert_frame_equal(again.scores, results["none", 1, None].scores)
+    pd.testing.assert_frame_equal(again.histories["fer_fernet"], results["none", 1, None].histories["fer_fernet"])
+    kept, made = (each.predictions["fer", "ensemble"] for each in (again, results["none", 1, None]))
     np.testing.assert_array_equal(kept.probabilities, made.probabilities)
     np.testing.assert_array_equal(kept.row, made.row)
     assert store.read("none", 1, "another key") is None
@@ -117,6 +122,6 @@ def test_the_report_holds_the_answer_in_words_and_warns_of_several_versions(expe
     assert {path.name for path in (folder / "figures").iterdir()} == {"cells.png", "cost.png", "curves-fer_fernet.png"}
     header, rows = answer_rows(found)
     assert len(header) == len(rows[0])
-    mixed = {**results, ("none", 0): result("none", 0, faces, commit="d")}
+    mixed = {**results, ("none", 0, None): result("none", 0, faces, commit="d")}
     text = (build_experiment_report(found, mixed).write(tmp_path / "mixed") / "report.md").read_text()
     assert "The runs were made by 2 versions of the code" in text

@@ -77,6 +77,34 @@ def test_the_interval_is_as_wide_as_both_sources_of_chance_make_it(label):
     assert (found.mean_high + found.mean_low) / 2 == pytest.approx(found.mean, abs=0.2 * error)
 
 
+def test_in_folds_every_training_is_drawn_on_its_own():
+    """Trainings of one seed number have no more in common in two folds than those of two numbers."""
+    generator, seeds, folds, each_fold = np.random.default_rng(6), 4, 3, 800
+    label = generator.integers(0, CLASSES, folds * each_fold).astype(np.int8)
+    fold = generator.permutation(np.repeat(np.arange(folds), each_fold))
+    answers, right = {}, {}
+    for name in ("base", "other"):
+        levels = 0.6 + 0.06 * generator.standard_normal((seeds, folds))
+        right[name] = generator.random((seeds, len(label))) < levels[:, fold]
+        predicted = np.where(right[name], label, (label + 1) % CLASSES).astype(np.int8)
+        answers[name] = Answers(predicted, np.where(right[name], 0.2, 2.0).astype(np.float32))
+    found = compare_cells(
+        answers, label, CLASSES, "base", "accuracy",
+        least_difference=0.01, draws=1500, confidence=0.95, seed=0, fold=fold,
+    )["other"]  # fmt: skip
+    units = {
+        name: np.stack([each[:, fold == at].mean(axis=1) for at in range(folds)], axis=1)
+        for name, each in right.items()
+    }
+    np.testing.assert_allclose(found.units, units["other"].ravel())
+    assert found.spread == pytest.approx(units["other"].std(ddof=1))
+    assert found.units_better == (units["other"] > units["base"]).sum()
+    assert found.difference == pytest.approx(right["other"].mean() - right["base"].mean())
+    pictures = (right["other"].mean(axis=0) - right["base"].mean(axis=0)).var() / len(label)
+    trainings = sum((each.var(axis=0, ddof=1) / seeds / folds**2).sum() for each in units.values())
+    assert (found.high - found.low) / (2 * 1.96 * np.sqrt(pictures + trainings)) == pytest.approx(1, abs=0.15)
+
+
 def test_what_is_no_better_is_found_better_as_seldom_as_the_level_says(label):
     """Forty experiments in which nothing differs: about two of them may be taken in at the level 0.05."""
     found = []

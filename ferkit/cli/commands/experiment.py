@@ -104,6 +104,10 @@ def _one(
     if unknown := set(final) - {each.name for each in loaded.cells}:
         known = ", ".join(each.name for each in loaded.cells)
         raise ConfigError(f"--final {' '.join(sorted(unknown))}: no such cell, {loaded.settings.name} has {known}.")
+    if final and loaded.folds != (None,):
+        raise ConfigError(
+            f"--final: every picture is judged in one of {len(loaded.folds)} folds; none is left to be read last."
+        )
     root = Workspace.named().root
     store, final_store = (experiment_store(root, loaded, final=read_last) for read_last in (False, True))
     with Workspace.named().file_hashes() as sha256:
@@ -133,7 +137,7 @@ def _one(
         print_answer(found, folder)
         if last:
             judged = run_missing(last, parent, final_store, workspace, placement, console)
-            tables = [each.scores.assign(cell=cell) for (cell, _), each in judged.items()]
+            tables = [each.scores.assign(cell=cell) for (cell, *_), each in judged.items()]
             scores = over_seeds(tables, by=("cell", "target", "model", "subset"))
             shown = scores[scores["subset"].str.startswith("PrivateTest")]
             print_final(shown, last, final_store.folder / "read.log")

@@ -11,6 +11,7 @@ from ferkit.cli.pipeline_run import make_experiment
 from ferkit.cli.state.open_runs import open_run
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
+from ferkit.config.repetitions import repetitions
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import FerkitError
 from ferkit.experiments.cells import Cell, Experiment
@@ -38,12 +39,12 @@ PARENT_TAG = "ferkit.experiment"
 
 @dataclass(frozen=True, eq=False)
 class PlannedRun:
-    """A cell with one seed.
+    """A cell with one seed and, of data with folds, in one fold.
 
     Attributes
     ----------
-    cell, seed, config
-        What is run.
+    cell, seed, fold, config
+        What is run; the fold is None where the data has none.
     files
         What the files hold that `config` names.
     key
@@ -54,10 +55,22 @@ class PlannedRun:
 
     cell: Cell
     seed: int
+    fold: int | None
     config: RunConfig
     files: NamedFiles
     key: str
     result: RunResult | None
+
+    @property
+    def place(self) -> tuple[str, int, int | None]:
+        """Name of the cell, seed and fold."""
+        return self.cell.name, self.seed, self.fold
+
+    @property
+    def label(self) -> str:
+        """The same in words."""
+        in_fold = "" if self.fold is None else f", fold {self.fold}"
+        return f"{self.cell.name}, seed {self.seed}{in_fold}"
 
 
 def experiment_store(workspace_root: Path, experiment: Experiment, *, final: bool = False) -> RunStore:
@@ -66,14 +79,18 @@ def experiment_store(workspace_root: Path, experiment: Experiment, *, final: boo
 
 
 def planned_runs(experiment: Experiment, store: RunStore, sha256: Sha256) -> list[PlannedRun]:
-    """Every cell and seed, and what is known of it."""
+    """Every cell, seed and fold, and what is known of it."""
     planned = []
     for cell in experiment.cells:
         # The seed is in no file.
-        files = NamedFiles.of(next(iter(cell.configs.values())), sha256)
-        for seed, config in cell.configs.items():
-            key = run_key(config, files)
-            planned.append(PlannedRun(cell, seed, config, files, key, store.read(cell.name, seed, key)))
+        files = {
+            each.fold: NamedFiles.of(each.config, sha256) for each in repetitions(next(iter(cell.configs.values())))
+        }
+        for seed, settings in cell.configs.items():
+            for fold, config in ((each.fold, each.config) for each in repetitions(settings)):
+                key = run_key(config, files[fold])
+                result = store.read(cell.name, seed, key, fold)
+                planned.append(PlannedRun(cell, seed, fold, config, files[fold], key, result))
     return planned
 
 
@@ -111,13 +128,13 @@ def run_missing(
     workspace: Workspace,
     placement: Placement,
     console: "RunConsole",
-) -> dict[tuple[str, int], RunResult]:
-    """Run what has no result yet, side by side where the stack has room; all results by cell and seed.
+) -> dict[tuple[str, int, int | None], RunResult]:
+    """Run what has no result yet, side by side where the stack has room; all results by cell, seed and fold.
 
     Parameters
     ----------
     planned
-        Every cell and seed.
+        Every cell, seed and fold.
     parent
         Id of MLflow's run above those of the cells.
     store
@@ -132,16 +149,16 @@ def run_missing(
     FerkitError
         If runs failed; it names them, and what the others found is kept.
     """
-    results = {(each.cell.name, each.seed): each.result for each in planned if each.result}
-    missing = {f"{each.cell.name}, seed {each.seed}": each for each in planned if each.result is None}
+    results = {each.place: each.result for each in planned if each.result}
+    missing = {each.label: each for each in planned if each.result is None}
     queue = [
         QueuedRun(label, each.config, each.files, each.key, _tags(each, parent)) for label, each in missing.items()
     ]
 
     def settle(queued: QueuedRun, result: RunResult) -> None:
         each = missing[queued.label]
-        store.write(each.cell.name, each.seed, result)
-        results[each.cell.name, each.seed] = result
+        store.write(each.cell.name, each.seed, result, each.fold)
+        results[each.place] = result
 
     most = at_once([each.config for each in queue], placement)
     if most > 1:
@@ -152,7 +169,7 @@ def run_missing(
             f"{len(failed)} of {len(queue)} runs failed: {'; '.join(failed)}. What the others found is kept: the same "
             f"command runs these again. The first one: {next(iter(failed.values()))}"
         )
-    return {(each.cell.name, each.seed): results[each.cell.name, each.seed] for each in planned}
+    return {each.place: results[each.place] for each in planned}
 
 
 def _tags(planned: PlannedRun, parent: str) -> dict[str, str]:
@@ -160,6 +177,7 @@ def _tags(planned: PlannedRun, parent: str) -> dict[str, str]:
     return {
         "mlflow.parentRunId": parent,
         "ferkit.cell": planned.cell.name,
+        **({} if planned.fold is None else {"ferkit.fold": str(planned.fold)}),
         **{f"ferkit.factor.{factor}": level for factor, level in planned.cell.levels.items()},
     }
 

@@ -194,7 +194,7 @@ class _Running:
             for each in self.submitted:
                 each.result()
         finished = completed(run, queued.config, self._workspace)
-        self.result = result_of(finished, queued.key, time.monotonic() - begin)
+        self.result = result_of(finished, queued.config, queued.key, time.monotonic() - begin)
 
 
 class _GoingOn:

@@ -28,7 +28,12 @@ def print_plan(loaded: Experiment, planned: list[PlannedRun], most: int) -> None
         runs = [each for each in planned if each.cell is cell]
         done = sum(each.result is not None for each in runs)
         rows.append((cell.name, str(len(runs[0].config.trained())), str(done), str(len(runs) - done)))
-    print_table(page, ("cell", "trainings a run", "seeds done", "seeds to run"), rows)
+    folds = len(loaded.folds)
+    # A cell is run with each seed, and in each fold.
+    of = "seeds" if folds == 1 else "runs"
+    print_table(page, ("cell", "trainings a run", f"{of} done", f"{of} to run"), rows)
+    seeds = f"{len(loaded.settings.seeds)} seed{'s' if len(loaded.settings.seeds) > 1 else ''}"
+    parts = f" ({len(loaded.cells)} cells x {seeds} x {folds} folds)" if folds > 1 else ""
     missing = [each for each in planned if each.result is None]
     known = [each.result.record.seconds for each in planned if each.result]
     minutes = len(missing) * sum(known) / len(known) / 60 / most if known else 0
@@ -36,8 +41,8 @@ def print_plan(loaded: Experiment, planned: list[PlannedRun], most: int) -> None
     trainings = sum(len(each.config.trained()) for each in missing)
     how = f"up to {most} at once" if most > 1 else "one after another"
     page.print(
-        f"\n{loaded.settings.name}: {len(planned)} runs, {len(planned) - len(missing)} are done, {len(missing)} to run "
-        f"{how}, with {trainings} trainings, of which equal ones are done once"
+        f"\n{loaded.settings.name}: {len(planned)} runs{parts}, {len(planned) - len(missing)} are done, {len(missing)} "
+        f"to run {how}, with {trainings} trainings, of which equal ones are done once"
         f"{time}. Nothing was run.",
         soft_wrap=True,
     )
@@ -55,7 +60,7 @@ def print_answer(found: "Answer", folder: Path) -> None:
     page = Console(highlight=False)
     page.print(
         f"{found.experiment.settings.name}: {measure.metric} of {measure.target}/{measure.model} on "
-        f"{measure.subset} ({found.pictures:,} pictures)",
+        f"{found.where} ({found.pictures:,} pictures)",
         soft_wrap=True,
     )
     if stands_in := substitute_sentence(found):
@@ -91,5 +96,5 @@ def print_final(scores: "pd.DataFrame", runs: list[PlannedRun], log: Path) -> No
     if new:
         with log.open("a", encoding="utf-8") as opened:
             for each in new:
-                opened.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {each.cell.name}, seed {each.seed}\n")
+                opened.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {each.label}\n")
     page.print(f"\nread first  {log}", soft_wrap=True)

@@ -3,17 +3,20 @@
 from typing import Any
 
 from ferkit.cli.runs.comparing import evaluations_of
+from ferkit.config.run_config import RunConfig
 from ferkit.environment import git_commit
-from ferkit.experiments.results import CellRun, RunResult
+from ferkit.experiments.results import CellRun, RunResult, deciding_split
 
 __all__ = ["result_of"]
 
 
-def result_of(finished: Any, key: str, seconds: float) -> RunResult:
+def result_of(finished: Any, config: RunConfig, key: str, seconds: float) -> RunResult:
     """What a finished pipeline run (``zenml.models.PipelineRunResponse``) found, from its artifacts.
 
     Parameters
     ----------
+    config
+        What was run.
     key
         Of what the run is made from, see `ferkit.experiments.results.run_key`.
     seconds
@@ -38,7 +41,7 @@ def result_of(finished: Any, key: str, seconds: float) -> RunResult:
             training_seconds=round(training_seconds, 3),
         ),
         scores=pd.concat([each.to_table() for each in evaluations], ignore_index=True),
-        predictions={(each.target, each.model): each.predictions["PublicTest"] for each in evaluations},
+        predictions={(each.target, each.model): each.predictions[deciding_split(config)] for each in evaluations},
         histories=histories,
     )
 

@@ -131,7 +131,7 @@ def _run(
         with watched_epochs(watcher):
             begin = time.monotonic()
             finished = start(config, files, workspace, placement, console, tags=tags)
-            result = result_of(finished, run_key(config, files), time.monotonic() - begin)
+            result = result_of(finished, config, run_key(config, files), time.monotonic() - begin)
     except CandidateStoppedError:
         candidates.prune(candidate)
     except TrainingError as error:
