@@ -62,7 +62,7 @@ def main() -> None:
     print("| nodes | steps | start-up, s | slowest step, s | from first to last, s | ratio |")
     print("|---:|---:|---:|---:|---:|---:|")
     for count in (1, 2, 4):
-        with tempfile.TemporaryDirectory() as folder, toy_cluster(Path(folder), nodes=count) as cluster:
+        with tempfile.TemporaryDirectory() as folder, toy_cluster(Path(folder), nodes=count, warm=False) as cluster:
             runs = [measure(cluster, count, arguments.seconds) for _ in range(arguments.rounds)]
         middle = {
             name: statistics.median(getattr(run, name) for run in runs) for name in ("start_up", "slowest", "span")
@@ -75,7 +75,7 @@ def main() -> None:
         )
     print("\n| steps that do nothing, two nodes | whole run, s | seconds a step | driver's processor time, s |")
     print("|---:|---:|---:|---:|")
-    with tempfile.TemporaryDirectory() as folder, toy_cluster(Path(folder), nodes=2) as cluster:
+    with tempfile.TemporaryDirectory() as folder, toy_cluster(Path(folder), nodes=2, warm=False) as cluster:
         for count in (7, arguments.steps):
             runs = [measure(cluster, count, 0) for _ in range(arguments.rounds)]
             total = statistics.median(run.total for run in runs)

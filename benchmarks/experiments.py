@@ -148,7 +148,7 @@ def on_cluster(cells: int, nodes: int) -> str:
     """The row of a cluster of so many nodes."""
     from tests.toys.ray import toy_cluster
 
-    with tempfile.TemporaryDirectory() as name, toy_cluster(Path(name), nodes=nodes) as cluster:
+    with tempfile.TemporaryDirectory() as name, toy_cluster(Path(name), nodes=nodes, warm=False) as cluster:
         file = write_experiment(Path(name) / "experiment", cells)
         process = cluster.ferkit("experiment", str(file), "--stack", str(cluster.stack))
         said, _ = process.communicate()

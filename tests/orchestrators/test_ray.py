@@ -5,9 +5,9 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 from uuid import uuid4
 
@@ -37,22 +37,57 @@ def cluster(tmp_path_factory):
         yield found
 
 
-def test_steps_run_at_the_same_time_each_where_it_finds_what_it_needs(cluster):
-    status, said = cluster.run("side_by_side", seconds=4)
-    assert status == 0, said
-    (first,), (second,), (graphics,) = (cluster.noted(name) for name in ("first", "second", "graphics"))
-    ends = {name: cluster.noted(name, "end")[0]["time"] for name in ("first", "second", "graphics")}
+@pytest.fixture(scope="module")
+def side_by_side(cluster, tmp_path_factory):
+    """A run whose artifacts lie in a bucket: what its steps noted, its statuses, and what the bucket lists."""
+    folder = tmp_path_factory.mktemp("bucket")
+    with s3_server(folder, bucket="faces") as address:
+        stack = json.loads(cluster.stack.read_text())
+        stack["name"] = "toy-bucket"
+        stack["artifact_store"] = {
+            "flavor": "s3",
+            "configuration": {
+                "path": "s3://faces/runs", "key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": address}
+            },
+        }  # fmt: skip
+        file = folder / "bucket.yaml"
+        file.write_text(json.dumps(stack))
+        said, _ = cluster.ferkit("stack", "apply", str(file)).communicate(timeout=120)
+        assert "toy-bucket" in said
+        cluster.environment["TOY_STACK"] = "toy-bucket"
+        try:
+            status, said = cluster.run("side_by_side", seconds=4)
+        finally:
+            del cluster.environment["TOY_STACK"]
+        assert status == 0, said
+        begun, ended = (
+            {label: cluster.noted(label, what) for label in ("first", "second", "graphics", "last")}
+            for what in ("begin", "end")
+        )
+        # It answers in XML; the names are enough.
+        listing = urllib.request.urlopen(f"{address}/faces?list-type=2", timeout=10).read().decode()
+        return SimpleNamespace(begun=begun, ended=ended, statuses=cluster.statuses(), listing=listing)
+
+
+def test_steps_run_at_the_same_time_each_where_it_finds_what_it_needs(cluster, side_by_side):
+    (first,), (second,), (graphics,), (last,) = side_by_side.begun.values()
+    ends = {name: side_by_side.ended[name][0]["time"] for name in ("first", "second", "graphics")}
     assert max(first["time"], second["time"]) < min(ends["first"], ends["second"])
     assert graphics["gpus"] == "0"
     assert not first["gpus"]
     assert graphics["node"] not in (first["node"], second["node"])
-    assert cluster.noted("last")[0]["time"] > max(ends.values())
-    assert cluster.statuses() == (
+    assert last["time"] > max(ends.values())
+    assert side_by_side.statuses == (
         "completed", {name: ["completed"] for name in ("first", "second", "graphics", "last")}
     )  # fmt: skip
     kept = Path(os.environ["ZENML_CONFIG_PATH"], "config.yaml")
     server = cluster.environment["ZENML_STORE_URL"]
     assert not kept.exists() or server not in kept.read_text(), "whoever started the nodes keeps their own ZenML"
+
+
+def test_artifacts_may_lie_in_a_bucket(side_by_side):
+    listed = side_by_side.listing
+    assert all(f"<Key>runs/{label}/{label}_done/" in listed for label in ("first", "graphics", "last"))
 
 
 def test_what_no_node_can_run_is_refused_before_anything_runs(cluster):
@@ -161,34 +196,8 @@ def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tm
     assert cluster.statuses() == ("failed", {"kept": ["completed"], "there": ["completed"], "unfit": ["failed"]})
 
 
-def test_artifacts_may_lie_in_a_bucket(cluster, tmp_path):
-    with s3_server(tmp_path, bucket="faces") as address:
-        stack = json.loads(cluster.stack.read_text())
-        stack["name"] = "toy-bucket"
-        stack["artifact_store"] = {
-            "flavor": "s3",
-            "configuration": {
-                "path": "s3://faces/runs", "key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": address}
-            },
-        }  # fmt: skip
-        file = tmp_path / "bucket.yaml"
-        file.write_text(json.dumps(stack))
-        said, _ = cluster.ferkit("stack", "apply", str(file)).communicate(timeout=120)
-        assert "toy-bucket" in said
-        cluster.environment["TOY_STACK"] = "toy-bucket"
-        try:
-            status, said = cluster.run("side_by_side", seconds=0)
-        finally:
-            del cluster.environment["TOY_STACK"]
-        assert status == 0, said
-        assert cluster.statuses()[0] == "completed"
-        # It answers in XML; the names are enough.
-        listing = urllib.request.urlopen(f"{address}/faces?list-type=2", timeout=10).read().decode()
-        assert all(f"<Key>runs/{label}/{label}_done/" in listing for label in ("first", "graphics", "last"))
-
-
 def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
-    places = [cluster.nodes.add_node(num_cpus=3) for _ in range(2)]
+    places = [cluster.add_node(num_cpus=3) for _ in range(2)]
     process = cluster.start("long", seconds=6, need={"cpu_count": 3}, retries=2)
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     lost = cluster.noted("long")[0]["node"]
@@ -202,7 +211,7 @@ def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
 
 
 def test_a_step_that_is_lost_too_often_has_failed(cluster):
-    place = cluster.nodes.add_node(num_cpus=4)
+    place = cluster.add_node(num_cpus=4)
     process = cluster.start("long", seconds=60, need={"cpu_count": 4})
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     cluster.lose(place.node_id)
@@ -218,7 +227,7 @@ def test_a_run_comes_to_its_end_without_whoever_submitted_it(cluster):
     os.killpg(process.pid, signal.SIGKILL)
     wait_for(lambda: cluster.statuses()[0] == "completed", what=f"{cluster.statuses()}")
     assert cluster.noted("after")
-    wait_for(lambda: not supervisors(cluster), what="the supervisor outlives its run")
+    assert not cluster.lasting_supervisors(), "the supervisor outlives its run"
 
 
 def test_an_interruption_stops_the_steps(cluster):
@@ -249,7 +258,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     for _ in range(2):
-        cluster.nodes.add_node(num_cpus=5)
+        cluster.add_node(num_cpus=5)
     process = cluster.ferkit(
         "run", str(config), "--stack", str(cluster.stack), "--set", "resources.fine_tune.cpu_count=5"
     )
@@ -272,23 +281,6 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     [run] = client.search_runs(["1"], "attributes.run_name = 'fer/fernet'")
     losses = {point.step for point in client.get_metric_history(run.info.run_id, "val_loss")}
     assert losses == set(range(SMALL["training"]["network"]["epochs"])), "the curve has no gap"
-
-
-ACTORS = """
-import sys
-import ray
-ray.init(sys.argv[1], namespace="ferkit", logging_level="ERROR", log_to_driver=False)
-print(*ray.util.list_named_actors())
-"""
-
-
-def supervisors(cluster) -> list[str]:
-    """The runs whose supervisors are there."""
-    asked = subprocess.run(
-        [sys.executable, "-c", ACTORS, cluster.nodes.address], env=cluster.environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    return asked.stdout.split()
 
 
 def results(said: str) -> list[str]:

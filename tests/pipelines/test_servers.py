@@ -9,7 +9,8 @@ import mlflow
 import yaml
 
 from tests.toys.command import forked
-from tests.toys.services import CLEAN, mlflow_server, zenml_server
+from tests.toys.services import CLEAN
+from tests.toys.tracking import mlflow_server, zenml_server
 
 ROOT = Path(__file__).parents[2]
 SMALL = {

@@ -21,7 +21,8 @@ from ferkit.registry.models import champion_version, load_champion
 from ferkit.registry.promote import Pictures, find_challenger, promote, roll_back
 from tests.toys.registry import register_toy, registry_at
 from tests.toys.run import CONFIG, toy_run
-from tests.toys.services import free_port, mlflow_server
+from tests.toys.services import free_port
+from tests.toys.tracking import mlflow_server
 
 
 def programs():

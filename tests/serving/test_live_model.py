@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from ferkit.serving.model.live_model import LiveModel
 from tests.toys.bundle import MOODS, write_mood_bundle, write_toy_bundle
 from tests.toys.registry import registry_at
 from tests.toys.server import ROOT, serving
-from tests.toys.services import free_port, served, wait_for
+from tests.toys.services import free_port, wait_for
+from tests.toys.tracking import mlflow_server
 
 # Of a registry that does not ask for them.
 USER, PASSWORD = "registry-reader", "s3cret-word"
@@ -179,31 +180,23 @@ def test_no_model_at_all_is_said_and_looked_for_again(tmp_path, fallback, caplog
     assert answers(model) == ("local", "none")
 
 
-@contextmanager
-def mlflow_server(folder, port):
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW", "FERKIT"))}
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-    ]
-    clean["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    with served(command, f"http://127.0.0.1:{port}/health", clean, folder / "mlflow.log"):
-        yield
-
-
 class Clients:
-    """Some that ask without pause, and note what they were told."""
+    """Some that ask again and again, and note what they were told.
 
-    def __init__(self, server, count=4) -> None:
+    Each rests for a moment between two requests: else they take the processor from the service, which needs a minute
+    more to read its champions.
+    """
+
+    def __init__(self, server, count=4, rest=0.05) -> None:
         content = BytesIO()
         Image.fromarray(FACE).save(content, "PNG")
         self._server, self._picture = server, content.getvalue()
-        self._stop = threading.Event()
+        self._stop, self._rest = threading.Event(), rest
         self.responses, self.failed = [], []
         self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
 
     def _ask(self):
-        while not self._stop.is_set():
+        while not self._stop.wait(self._rest):
             try:
                 answer = self._server.predict(self._picture, "detect=false")
             except OSError as error:
@@ -234,8 +227,8 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
     environment = {"MLFLOW_TRACKING_URI": f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"}
     crown("1")
     with ExitStack() as registry:
-        registry.enter_context(mlflow_server(folder, port))
-        with serving(tmp_path, environment, reload_seconds=0.2) as server:
+        registry.enter_context(mlflow_server(folder, port=port))
+        with serving(tmp_path, environment, warm=True, reload_seconds=0.2) as server:
 
             def state():
                 return server.get("/readyz").json["registry"]["state"]
@@ -270,7 +263,7 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
                 readiness.append(server.get("/readyz").json["registry"]["error"])
                 responses(clients, "1")
             assert server.get("/readyz").status == 200
-            registry.enter_context(mlflow_server(folder, port))
+            registry.enter_context(mlflow_server(folder, port=port))
             wait_for(lambda: state() == "ok")
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(timeout=30) == 0

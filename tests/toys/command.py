@@ -11,11 +11,17 @@ from ferkit.cli.state.workspace import Workspace
 from tests.toys.services import CLEAN, wait_for
 
 _HERE = Path(__file__).parent
+FORK_CLIENT = str(_HERE / "fork_client.py")
 
 
 def plain(*arguments: object) -> list[str]:
     """The command line, as an interpreter of its own; for what a signal has to reach, or what it imports."""
     return [sys.executable, "-c", "from ferkit.cli.app import main; main()", *map(str, arguments)]
+
+
+def script(path: Path, *arguments: object) -> list[str]:
+    """A Python script in place of the command."""
+    return [sys.executable, str(path), *map(str, arguments)]
 
 
 def forked(*arguments: object) -> list[str]:
@@ -24,12 +30,17 @@ def forked(*arguments: object) -> list[str]:
     What it runs, and how, is decided by its folder and environment as ever; libraries of other versions on PYTHONPATH
     are not taken, and neither is KERAS_BACKEND.
     """
-    return [sys.executable, "-S", "-E", str(_HERE / "fork_client.py"), _server(), *map(str, arguments)]
+    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server("zenml"), "", *map(str, arguments)]
+
+
+def forked_script(path: Path | str, *arguments: object) -> list[str]:
+    """The same for a Python script, which imports ZenML itself: servers and workers set up what it reads first."""
+    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(), str(path), *map(str, arguments)]
 
 
 @cache
-def _server() -> str:
-    """The socket of this process' server, which is started when it is first asked for."""
+def fork_server(*early: str) -> str:
+    """The socket of a server of this process, started when it is first asked for; ``zenml`` for one that imports it."""
     folder = tempfile.TemporaryDirectory(prefix="fork-")
     path, log = Path(folder.name) / "socket", Path(folder.name) / "log"
     kept = {key: value for key, value in CLEAN.items() if key not in ("PYTHONPATH", "KERAS_BACKEND")}
@@ -37,7 +48,7 @@ def _server() -> str:
     kept.update(Workspace(Path(folder.name), "").environment())
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(_HERE / "fork_server.py"), str(path)], env=kept, cwd=folder.name,
+            [sys.executable, str(_HERE / "fork_server.py"), str(path), *early], env=kept, cwd=folder.name,
             stdin=subprocess.PIPE, stdout=output, stderr=output,
         )  # fmt: skip
 

@@ -1,5 +1,6 @@
-"""Run as ``fork_client.py SOCKET ARGUMENTS``: stands for a process that `tests.toys.fork_server` forks.
+"""Run as ``fork_client.py SOCKET SCRIPT ARGUMENTS``: stands for a process that `tests.toys.fork_server` forks.
 
+Without a script, where that is empty, it is the `ferkit` command.
 That one has the streams, the folder and the environment of this one, which hands on signals and ends as it does.
 """
 
@@ -12,7 +13,9 @@ import sys
 
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
-request = {"arguments": sys.argv[2:], "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109
+request = {
+    "script": sys.argv[2], "arguments": sys.argv[3:], "folder": os.getcwd(), "environment": dict(os.environ),  # noqa: PTH109
+}  # fmt: skip
 content = json.dumps(request).encode()
 socket.send_fds(connection, [struct.pack("!Q", len(content))], [0, 1, 2])
 connection.sendall(content)

@@ -1,7 +1,7 @@
-"""A process that has imported what takes seconds, and becomes the `ferkit` command again and again by forking.
+"""A process that has imported what takes seconds, and becomes the `ferkit` command or a script by forking.
 
-Run as ``fork_server.py SOCKET``; `tests.toys.command` starts it. It imports libraries alone: the code of the project
-comes from wherever the command is run. It ends with its standard input.
+Run as ``fork_server.py SOCKET [zenml]``; `tests.toys.command` starts it. It imports libraries alone: the code of the
+project comes from wherever the command is run. It ends with its standard input.
 """
 
 import gc
@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import random
+import runpy
 import select
 import signal
 import socket
@@ -85,9 +86,10 @@ def become(request: dict) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    # As `python -c` has it, whose processes do not read a file of this name either.
-    sys.argv = ["-c", *request["arguments"]]
-    sys.path[:0] = ["", *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    script = request["script"]
+    # Without a script as `python -c` has it, whose processes do not read a file of this name either.
+    sys.argv = [script or "-c", *request["arguments"]]
+    sys.path[:0] = [os.path.dirname(script), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]  # noqa: PTH120
     del sys.modules["__main__"].__file__
     # Those of the server believe that they write to its log.
     sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
@@ -101,7 +103,12 @@ if __name__ == "__main__":
     del sys.path[0]
     for library in _LIBRARIES:
         importlib.import_module(library)
-    import_early()
+    if sys.argv[2:]:
+        import_early()
     gc.freeze()
-    become(serve(sys.argv[1]))
-    importlib.import_module("ferkit.cli.app").main()
+    asked = serve(sys.argv[1])
+    become(asked)
+    if asked["script"]:
+        runpy.run_path(asked["script"], run_name="__main__")
+    else:
+        importlib.import_module("ferkit.cli.app").main()

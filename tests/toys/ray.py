@@ -14,9 +14,13 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from tests.toys.services import CLEAN, mlflow_server, zenml_server
+from tests.toys.command import fork_server, forked, forked_script, plain, script
+from tests.toys.services import CLEAN
+from tests.toys.tracking import mlflow_server, zenml_server
 
 ROOT = Path(__file__).parents[2]
+# Workers that are forked.
+WARM = {"worker_path": str(Path(__file__).with_name("ray_worker.py"))}
 STACK = {
     "name": "toy",
     "orchestrator": {
@@ -26,6 +30,17 @@ STACK = {
     },
     "retries": 2,
 }
+# In a process of its own: one that is connected to a cluster submits nothing to another.
+SUPERVISORS = """
+import sys
+import time
+import ray
+ray.init(sys.argv[1], namespace="ferkit", logging_level="ERROR", log_to_driver=False)
+end = time.monotonic() + 240
+while (there := ray.util.list_named_actors()) and time.monotonic() < end:
+    time.sleep(0.1)
+print(*there)
+"""
 
 
 @dataclass
@@ -37,6 +52,7 @@ class ToyCluster:
     environment: dict[str, str]
     stack: Path
     tracking: ExitStack
+    warm: bool
     started: int = 0
 
     def start(self, name: str, **arguments) -> subprocess.Popen:
@@ -45,8 +61,9 @@ class ToyCluster:
         self.started += 1
         arguments.setdefault("notes", str(self.folder / f"{self.started}-{name}.jsonl"))
         self.notes = Path(arguments["notes"])
+        command = forked_script if self.warm else script
         return subprocess.Popen(
-            [sys.executable, "ray_steps.py", name, json.dumps(arguments)],
+            command(self.folder / "code" / "ray_steps.py", name, json.dumps(arguments)),
             cwd=self.folder / "code", env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
@@ -63,6 +80,10 @@ class ToyCluster:
         found = [json.loads(line) for line in lines]
         return [each for each in found if each["label"] == label and each["what"] == what]
 
+    def add_node(self, **resources: int) -> Any:
+        """A further node, as those that were there."""
+        return self.nodes.add_node(**resources, **(WARM if self.warm else {}))
+
     def lose(self, node_id: str) -> None:
         """Kill a node with everything on it."""
         [node] = [each for each in self.nodes.list_all_nodes() if each.node_id == node_id]
@@ -78,7 +99,7 @@ class ToyCluster:
     def ferkit(self, *arguments: str) -> subprocess.Popen:
         """The `ferkit` command, as a person at a terminal of the cluster has it."""
         return subprocess.Popen(
-            [sys.executable, "-c", "from ferkit.cli.app import main; main()", *arguments],
+            (forked if self.warm else plain)(*arguments),
             env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
@@ -94,6 +115,14 @@ class ToyCluster:
                 (run,),
             ).fetchone()
         return UUID(run), json.loads(head)
+
+    def lasting_supervisors(self) -> list[str]:
+        """The runs whose supervisors are still there after four minutes."""
+        asked = subprocess.run(
+            [sys.executable, "-c", SUPERVISORS, self.nodes.address], env=self.environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=True, timeout=300,
+        )  # fmt: skip
+        return asked.stdout.split()
 
     def statuses(self) -> tuple[str, dict[str, list[str]]]:
         """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""
@@ -127,8 +156,11 @@ class ToyCluster:
 
 
 @contextmanager
-def toy_cluster(folder: Path, nodes: int | None = None):
-    """A head and a node with one core each, and a node that says it has a GPU; or `nodes` alike, and a bare head."""
+def toy_cluster(folder: Path, nodes: int | None = None, *, warm: bool = True):
+    """A head and a node with one core each, and a node that says it has a GPU; or `nodes` alike, and a bare head.
+
+    Its workers, and those who submit, have imported libraries before they begin, unless it is not `warm`.
+    """
     from ray.cluster_utils import Cluster
 
     code = folder / "code"
@@ -137,14 +169,12 @@ def toy_cluster(folder: Path, nodes: int | None = None):
     shutil.copy(ROOT / "ferkit" / "__init__.py", code / "ferkit")
     shutil.copy(ROOT / "tests" / "toys" / "ray_steps.py", code)
     # Ray's workers are nice to others: beside further tests on the same cores they would hardly run.
-    fair = patch.dict(os.environ, RAY_worker_niceness="0")
+    fair = patch.dict(os.environ, RAY_worker_niceness="0", FORK_SERVER=fork_server() if warm else "")
     with fair, zenml_server(folder) as zenml_url, ExitStack() as tracking:
         mlflow_url = tracking.enter_context(mlflow_server(folder))
-        head = {"num_cpus": 0 if nodes else 1, "include_dashboard": False}
+        head = {"num_cpus": 0 if nodes else 1, "include_dashboard": False, **(WARM if warm else {})}
         machines = Cluster(initialize_head=True, head_node_args=head)
         try:
-            for gpus in [0] * nodes if nodes else (0, 1):
-                machines.add_node(num_cpus=1, num_gpus=gpus)
             stack = folder / "toy.yaml"
             STACK["orchestrator"]["configuration"] = {"address": machines.address}
             stack.write_text(json.dumps(STACK))
@@ -157,7 +187,9 @@ def toy_cluster(folder: Path, nodes: int | None = None):
                 "ZENML_STORE_URL": zenml_url,
                 "MLFLOW_TRACKING_URI": mlflow_url,
             }
-            cluster = ToyCluster(folder, machines, environment, stack, tracking)
+            cluster = ToyCluster(folder, machines, environment, stack, tracking, warm)
+            for gpus in [0] * nodes if nodes else (0, 1):
+                cluster.add_node(num_cpus=1, num_gpus=gpus)
             applying = cluster.ferkit("stack", "apply", str(stack))
             output, _ = applying.communicate(timeout=120)
             assert applying.returncode == 0, output

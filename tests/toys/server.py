@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ferkit.serving.settings import ServingSettings
+from tests.toys.command import forked_script, script
 from tests.toys.services import end, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -153,19 +154,17 @@ def form(*parts) -> bytes:
 
 
 @contextmanager
-def serving(folder: Path, environment=None, *, ready=True, **settings):
-    """A server that keeps its files in `folder`, once a model answers."""
+def serving(folder: Path, environment=None, *, ready=True, warm=False, **settings):
+    """A server that keeps its files in `folder`, once a model answers.
+
+    It is quick to start where it is `warm`, and then nobody can see how much memory it takes.
+    """
     chosen = ServingSettings(port=free_port(), cache=folder / "cache", **settings)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW", "FERKIT"))}
     log = folder / "serve.log"
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--config",
-        "python:ferkit.serving.server.gunicorn_config",
-        "ferkit.serving.server.wsgi:app",
-    ]
+    gunicorn = Path(sys.executable).with_name("gunicorn")
+    arguments = ("--config", "python:ferkit.serving.server.gunicorn_config", "ferkit.serving.server.wsgi:app")
+    command = (forked_script if warm else script)(gunicorn, *arguments)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,

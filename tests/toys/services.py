@@ -1,4 +1,4 @@
-"""Servers as processes of their own: ZenML's and MLflow's, and whatever else answers over HTTP."""
+"""Servers as processes of their own: whatever answers over HTTP."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ def served(command, health, environment, log):
             command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 240
             while True:
                 try:
                     urllib.request.urlopen(health, timeout=5).close()
@@ -59,38 +59,6 @@ def served(command, health, environment, log):
             yield server
         finally:
             end(server, 20)
-
-
-@contextmanager
-def zenml_server(folder: Path):
-    """Address of a ZenML server that keeps its state below `folder`."""
-    port = free_port()
-    command = [str(Path(sys.executable).with_name("zenml")), "login", "--local", "--blocking", "--port", str(port)]
-    store = {
-        "ZENML_CONFIG_PATH": str(folder / "server"),
-        "ZENML_LOCAL_STORES_PATH": str(folder / "server" / "stores"),
-        "ZENML_ANALYTICS_OPT_IN": "false",
-    }
-    address = f"http://127.0.0.1:{port}"
-    with served(command, f"{address}/health", {**CLEAN, **store}, folder / "zenml.log"):
-        yield address
-
-
-@contextmanager
-def mlflow_server(folder: Path, *, port: int | None = None, database: str | None = None):
-    """Address of an MLflow server that keeps its state below `folder`, or in a database elsewhere."""
-    port = port or free_port()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", database or f"sqlite:///{folder / 'mlflow.db'}"),
-        *("--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)),
-        # One process in place of a dozen.
-        *("--workers", "1"),
-    ]
-    address = f"http://127.0.0.1:{port}"
-    environment = {**CLEAN, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with served(command, f"{address}/health", environment, folder / "mlflow.log"):
-        yield address
 
 
 @contextmanager
