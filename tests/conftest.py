@@ -22,6 +22,9 @@ if not os.environ.get("FERKIT_TEST_DATA"):
     os.environ.pop("FERKIT_TEST_DATA", None)
 Workspace.open().set_environment()
 
+# Hundreds of processes import the project; where Python may write no bytecode, each would compile all of it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell that starts the tests in the background makes them ignore interruptions, and so all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,8 +63,14 @@ def pytest_unconfigure():
         _TEMPORARY.remove()
 
 
-# They take minutes and begin first, so that no process still has one when the others are done; Ray's mostly wait.
-_LONG = ("test_ray.py", "test_train.py", "test_run.py", "test_live_model.py", "test_execution.py")
+# They take a minute or more and begin first, the longest before all, so that no process still has one when the others
+# are done.
+_LONG = (
+    "test_train.py", "test_ray.py", "test_run.py", "test_experiment_command.py", "test_export_reference.py",
+    "test_export_model.py", "test_benchmarks.py", "test_execution.py", "test_streamed_run.py", "test_import_run.py",
+    "test_app.py", "test_live_model.py", "test_api.py", "test_servers.py", "test_kept_features.py", "test_fine_tune.py",
+    "test_streaming.py", "test_register.py", "test_backbones.py", "test_page.py", "test_kubernetes.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

@@ -35,7 +35,7 @@ from ferkit.inference.video import frames_of_video
 from ferkit.models.face_model import FaceModel
 from tests.detection.test_detection import drawn_faces
 from tests.inference.test_video import write_video
-from tests.toys.command import plain
+from tests.toys.command import forked
 
 ROOT = Path(__file__).parents[2]
 MADE_WITH = {"model": "a" * 64, "target": "fer", "single": False}
@@ -322,9 +322,8 @@ def work(tmp_path_factory):
 
 def start(root, to, *options, script=None):
     """The command as a process; `script` runs in place of the one line that calls it."""
-    arguments = plain("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options)
-    if script:
-        arguments[arguments.index("-c") + 1] = script
+    asked = ("predict", "faces", "--no-detect", "--model", "net.keras", "--to", to, *options)
+    arguments = [sys.executable, "-c", script, *asked] if script else forked(*asked)
     return subprocess.Popen(
         arguments,
         cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
@@ -257,21 +258,19 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
         env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")},
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    for _ in range(2):
-        cluster.add_node(num_cpus=5)
+    place = cluster.add_node(num_cpus=5)
     process = cluster.ferkit(
         "run", str(config), "--stack", str(cluster.stack), "--set", "resources.fine_tune.cpu_count=5"
     )
     said = []
-    for line in process.stdout:
-        said.append(line)
-        begun = re.search(r"fine_tune_fer_fernet \.\.\. on \S+-(\w{4})", line)
-        if begun and "lost" not in said:
-            wait_for(lambda: list(cluster.folder.glob("home/checkpoints/fer-fernet/*/state")), what="".join(said))
-            [lost] = [each.node_id for each in cluster.nodes.list_all_nodes() if each.node_id.startswith(begun[1])]
-            cluster.lose(lost)
-            said.append("lost")
-            cluster.without_tracking(30)
+    reader = threading.Thread(target=lambda: said.extend(process.stdout))
+    reader.start()
+    # As soon as there is something to go on with: the training takes seconds.
+    wait_for(lambda: list(cluster.folder.glob("home/checkpoints/fer-fernet/*/state")), what="".join(said))
+    cluster.lose(place.node_id)
+    cluster.add_node(num_cpus=5)
+    cluster.without_tracking(30)
+    reader.join(timeout=300)
     assert process.wait(timeout=300) == 0, "".join(said)
     assert re.search(r"fernet network epoch \d+/12: loss", "".join(said)), "".join(said)
     assert results("".join(said)) == results(here.communicate(timeout=300)[0])

@@ -23,20 +23,22 @@ from floating_point import Peak, forward_operations, matrix_peak  # noqa: E402
 from peers import compare as peers  # noqa: E402
 
 from ferkit.backbones import BackboneSettings, build_network  # noqa: E402
-from ferkit.bundles.bundle import load_bundle  # noqa: E402
+from ferkit.bundles.bundle import Bundle, load_bundle  # noqa: E402
 from ferkit.data.dataset import FaceDataset  # noqa: E402
 from ferkit.data.labels import FER_EMOTIONS  # noqa: E402
 from ferkit.experiments.cells import load_experiment  # noqa: E402
 from ferkit.sources import SyntheticSettings, load  # noqa: E402
 from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013  # noqa: E402
+from tests.toys.bundle import write_toy_bundle  # noqa: E402
+from tests.toys.command import forked_script  # noqa: E402
 
 LOOP = {"backbone": "fernet", "width": 4, "precision": "float32", "batch_size": 4, "steps": 2}
 
 
-def run(*line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
     return subprocess.run(
-        [sys.executable, *line], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
+        forked_script(ROOT / script, *arguments), env=environment, capture_output=True, text=True, check=False, cwd=ROOT
     )
 
 
@@ -310,9 +312,11 @@ def test_every_runner_of_a_peer_is_there() -> None:
         assert all("@" in each.lstrip("@") or "==" in each for each in (*peer.packages, *peer.alone))
 
 
-def test_every_precision_of_a_network_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_precision_of_a_network_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("ferkit.export.latency._MOST", 2)
-    header, *rows = litert_precisions.measured(load(SyntheticSettings(count=200)), "fer+ferplus-student", 4)
+    toys = Bundle(write_toy_bundle(tmp_path))
+    monkeypatch.setattr(litert_precisions, "load_bundle", lambda: toys)
+    header, *rows = litert_precisions.measured(load(SyntheticSettings(count=200)), "student", 4)
     assert [each.split(" | ")[0] for each in rows] == [f"| {each}" for each in litert_precisions.PRECISIONS]
     assert {each.count("|") for each in (*header.splitlines(), *rows)} == {9}
     assert rows[0].split(" | ")[2] == "100.00%"
