@@ -12,7 +12,7 @@ from ferkit.errors import ConfigError
 from ferkit.experiments.replacement import Replacement
 from ferkit.experiments.settings import ExperimentSettings, MeasureSettings
 
-__all__ = ["ONE_OF_MANY", "Cell", "Experiment", "as_overrides", "load_experiment", "require_measure"]
+__all__ = ["ONE_OF_MANY", "Cell", "Experiment", "as_overrides", "checked_measure", "load_experiment"]
 
 _ALONE = "all"
 # A run of an experiment or of a search is one of many: it reads no PrivateTest, and nobody serves its models.
@@ -109,7 +109,8 @@ def load_experiment(path: Path, substitute: str | None = None) -> Experiment:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
     if len({each.name for each in cells}) < len(cells):
         raise ConfigError(f"{path}: two cells have the same name: give the levels of the factors names of their own.")
-    require_measure(path, settings.measure, {f"cell {each.name}": each.configs[settings.seeds[0]] for each in cells})
+    first = {f"cell {each.name}": each.configs[settings.seeds[0]] for each in cells}
+    settings = settings.model_copy(update={"measure": checked_measure(path, settings.measure, first)})
     _require_cells(path, settings, [each.name for each in cells])
     _require_splits(path, settings, cells)
     baseline = "+".join(settings.baseline[factor] for factor in names) if settings.baseline else cells[0].name
@@ -181,21 +182,24 @@ def _require_cells(path: Path, settings: ExperimentSettings, cells: list[str]) -
             raise ConfigError(f"{path}: {place}: {cell!r} is no cell, known are {', '.join(cells)}.")
 
 
-def require_measure(path: Path, measure: MeasureSettings, configs: Mapping[str, RunConfig]) -> None:
-    """Whether the runs have the target and the model that are compared.
+def checked_measure(path: Path, measure: MeasureSettings, configs: Mapping[str, RunConfig]) -> MeasureSettings:
+    """What is compared, which all runs must have; where no target is named and none is `fer`, the first of the runs'.
 
     Parameters
     ----------
     path
         The file, for the error.
     configs
-        A configuration of each cell by its name.
+        A configuration of each cell by its name; at least one.
 
     Raises
     ------
     ConfigError
         If one has not.
     """
+    own = [each.name for each in next(iter(configs.values())).targets]
+    if "target" not in measure.model_fields_set and measure.target not in own:
+        measure = measure.model_copy(update={"target": own[0]})
     for cell, config in configs.items():
         targets = [each.name for each in config.targets]
         if measure.target not in targets:
@@ -206,3 +210,4 @@ def require_measure(path: Path, measure: MeasureSettings, configs: Mapping[str, 
         ]
         if measure.model not in models:
             raise ConfigError(f"{path}: measure.model {measure.model}: {cell} has {', '.join(models)}.")
+    return measure

@@ -156,7 +156,7 @@ def answer_rows(found: Answer) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         for name, each in found.comparisons.items()
     ]
     unit = ", %" if share else ""
-    seeds, better = ("seeds x folds", ("better in",)) if found.folds else ("seeds", ())
+    seeds, better = ("runs", ("better in",)) if found.folds else ("seeds", ())
     return ("cell", f"mean{unit}", seeds, "spread", "difference", "interval", "p (Holm)", *better, "s", "verdict"), rows
 
 

@@ -22,7 +22,7 @@ class MeasureSettings(Settings):
     Attributes
     ----------
     target
-        Name of the target.
+        Name of the target; the first of the base if it is not given and the base has no ``fer``.
     model
         ``ensemble``, or the label of one of the backbones.
     metric

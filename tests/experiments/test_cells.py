@@ -55,6 +55,13 @@ def test_cells_may_be_named_and_the_first_is_the_baseline(load):
     assert list(made.cells[0].configs) == [0, 1]
 
 
+def test_without_a_target_it_is_fer_that_decides_or_the_first_of_the_runs(load):
+    assert load().settings.measure.target == "fer"
+    assert load(set={"targets": [{"name": "ferplus"}]}).settings.measure.target == "ferplus"
+    with pytest.raises(ConfigError, match=r"measure\.target fer: cell none\+small has ferplus\."):
+        load(set={"targets": [{"name": "ferplus"}]}, measure={"target": "fer"})
+
+
 def test_a_run_of_an_experiment_is_told_the_command(load, tmp_path):
     load()
     with pytest.raises(ConfigError, match=r"toy\.yaml: an experiment, not a run: ferkit experiment "):

@@ -134,7 +134,7 @@ def test_the_table_and_the_report_say_that_there_are_folds(experiment, dealt, re
     header, rows = answer_rows(found)
     assert all(len(row) == len(header) for row in rows)
     other = dict(zip(header, rows[1], strict=True))
-    assert other["seeds x folds"] == "2 x 3"
+    assert other["runs"] == "2 x 3"
     assert other["better in"] == f"{found.comparisons['repeated'].units_better} of 6"
     folder = build_experiment_report(found, results).write(tmp_path / "report")
     text = (folder / "report.md").read_text()

@@ -43,13 +43,23 @@ def load(tmp_path):
     return from_file
 
 
-def plan(capsys, **options):
-    experiment(Path("study"), plan=True, **options)
-    return capsys.readouterr().out
+@pytest.fixture
+def plan(tmp_path, monkeypatch, capsys):
+    # A plan tells what is known of runs on the very files.
+    (tmp_path / "data").mkdir()
+    for name in ("fer2013.csv", "fer2013new.csv"):
+        (tmp_path / "data" / name).touch()
+    monkeypatch.chdir(tmp_path)
+
+    def printed(**options):
+        experiment(Path("study"), plan=True, **options)
+        return capsys.readouterr().out
+
+    return printed
 
 
-def test_the_plan_of_the_study_says_which_weights_are_missing(capsys):
-    text = plan(capsys)
+def test_the_plan_of_the_study_says_which_weights_are_missing(plan):
+    text = plan()
     for name, runs in (("balancing", 12), ("cleaning", 12), ("backbones", 15), ("ensemble", 9), ("ferplus", 9)):
         assert f"study_{name}: {runs} runs, 0 are done" in text
     for name in ("resnet50", "vggface", "vggface2", "efficientnet_b3", "efficientnet_b4"):
@@ -57,8 +67,8 @@ def test_the_plan_of_the_study_says_which_weights_are_missing(capsys):
     assert "left out" not in text
 
 
-def test_the_plan_of_the_study_on_another_backbone_needs_none_of_its_weights(capsys):
-    text = plan(capsys, substitute="dlib_resnet")
+def test_the_plan_of_the_study_on_another_backbone_needs_none_of_its_weights(plan):
+    text = plan(substitute="dlib_resnet")
     for name, runs in (("balancing", 12), ("cleaning", 12), ("ensemble", 9), ("ferplus", 9)):
         assert f"study_{name}.dlib_resnet: {runs} runs, 0 are done" in text
     assert text.count("left out") == 1

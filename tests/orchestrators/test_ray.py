@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
@@ -250,6 +251,11 @@ def test_an_interruption_stops_the_steps(cluster):
 
 def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(cluster, tmp_path):
     """The numbers of `ferkit run` on one machine, although a node and MLflow's server were away in the middle."""
+
+    def checkpoints() -> set[Path]:
+        return set(cluster.folder.glob("home/checkpoints/fer-fernet/*/state"))
+
+    begin, before = int(1000 * time.time()), checkpoints()
     config = tmp_path / "small.yaml"
     config.write_text(yaml.safe_dump(SMALL))
     # At the same time: the other run waits for most of its.
@@ -266,7 +272,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     reader = threading.Thread(target=lambda: said.extend(process.stdout))
     reader.start()
     # As soon as there is something to go on with: the training takes seconds.
-    wait_for(lambda: list(cluster.folder.glob("home/checkpoints/fer-fernet/*/state")), what="".join(said))
+    wait_for(lambda: checkpoints() - before, what="".join(said))
     cluster.lose(place.node_id)
     cluster.add_node(num_cpus=5)
     cluster.without_tracking(30)
@@ -277,7 +283,8 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     status, steps = cluster.statuses()
     assert (status, steps["fine_tune_fer_fernet"]) == ("completed", ["retried", "completed"])
     client = mlflow.MlflowClient(cluster.environment["MLFLOW_TRACKING_URI"])
-    [run] = client.search_runs(["1"], "attributes.run_name = 'fer/fernet'")
+    places = [each.experiment_id for each in client.search_experiments()]
+    [run] = client.search_runs(places, f"attributes.run_name = 'fer/fernet' and attributes.start_time >= {begin}")
     losses = {point.step for point in client.get_metric_history(run.info.run_id, "val_loss")}
     assert losses == set(range(SMALL["training"]["network"]["epochs"])), "the curve has no gap"
 

@@ -1,13 +1,13 @@
 """The run configurations of a search: of every trial, each checked as far as it can be before anything runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ferkit.config.loading import load_config, load_settings, read_sections
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
-from ferkit.experiments.cells import ONE_OF_MANY, as_overrides, require_measure
+from ferkit.experiments.cells import ONE_OF_MANY, as_overrides, checked_measure
 from ferkit.experiments.search.settings import RangeSettings, SearchFile, Value, values_of
 
 __all__ = ["Search", "is_search", "load_search"]
@@ -83,11 +83,11 @@ def load_search(path: Path) -> Search:
             problems += [f"{path}: search.ranges.{key} {value}: {line}" for line in str(error).splitlines()]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
-    require_measure(path, settings.measure, {"every trial": configs[0]})
+    measure = checked_measure(path, settings.measure, {"every trial": configs[0]})
     trained = configs[0].trained()
     if settings.search.pruner.method != "none" and len(trained) > 1:
         raise ConfigError(
             f"{path}: search.pruner: a run has {len(trained)} trainings, and the epochs of one do not judge all: "
             "set search.pruner.method to none."
         )
-    return search
+    return replace(search, settings=settings.model_copy(update={"measure": measure}))

@@ -67,12 +67,16 @@ function offerTargets() {
   at("target-list").replaceChildren(...names.map((name) => newTarget(name, about.targets[name].classes, name === chosen)));
 }
 
-// Those that the target lacks are greyed.
+// Those that no target has are left out, those that this one lacks are greyed.
 export function offerModels() {
   if (!about) return;
   const { target } = settings();
   const inputs = [...document.querySelectorAll('#settings input[name="model"]')];
-  for (const input of inputs) input.disabled = !about.targets[target].models.includes(input.value);
+  const offered = new Set(Object.values(about.targets).flatMap(({ models }) => models));
+  for (const input of inputs) {
+    input.closest("label").hidden = !offered.has(input.value);
+    input.disabled = !about.targets[target].models.includes(input.value);
+  }
   if (!inputs.some((input) => input.checked && !input.disabled)) inputs.find((input) => !input.disabled).checked = true;
   at("models").hidden = inputs.filter((input) => !input.disabled).length < 2;
 }
