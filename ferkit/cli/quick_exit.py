@@ -4,6 +4,7 @@ ZenML, SQLAlchemy, MLflow and TensorFlow are some hundred thousand objects, whos
 """
 
 import atexit
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ __all__ = ["quick_exit"]
 def quick_exit() -> Iterator[None]:
     """End the process at once when the block has ended it; to be entered before libraries are imported.
 
-    What was registered meanwhile to be done at the exit, such as writing what is left of a log, is done before; threads
-    that are no daemons are waited for. An error that is told with its traceback, and Ctrl-C, end as ever.
+    What was registered meanwhile to be done at the exit is done before; threads that are no daemons are waited for.
+    Logs are written to their end with the block. An error that is told with its traceback, and Ctrl-C, end as ever.
     """
     status: int | None = None
 
@@ -40,4 +41,10 @@ def quick_exit() -> Iterator[None]:
         if leaving.code is None or isinstance(leaving.code, int):
             status = leaving.code or 0
         raise
-    status = 0
+    else:
+        status = 0
+    finally:
+        # From Python 3.12 on no thread can begin at the exit, and a handler of OpenTelemetry's, which ZenML brings,
+        # begins one to write what is left.
+        logging.shutdown()
+        atexit.unregister(logging.shutdown)
