@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ferkit.config.run_config import RunConfig
 
-__all__ = ["Repetition", "repetitions", "varied"]
+__all__ = ["Repetition", "folds_to_run", "repetitions", "varied"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,12 @@ class Repetition:
         return "-".join(f"{what}-{value}" for what, value in parts if value is not None)
 
 
+def folds_to_run(config: RunConfig) -> tuple[int, ...]:
+    """The folds that `config` is to be run in: all of its data, unless there are none or one is chosen."""
+    dealt = config.data.folds
+    return tuple(range(dealt.folds)) if dealt and dealt.fold is None else ()
+
+
 def repetitions(config: RunConfig, seeds: Sequence[int] = ()) -> list[Repetition]:
     """Every run that `config` stands for: each fold if its data has folds and none is chosen, with each seed.
 
@@ -41,8 +47,7 @@ def repetitions(config: RunConfig, seeds: Sequence[int] = ()) -> list[Repetition
     >>> [each.name for each in repetitions(RunConfig.model_validate(content), (0, 1))][:3]
     ['seed-0-fold-0', 'seed-1-fold-0', 'seed-0-fold-1']
     """
-    dealt = config.data.folds
-    folds = range(dealt.folds) if dealt and dealt.fold is None else (None,)
+    folds = folds_to_run(config) or (None,)
     return [Repetition(_changed(config, seed, fold), seed, fold) for fold in folds for seed in (seeds or (None,))]
 
 

@@ -39,8 +39,6 @@ class Answer:
         Mean over the seeds, by cell.
     pictures
         How many were judged.
-    folds
-        Into how many the data was dealt, each of them judged by trainings of its own; 0 if it was not.
     claims
         The experiment's claims, judged.
     """
@@ -50,7 +48,11 @@ class Answer:
     training_seconds: dict[str, float]
     pictures: int
     claims: tuple[CheckedClaim, ...]
-    folds: int = 0
+
+    @property
+    def folds(self) -> int:
+        """Into how many the data was dealt, each of them judged by trainings of its own; 0 if it was not."""
+        return 0 if self.experiment.folds == (None,) else len(self.experiment.folds)
 
     @property
     def where(self) -> str:
@@ -163,7 +165,7 @@ def answer(
         for cell in experiment.cells
     }
     claims = check_claims(settings.claims, answers, label, classes, measure, _SEED, fold)
-    return Answer(experiment, comparisons, seconds, len(rows), claims, 0 if fold is None else len(experiment.folds))
+    return Answer(experiment, comparisons, seconds, len(rows), claims)
 
 
 def score_of(result: RunResult, config: RunConfig, measure: MeasureSettings, faces: FaceDataset) -> float:

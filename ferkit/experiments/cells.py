@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ferkit.config.loading import load_config, load_settings
+from ferkit.config.repetitions import folds_to_run
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
 from ferkit.experiments.replacement import Replacement
@@ -62,8 +63,7 @@ class Experiment:
     @property
     def folds(self) -> tuple[int, ...] | tuple[None]:
         """The folds that every cell is run with each seed in; a single None if the data is not dealt into folds."""
-        dealt = self.cells[0].configs[self.settings.seeds[0]].data.folds
-        return tuple(range(dealt.folds)) if dealt and dealt.fold is None else (None,)
+        return folds_to_run(self.cells[0].configs[self.settings.seeds[0]]) or (None,)
 
 
 def load_experiment(path: Path, substitute: str | None = None) -> Experiment:
@@ -134,7 +134,7 @@ def _configs(
 
 def _judged(config: RunConfig) -> RunConfig:
     """With folds, PrivateTest is the fold of each run, and every picture is in it once."""
-    if config.data.folds is None or config.data.folds.fold is not None:
+    if not folds_to_run(config):
         return config
     evaluation = config.evaluation.model_copy(update={"private_test": True})
     return config.model_copy(update={"evaluation": evaluation})
@@ -156,10 +156,10 @@ def _require_splits(path: Path, settings: ExperimentSettings, cells: list[Cell])
                     f"{path}: cells {first.name} and {other.name} differ in data.{name}: cells are compared on the "
                     "same pictures, so that no factor may change the split; say it in `set`, for all cells."
                 )
-    dealt = first.configs[settings.seeds[0]].data.folds
-    if dealt and dealt.fold is None and "subset" in settings.measure.model_fields_set:
+    folds = folds_to_run(first.configs[settings.seeds[0]])
+    if folds and "subset" in settings.measure.model_fields_set:
         raise ConfigError(
-            f"{path}: measure.subset has no effect: each picture is judged in the one of the {dealt.folds} folds that "
+            f"{path}: measure.subset has no effect: each picture is judged in the one of the {len(folds)} folds that "
             "tests it; leave it out."
         )
 

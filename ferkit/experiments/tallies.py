@@ -45,13 +45,13 @@ def tallied(
     folds = []
     for number in np.unique(fold):
         here = fold == number
-        seeds = []
+        counted, truth, seeds = times[:, here], label[here].astype(np.int64), []
         for predicted, log_loss in zip(answers.predicted[:, here], answers.log_loss[:, here], strict=True):
             if metric == "log_loss":
                 what = np.stack([log_loss.astype(np.float64), np.ones(len(log_loss))], axis=1)
             else:
-                what = np.eye(classes**2)[label[here].astype(np.int64) * classes + predicted]
-            seeds.append(times[:, here] @ what)
+                what = np.eye(classes**2)[truth * classes + predicted]
+            seeds.append(counted @ what)
         folds.append(np.stack(seeds))
     return np.stack(folds)
 

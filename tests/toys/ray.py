@@ -106,14 +106,12 @@ class ToyCluster:
 
     def handed_over(self) -> tuple[UUID, str]:
         """The latest run, and where its head is by what ZenML keeps with it."""
-        stored = next((self.folder / "server").rglob("zenml.db"))
-        with closing(sqlite3.connect(stored)) as database:
-            [run] = database.execute("SELECT id FROM pipeline_run ORDER BY created DESC LIMIT 1").fetchone()
-            [head] = database.execute(
-                "SELECT value FROM run_metadata JOIN run_metadata_resource ON run_metadata_id = run_metadata.id "
-                "WHERE key = 'ray_head' AND resource_id = ?",
-                (run,),
-            ).fetchone()
+        [(run,)] = self._stored("SELECT id FROM pipeline_run ORDER BY created DESC LIMIT 1")
+        query = (
+            "SELECT value FROM run_metadata JOIN run_metadata_resource ON run_metadata_id = run_metadata.id "
+            "WHERE key = 'ray_head' AND resource_id = ?"
+        )
+        [(head,)] = self._stored(query, run)
         return UUID(run), json.loads(head)
 
     def lasting_supervisors(self) -> list[str]:
@@ -126,16 +124,11 @@ class ToyCluster:
 
     def statuses(self) -> tuple[str, dict[str, list[str]]]:
         """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""
-        stored = next((self.folder / "server").rglob("zenml.db"))
-        with closing(sqlite3.connect(stored)) as database:
-            run, status = database.execute(
-                "SELECT id, status FROM pipeline_run ORDER BY created DESC LIMIT 1"
-            ).fetchone()
-            rows = database.execute(
-                "SELECT name, status FROM step_run WHERE pipeline_run_id = ? ORDER BY version", (run,)
-            ).fetchall()
+        [(run, status)] = self._stored("SELECT id, status FROM pipeline_run ORDER BY created DESC LIMIT 1")
         steps: dict[str, list[str]] = {}
-        for name, each in rows:
+        for name, each in self._stored(
+            "SELECT name, status FROM step_run WHERE pipeline_run_id = ? ORDER BY version", run
+        ):
             steps.setdefault(name, []).append(each)
         return status, steps
 

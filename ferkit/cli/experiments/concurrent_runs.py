@@ -111,7 +111,7 @@ def run_all(
     several = most > 1 or bool(before)
     keys = {each.label: step_keys(each.config, each.files) if several else {} for each in waiting}
     running: list[_Running | _GoingOn] = [
-        _GoingOn(each, keys[each.label], run, console.of_run(each.label)) for each, run in before.items()
+        _GoingOn(each, keys[each.label], console.of_run(each.label), run) for each, run in before.items()
     ]
     try:
         while waiting or running:
@@ -121,7 +121,7 @@ def run_all(
                 own.attach()
                 number = f"run {len(queue) - len(waiting)} of {len(queue)}"
                 own.write_event(number if several else f"{following.label}: {number}")
-                running.append(_Running(following, keys[following.label], workspace, placement, own))
+                running.append(_Running(following, keys[following.label], own, workspace, placement))
             elif running:
                 time.sleep(_POLL_S)
             for each in list(running):
@@ -143,7 +143,7 @@ def run_all(
     return failed
 
 
-class _Running:
+class _Turn:
     """One of the runs, which takes turns with the others.
 
     Attributes
@@ -154,24 +154,31 @@ class _Running:
         What it found, None as long as it is not over.
     """
 
-    def __init__(
-        self,
-        queued: QueuedRun,
-        keys: Mapping[str, str],
-        workspace: Workspace,
-        placement: Placement,
-        console: "RunConsole",
-    ) -> None:
-        self.queued, self.console = queued, console
-        self._keys, self._workspace, self._placement = keys, workspace, placement
+    def __init__(self, queued: QueuedRun, keys: Mapping[str, str], console: "RunConsole") -> None:
+        self.queued, self.console, self._keys = queued, console, keys
         self.submitted: Sequence[SubmittedRun] = ()
         self.result: RunResult | None = None
-        self._course = self._follow()
 
     @property
     def pending(self) -> set[str]:
         """The keys of the steps that are not over yet."""
         return {self._keys[step] for run in self.submitted for step in run.pending}
+
+
+class _Running(_Turn):
+    """A run that this command begins."""
+
+    def __init__(
+        self,
+        queued: QueuedRun,
+        keys: Mapping[str, str],
+        console: "RunConsole",
+        workspace: Workspace,
+        placement: Placement,
+    ) -> None:
+        super().__init__(queued, keys, console)
+        self._workspace, self._placement = workspace, placement
+        self._course = self._follow()
 
     def advance(self) -> bool:
         """Begin, or tell what is new; whether it is over."""
@@ -197,20 +204,13 @@ class _Running:
         self.result = result_of(finished, queued.config, queued.key, time.monotonic() - begin)
 
 
-class _GoingOn:
+class _GoingOn(_Turn):
     """A run that a command submitted which was killed: what it makes, the one that is queued finds in the cache."""
 
-    result = None
-
-    def __init__(self, queued: QueuedRun, keys: Mapping[str, str], run: "SubmittedRun", console: "RunConsole") -> None:
-        self.queued, self.console, self.submitted = queued, console, (run,)
-        self._keys, self._run = keys, run
+    def __init__(self, queued: QueuedRun, keys: Mapping[str, str], console: "RunConsole", run: "SubmittedRun") -> None:
+        super().__init__(queued, keys, console)
+        self.submitted, self._run = (run,), run
         console.write_event("goes on since an earlier command")
-
-    @property
-    def pending(self) -> set[str]:
-        """The keys of the steps that are not over yet."""
-        return {self._keys[step] for step in self._run.pending}
 
     def advance(self) -> bool:
         """Tell what is new; whether it is over. What failed is tried again by the one that is queued."""
