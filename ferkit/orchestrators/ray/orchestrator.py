@@ -11,9 +11,9 @@ from zenml.enums import ExecutionMode
 from zenml.orchestrators import BaseOrchestrator, SubmissionResult
 from zenml.orchestrators.exceptions import PipelineSubmissionError
 
-from ferkit.orchestrators.ray.cluster import connect, nodes
+from ferkit.orchestrators.ray.cluster import connect, forwarded, nodes, require_room
 from ferkit.orchestrators.ray.liveness import HEAD
-from ferkit.orchestrators.ray.requests import fitting, options, request, unmet
+from ferkit.orchestrators.ray.requests import fitting, options, request
 from ferkit.orchestrators.ray.submitted import SubmittedRun, found_again, hand_over
 from ferkit.orchestrators.ray.supervisor import PlannedStep, Supervisor
 from ferkit.orchestrators.ray.worker import RUN_ID, PassingError
@@ -86,10 +86,8 @@ class RayOrchestrator(BaseOrchestrator):
         config: Any = self.config
         steps = snapshot.step_configurations
         requests = {name: request(step.config.resource_settings, config.default_cpus) for name, step in steps.items()}
-        if not config.elastic and (problem := unmet(requests, nodes())):
-            raise PipelineSubmissionError(problem)
-        forwarded = {key: value for key, value in os.environ.items() if key.startswith(tuple(config.forwarded))}
-        plan = {}
+        require_room(config, requests)
+        variables, plan = forwarded(config), {}
         for name, step in steps.items():
             # ZenML counts how often a step is begun and refuses more, so that Ray must not try more often.
             retry = step.config.retry
@@ -97,6 +95,6 @@ class RayOrchestrator(BaseOrchestrator):
                 "max_retries": retry.max_retries if retry else 0,
                 "retry_exceptions": [PassingError] if retry else False,
             }
-            environment = {**forwarded, **environments[name], RUN_ID: run_id}
+            environment = {**variables, **environments[name], RUN_ID: run_id}
             plan[name] = PlannedStep(options(requests[name]) | retries, environment, tuple(step.spec.upstream_steps))
         return plan

@@ -5,7 +5,7 @@ from typing import Any
 
 from zenml.config import ByteUnit
 
-__all__ = ["fitting", "options", "request", "unmet"]
+__all__ = ["Resources", "fitting", "options", "request", "unmet"]
 
 Resources = Mapping[str, float]
 

@@ -1,43 +1,20 @@
 """Hands single steps of a pipeline to Ray, whatever runs the others."""
 
-import logging
-import os
 from typing import Any
 
 import ray
 from zenml.config.step_run_info import StepRunInfo
-from zenml.logger import get_logger
-from zenml.orchestrators.exceptions import PipelineSubmissionError
 from zenml.step_operators import BaseStepOperator
 
-from ferkit.orchestrators.ray.cluster import connect, nodes
-from ferkit.orchestrators.ray.requests import options, request, unmet
+from ferkit.orchestrators.ray.cluster import connect, forwarded, require_room
+from ferkit.orchestrators.ray.events import StepEvents
+from ferkit.orchestrators.ray.requests import options, request
+from ferkit.orchestrators.ray.submitted import log_event
 from ferkit.orchestrators.ray.worker import cause_of, run_step
 
 __all__ = ["RayStepOperator"]
 
-_LOG = get_logger(__name__)
 _POLL_S = 0.5
-
-
-@ray.remote(num_cpus=0)
-class StepLines:
-    """Keeps what a step says until whoever submitted it asks for it."""
-
-    def __init__(self) -> None:
-        self._lines: list[tuple[int, str | None, str]] = []
-
-    def started(self, step: str, node: str) -> None:
-        """Called by the step when it begins."""
-        self._lines.append((logging.INFO, None, f"Step `{step}` has started on {node}."))
-
-    def report(self, level: int, logger: str, line: str) -> None:
-        """Called by the step with a line that it logs."""
-        self._lines.append((level, logger, line))
-
-    def since(self, shown: int) -> list[tuple[int, str | None, str]]:
-        """Level, logger and text of each line, from the number `shown` on."""
-        return self._lines[shown:]
 
 
 class RayStepOperator(BaseStepOperator):
@@ -59,9 +36,7 @@ class RayStepOperator(BaseStepOperator):
         connect(config)
         name = info.pipeline_step_name
         requested = request(info.config.resource_settings, config.default_cpus)
-        if not config.elastic and (problem := unmet({name: requested}, nodes())):
-            raise PipelineSubmissionError(problem)
-        forwarded = {key: value for key, value in os.environ.items() if key.startswith(tuple(config.forwarded))}
+        require_room(config, {name: requested})
         arguments = [
             "--snapshot_id",
             str(info.snapshot.id),
@@ -70,12 +45,12 @@ class RayStepOperator(BaseStepOperator):
             "--step_run_id",
             str(info.step_run_id),
         ]
-        lines = StepLines.remote()  # type: ignore[attr-defined]
+        events = StepEvents.remote()  # type: ignore[attr-defined]
         task = run_step.options(name=name, max_retries=0, **options(requested)).remote(
-            name, arguments, {**forwarded, **environment}, config.loggers, lines
+            name, arguments, {**forwarded(config), **environment}, config.loggers, events
         )
         try:
-            _follow(task, lines)
+            _follow(task, events)
             ray.get(task)
         except KeyboardInterrupt:
             ray.cancel(task, force=True)
@@ -84,11 +59,11 @@ class RayStepOperator(BaseStepOperator):
             raise cause_of(error) from None
 
 
-def _follow(task: Any, lines: Any) -> None:
+def _follow(task: Any, events: Any) -> None:
     """Log what the step says until it is over."""
     shown, done = 0, False
     while not done:
         done = bool(ray.wait([task], timeout=_POLL_S)[0])
-        for level, logger, line in ray.get(lines.since.remote(shown)):
+        for event in ray.get(events.events.remote(shown)):
             shown += 1
-            (logging.getLogger(logger) if logger else _LOG).log(level, "%s", line)
+            log_event(event)

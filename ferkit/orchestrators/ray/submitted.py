@@ -13,12 +13,19 @@ from ray.exceptions import RayActorError
 from zenml.logger import get_logger
 
 from ferkit.orchestrators.ray.cluster import connect
+from ferkit.orchestrators.ray.events import Event
 from ferkit.orchestrators.ray.final_states import finish
 
-__all__ = ["SubmittedRun", "found_again", "hand_over", "not_waited_for", "stop"]
+__all__ = ["SubmittedRun", "found_again", "hand_over", "log_event", "not_waited_for", "stop"]
 
 _LOG = get_logger(__name__)
 _POLL_S, _STOPPING_S = 0.5, 60.0
+
+
+def log_event(event: Event) -> None:
+    """Log here what a step told there."""
+    log = logging.getLogger(event.logger) if event.logger else _LOG
+    log.log(event.level, "%s", event.line, exc_info=event.error)
 
 
 class SubmittedRun:
@@ -61,8 +68,7 @@ class SubmittedRun:
         self._shown += len(events)
         for event in events:
             self.pending.discard(event.ended)
-            log = logging.getLogger(event.logger) if event.logger else _LOG
-            log.log(event.level, "%s", event.line, exc_info=event.error)
+            log_event(event)
         return done
 
     def result(self) -> None:

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import ray
 
+from ferkit.orchestrators.ray.events import Event, EventLog
 from ferkit.orchestrators.ray.worker import HaltedError, cause_of, run_step, take_environment
 
-__all__ = ["Event", "PlannedStep", "Supervisor"]
+__all__ = ["PlannedStep", "Supervisor"]
 
 # Whoever submitted the run asks twice a second, and is gone after so long a silence.
 _SILENCE_S = 15.0
@@ -37,33 +38,8 @@ class PlannedStep:
     upstream: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Event:
-    """What became of a step, in the words of ZenML's local orchestrator, or what it logged.
-
-    Attributes
-    ----------
-    level
-        Of `logging`.
-    line
-        The line.
-    error
-        Why the step failed.
-    logger
-        Name of the step's logger; none if the line is about the step.
-    ended
-        Name of the step if it is over, whatever became of it.
-    """
-
-    level: int
-    line: str
-    error: BaseException | None = None
-    logger: str | None = None
-    ended: str = ""
-
-
 @ray.remote(num_cpus=0, max_concurrency=8)
-class Supervisor:
+class Supervisor(EventLog):
     """Owns the tasks of one run, since Ray keeps tasks no longer than their owner."""
 
     def __init__(
@@ -75,10 +51,10 @@ class Supervisor:
         *,
         fail_fast: bool,
     ) -> None:
+        super().__init__()
         take_environment(next(iter(plan.values())).environment)
         self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
         self._loggers = loggers
-        self._events: list[Event] = []
         self._asked = time.monotonic()
         self._begun: dict[str, float] = {}
         # What became of each step that has no result.
@@ -124,16 +100,12 @@ class Supervisor:
     def started(self, step: str, node: str) -> None:
         """Called by a step that begins, each time."""
         self._begun[step] = time.monotonic()
-        self._events.append(Event(logging.INFO, f"Step `{step}` has started on {node}."))
-
-    def report(self, level: int, logger: str, line: str) -> None:
-        """Called by a step with a line that it logs."""
-        self._events.append(Event(level, line, logger=logger))
+        super().started(step, node)
 
     def events(self, since: int) -> list[Event]:
         """The events of all steps so far, from the number `since` on."""
         self._asked = time.monotonic()
-        return self._events[since:]
+        return super().events(since)
 
     def stop(self) -> None:
         """Stop every step."""
