@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from ferkit.registry.mlflow_model import requirements
 from ferkit.registry.models import champion_version, load_champion, load_version, version_exists
 from ferkit.registry.promote import Pictures, find_challenger, promote
 from ferkit.sources import SyntheticSettings, load
+from tests.toys.command import forked_script
 from tests.toys.registry import register, register_toy, registry_at
 from tests.toys.run import toy_run
 from tests.toys.services import free_port, served
@@ -208,7 +210,7 @@ def test_it_answers_without_the_checkout(store, bundle, tmp_path):
     (tmp_path / "face.png").write_bytes(png(faces[0]))
     (tmp_path / "ask.py").write_text(ASK)
     done = subprocess.run(
-        [sys.executable, "ask.py"], cwd=tmp_path, env=environment(folder), capture_output=True, text=True, check=False,
+        forked_script("ask.py"), cwd=tmp_path, env=environment(folder), capture_output=True, text=True, check=False,
         timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -236,17 +238,22 @@ def test_it_answers_without_the_checkout(store, bundle, tmp_path):
 def test_mlflow_serves_it(store, bundle, tmp_path):
     folder, _, _ = store
     port = free_port()
-    command = [
-        *(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", "models:/ferkit@champion"),
-        *("--env-manager", "local", "--port", str(port), "--workers", "1"),
-    ]
+    command = forked_script(
+        Path(sys.executable).with_name("mlflow"), "models", "serve", "--model-uri", "models:/ferkit@champion",
+        *("--env-manager", "local", "--port", port, "--workers", "1"),
+    )  # fmt: skip
+    # What MLflow starts, too, begins with its libraries imported.
+    uvicorn = tmp_path / "bin" / "uvicorn"
+    uvicorn.parent.mkdir()
+    uvicorn.write_text(f'#!/bin/sh\nexec {shlex.join(forked_script(Path(sys.executable).with_name("uvicorn")))} "$@"\n')
+    uvicorn.chmod(0o755)
     face = np.random.default_rng(1).integers(0, 256, (48, 48), np.uint8)
     cells = [base64.b64encode(png(face)).decode(), face.tolist()]
     asked = {
         "dataframe_split": {"columns": ["picture"], "data": [[cell] for cell in cells]},
         "params": {"target": "fer"},
     }
-    environ = {**environment(folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environ = {**environment(folder), "PATH": f"{uvicorn.parent}:{os.environ['PATH']}"}
     with served(command, f"http://127.0.0.1:{port}/ping", environ, tmp_path / "log"):
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/invocations", json.dumps(asked).encode(), {"Content-Type": "application/json"}

@@ -271,7 +271,7 @@ def test_a_card_of_format_1_is_read(copy):
 
 
 def test_8_bits_keep_each_channel_to_half_a_step(tmp_path):
-    settings = BackboneSettings.model_validate({**TINY, "weights": "none", "width": 8})
+    settings = BackboneSettings.model_validate({**TINY, "weights": "none", "width": 8, "depth": 4})
     network, again = (build_network(settings, {"fer": 7}, seed=seed) for seed in (1, 2))
     kernel = network.get_layer("backbone").get_layer("conv4_1").kernel
     values = np.array(kernel)
@@ -349,7 +349,7 @@ def test_no_bundle_says_what_to_do(tmp_path):
 
 
 def test_half_precision_keeps_what_float16_cannot_hold(tmp_path):
-    settings = BackboneSettings.model_validate({**TINY, "weights": "none", "width": 8})
+    settings = BackboneSettings.model_validate({**TINY, "weights": "none", "width": 8, "depth": 4})
     network, again = (build_network(settings, {"fer": 7}, seed=seed) for seed in (1, 2))
     norm, large = (network.get_layer("backbone").get_layer(name) for name in ("conv1_1_bn", "conv4_1"))
     norm.moving_variance.assign([1e-9, 1.0, 1e6, 2.0, 1.0, 1.0, 1.0, 1.0])

@@ -14,7 +14,7 @@ from ferkit.standalone.folder import RunFolder
 from ferkit.standalone.members import RunData, read_data
 from ferkit.standalone.run import train_run
 
-TINY = {"name": "fernet", "width": 4, "input_size": 16}
+TINY = {"name": "fernet", "width": 4, "depth": 1, "input_size": 16}
 CONFIG = {
     "name": "toy",
     "data": {"source": "synthetic", "count": 240},
