@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.backbones.freezing import features_are_constant, random_states
+from ferkit.backbones.fused_batch_norm import fuse_batch_norm
 from ferkit.backbones.layer_depths import layer_depths
 from ferkit.data.stored_pictures import StoredPictures, with_channels
 from ferkit.errors import TrainingError
@@ -71,6 +72,7 @@ class Epochs:
         folder: Path | None = None,
     ) -> None:
         self.network, self.settings = network, settings
+        fuse_batch_norm(network)
         self._label, self._seed, self._selection, self._folder = label, seed, selection, folder
         self._examples = examples
         self._devices = sharing_devices(settings.execution)
