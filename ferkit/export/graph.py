@@ -21,7 +21,7 @@ from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation, f
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["INPUT", "answering", "input_of", "model_network"]
+__all__ = ["INPUT", "answering", "as_function", "input_of", "model_network"]
 
 INPUT = "picture"
 
@@ -60,6 +60,22 @@ def answering(network: "keras.Model", name: str | None = None) -> "keras.Model":
             expected = len(declared.classes) if declared else "a row of"
             raise DataError(f"network {network.name}: output {target} is {shape}, expected {expected} classes.")
     return keras.Model(picture, outputs, name=name or network.name)
+
+
+def as_function(network: "keras.Model") -> tuple[Any, Any]:
+    """What `network` predicts as a ``tf.function``, which both converters take, and the ``tf.TensorSpec`` of its input.
+
+    Parameters
+    ----------
+    network
+        Pictures (N, side, side, 1 or 3) uint8 to probabilities by target; N is left free.
+    """
+    import tensorflow as tf
+
+    pictures = tf.TensorSpec((None, *input_of(network).tensor), tf.uint8, name=INPUT)
+    # Without `training=False` dropout would be part of the graph.
+    traced = tf.function(lambda picture: network(picture, training=False), input_signature=[pictures], autograph=False)
+    return traced, pictures
 
 
 def input_of(network: "keras.Model") -> InputCard:

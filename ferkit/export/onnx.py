@@ -1,6 +1,5 @@
 """Keras to ONNX, through tf2onnx; halved and quantised by the tools of ONNX Runtime."""
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from ferkit.data.stored_pictures import with_channels
 from ferkit.errors import ConfigError, WeightsError
 from ferkit.export.formats import PRECISIONS, Precision, require, require_representative, require_tensorflow
-from ferkit.export.graph import INPUT, answering, input_of
+from ferkit.export.graph import INPUT, answering, as_function
 from ferkit.files import written_whole
 from ferkit.models.face_model import TargetProbabilities
 
@@ -62,16 +61,12 @@ def write_onnx(
     require_representative(precision, representative)
     if precision not in PRECISIONS:
         raise ConfigError(f"{precision}: of LiteRT files alone; ONNX has float32, float16 and int8.")
-    import keras
     import onnx
+    import tf2onnx
 
-    picture = keras.InputSpec(dtype="uint8", shape=(None, *input_of(network).tensor), name=INPUT)
     with written_whole(file) as part:
-        with warnings.catch_warnings():
-            # Keras mends tf2onnx for numpy 2 by asking for a name that numpy warns of.
-            warnings.simplefilter("ignore")
-            model = answering(network)
-            model.export(part, format="onnx", verbose=False, opset_version=_OPSET, input_signature=[picture])
+        traced, pictures = as_function(answering(network))
+        tf2onnx.convert.from_function(traced, [pictures], opset=_OPSET, output_path=str(part))
         if precision == "int8":
             _quantise(part, representative)
         graph = onnx.load(part)

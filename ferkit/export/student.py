@@ -1,12 +1,14 @@
 """The LiteRT file of one network of a bundle, so that it answers without Keras and TensorFlow."""
 
 import hashlib
+from functools import cache
 
 import numpy as np
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.card import LiteRTCard
 from ferkit.bundles.parity import ParityError, require_parity
+from ferkit.data.dataset import FaceDataset
 from ferkit.export.formats import Precision
 from ferkit.export.litert import write_litert
 from ferkit.models.face_model import forward
@@ -38,7 +40,7 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
         If the file does not say what the network says; nothing is changed then.
     """
     network = bundle.network(name)
-    drawn = np.asarray(bundle.input.read(generate(SyntheticSettings(count=200)).faces.images))
+    drawn = np.asarray(bundle.input.read(_drawn().images))
     file = bundle.folder / f"{name}.tflite"
     write_litert(network, file, precision, representative=drawn)
     predicted = forward(network, drawn)
@@ -53,3 +55,9 @@ def write_litert_of(bundle: Bundle, name: str, precision: Precision = "float32")
     networks = {**bundle.card.networks, name: bundle.card.networks[name].model_copy(update={"litert": card})}
     bundle.card.model_copy(update={"networks": networks}).write(bundle.folder)
     return Bundle(bundle.folder)
+
+
+@cache
+def _drawn() -> FaceDataset:
+    """Faces to compare with; drawing them takes as long as writing a file."""
+    return generate(SyntheticSettings(count=200)).faces

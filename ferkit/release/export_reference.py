@@ -115,6 +115,8 @@ def export_reference(
         folder = scratch / to.name
         networks = [each.bundled for each in chosen.networks]
         bundle = write_bundle(folder, sources.name, networks, votes, tta, precision)
+        # Before what takes minutes; nothing that is added makes it smaller.
+        _check_size(bundle)
         bundle = _Quick(selection, public, on_pictures).write(bundle, half, predicted)
         _LOG.info("judging %d networks on PublicTest and PrivateTest", len(bundle.card.networks))
         judged = evaluate_bundle(bundle, faces, public=predicted, on_pictures=on_pictures)

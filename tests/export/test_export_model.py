@@ -61,7 +61,7 @@ def faces():
 
 def toy(heads, seed, name="fernet"):
     """A network whose answers differ from picture to picture."""
-    settings = BackboneSettings(name=name, width=4, input_size=24, weights="none")
+    settings = BackboneSettings(name=name, width=16, depth=2, input_size=24, weights="none")
     network = build_network(settings, heads, seed=seed)
     random = np.random.default_rng(seed)
     for layer in network.layers:
