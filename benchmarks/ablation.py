@@ -30,7 +30,7 @@ from ferkit.models.selection import selection_predictions
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.standalone.folder import RunFolder
 from ferkit.standalone.members import RunData, RunMembers, read_data
-from ferkit.training.distillation import distil
+from ferkit.training.distillation import DistillationSettings, distil
 
 DRAWS = 2000
 SHIPPED = "shipped"
@@ -88,12 +88,13 @@ class Members(RunMembers):
     """The network of a variant; one that has a teacher's predictions to learn from learns from them."""
 
     teacher: dict[Target, Predictions] = field(default_factory=dict)
+    distillation: DistillationSettings = field(default_factory=DistillationSettings)
 
     def training_set_of(self, training: Training, target: TargetSettings) -> TrainingSet:
         """The balanced labels, with the teacher's predictions."""
         training_set = super().training_set_of(training, target)
         predicted = self.teacher.get(target.name)
-        return training_set if predicted is None else distil(training_set, predicted, self.config.distillation)
+        return training_set if predicted is None else distil(training_set, predicted, self.distillation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +153,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _alone(path: Path, label: str) -> list[str]:
-    """Overrides that leave CONFIG the one backbone; with no ensemble, no student."""
+    """Overrides that leave CONFIG the one backbone; with no ensemble there is no student, and nothing is distilled."""
     for entry in load_config(path).backbones:
         if entry.label == label:
-            return [f"backbones=[{entry.model_dump_json(exclude_unset=True, exclude={'teacher'})}]"]
+            return [f"backbones=[{entry.model_dump_json(exclude_unset=True, exclude={'teacher'})}]", "distillation={}"]
     raise ConfigError(f"{path}: no backbone {label}.")
 
 
@@ -186,6 +187,7 @@ def _runs(
         config = load_config(arguments.config, changes)
         members = Members(config, data, RunFolder(folder), this_environment())
         members.teacher = teacher if variant.taught else {}
+        members.distillation = load_config(arguments.config).distillation
         (training,) = config.trained()
         members.train(training)
         yield _Run(variant, config, folder, data)
