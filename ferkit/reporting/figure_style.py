@@ -16,14 +16,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import ImageFont
 
-__all__ = ["BLUE", "GREY", "INK", "ORANGE", "Label", "empty_figure", "png"]
+__all__ = ["BLUE", "GREY", "INK", "ORANGE", "Label", "Margins", "empty_figure", "png"]
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#B8B8B8", "#222222"
 _DPI = 130
 
 
+class Margins(NamedTuple):
+    """Inches around the panels of a figure, and between two of them."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    between: float = 0.0
+
+
 def empty_figure(
-    width: float, height: float, title: str, panels: int = 1, heights: tuple[int, ...] = ()
+    width: float,
+    height: float,
+    title: str,
+    panels: int = 1,
+    heights: tuple[int, ...] = (),
+    margins: Margins | None = None,
 ) -> tuple["Figure", "Axes"]:
     """An empty figure, and its first panel.
 
@@ -35,14 +50,25 @@ def empty_figure(
         Above the figure.
     panels
         How many stand side by side; one above the other where `heights` says how high they are to each other.
+    margins
+        What the texts around the panels need, where that is known; else matplotlib measures them all, which takes a
+        third of the time of a figure.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure((width, height), dpi=_DPI, layout="constrained")
+    figure = Figure((width, height), dpi=_DPI, layout=None if margins else "constrained")
     if heights:
         figure.subplots(panels, 1, height_ratios=heights)
     else:
         figure.subplots(1, panels)
+    if margins:
+        left, right, bottom, top = margins.left, margins.right, margins.bottom, margins.top
+        figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+        # Matplotlib counts a gap in widths, or heights, of a mean panel.
+        across, down = (1, panels) if heights else (panels, 1)
+        panel_width = (width - left - right - (across - 1) * margins.between) / across
+        panel_height = (height - bottom - top - (down - 1) * margins.between) / down
+        figure.subplots_adjust(wspace=margins.between / panel_width, hspace=margins.between / panel_height)
     figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left", fontweight="bold")
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
@@ -93,7 +119,8 @@ def png(figure: "Figure", labels: Iterable[Label] = ()) -> bytes:
         at = (round(x), round(picture.height - y))
         drawing.text(at, each.text, fill=each.colour, font=_font(each.points), anchor="mm")
     buffer = BytesIO()
-    picture.save(buffer, format="PNG", dpi=(_DPI, _DPI))
+    # Nothing shows through, and Pillow's level 6 would take twice as long for a twentieth fewer bytes.
+    picture.convert("RGB").save(buffer, format="PNG", dpi=(_DPI, _DPI), compress_level=3)
     return buffer.getvalue()
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ferkit.evaluation.reliability import Reliability
 from ferkit.models.ensemble import Ensemble
-from ferkit.reporting.figure_style import BLUE, GREY, INK, ORANGE, Label, empty_figure, png
+from ferkit.reporting.figure_style import BLUE, GREY, INK, ORANGE, Label, Margins, empty_figure, png
 
 __all__ = [
     "accuracies",
@@ -82,7 +82,7 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, _ = empty_figure(10.5, 3.4, title, panels=3)
+    figure, _ = empty_figure(10.5, 3.4, title, panels=3, margins=Margins(0.6, 0.1, 0.5, 0.65, 0.7))
     epochs = history["epoch"].to_numpy()
     best = epochs[int(history["val_accuracy"].to_numpy().argmax())] if best_epoch is None else best_epoch
     marker = "o" if len(epochs) < 25 else None
@@ -124,7 +124,7 @@ def class_counts(before: NDArray[np.int64], after: NDArray[np.int64], names: Seq
     title
         Above the figure.
     """
-    figure, axes = empty_figure(0.95 * len(names) + 1.0, 3.4, title)
+    figure, axes = empty_figure(0.95 * len(names) + 1.0, 3.4, title, margins=Margins(0.8, 0.1, 0.35, 0.65))
     at = np.arange(len(names))
     for offset, counts, colour, label in ((-0.2, before, GREY, "before"), (0.2, after, BLUE, "after")):
         bars = axes.bar(at + offset, counts, width=0.38, color=colour, label=label)
@@ -158,7 +158,7 @@ def _reliability_diagram(edges: bytes, count: bytes, confidence: bytes, accuracy
     bins = Reliability(
         np.frombuffer(edges), np.frombuffer(count, np.int64), np.frombuffer(confidence), np.frombuffer(accuracy)
     )
-    figure, _ = empty_figure(4.4, 4.8, title, panels=2, heights=(3, 1))
+    figure, _ = empty_figure(4.4, 4.8, title, panels=2, heights=(3, 1), margins=Margins(0.7, 0.15, 0.5, 0.4, 0.35))
     upper, lower = figure.axes
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfectly calibrated")
     filled = bins.count > 0
