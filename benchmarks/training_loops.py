@@ -241,9 +241,11 @@ def main() -> None:
             elif command == "peak":
                 respond(**{dtype: matrix_peak(dtype, MATRIX[accelerated()]) for dtype in ("float32", "bfloat16")})
             elif command == "parts":
+                from operation_profile import operation_shares
                 from step_profile import network_seconds, product_seconds
 
                 respond(
+                    operations=operation_shares(train),
                     products=product_seconds(network, loop.batch_size),
                     network=network_seconds(network, loop.batch_size),
                 )

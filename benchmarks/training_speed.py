@@ -127,10 +127,8 @@ def measure(loop: Loop, rounds: int, *, with_yardstick: bool, with_profile: bool
     }
 
 
-def profile(
-    loop: Loop, work: int, trained: list[tuple[float, float]], peaks: list[Peak], parts: dict[str, list[float]]
-) -> str:
-    """A line about what a step is made of, by the clock / of processor time."""
+def profile(loop: Loop, work: int, trained: list[tuple[float, float]], peaks: list[Peak], parts: dict[str, Any]) -> str:
+    """What a step is made of, by the clock / of processor time, and a table of its operations."""
     whole = [loop.batch_size / statistics.median(column) for column in zip(*trained, strict=True)]
     peak = [max(column) for column in zip(*peaks, strict=True)]
     shares = {
@@ -139,9 +137,15 @@ def profile(
     }
     told = [f"{name} {' / '.join(f'{each:.0%}' for each in share)}" for name, share in shares.items()]
     reached = (loop.batch_size * work / part / most for part, most in zip(parts["products"], peak, strict=True))
-    return (
-        f"{loop.backbone}: of a step take, each by itself, {', '.join(told)}; the first alone reach "
-        f"{' / '.join(f'{each:.0%}' for each in reached)} of the peak."
+    return "\n".join(
+        [
+            f"{loop.backbone}: of a step take, each by itself, {', '.join(told)}; the first alone reach "
+            f"{' / '.join(f'{each:.0%}' for each in reached)} of the peak.",
+            "",
+            f"| operations of {loop.backbone} | of their time |",
+            "|---|---:|",
+            *(f"| {kind} | {each:.1%} |" for kind, each in parts["operations"].items()),
+        ]
     )
 
 
