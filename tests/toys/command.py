@@ -1,12 +1,15 @@
 """The `ferkit` command as a process of its own."""
 
 import atexit
+import os
+import stat
 import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from ferkit.cli.state.one_at_a_time import one_at_a_time
 from ferkit.cli.state.workspace import Workspace
 from tests.toys.services import CLEAN, wait_for
 
@@ -30,34 +33,50 @@ def forked(*arguments: object) -> list[str]:
     What it runs, and how, is decided by its folder and environment as ever; libraries of other versions on PYTHONPATH
     are not taken, and neither is KERAS_BACKEND.
     """
-    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server("zenml"), "", *map(str, arguments)]
+    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=True), "", *map(str, arguments)]
 
 
-def forked_script(path: Path | str, *arguments: object) -> list[str]:
-    """The same for a Python script, which imports ZenML itself: servers and workers set up what it reads first."""
-    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(), str(path), *map(str, arguments)]
+def forked_script(path: Path | str, *arguments: object, zenml: bool = False) -> list[str]:
+    """The same for a Python script, which imports ZenML itself if not said: a server sets up what it reads first."""
+    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=zenml), str(path), *map(str, arguments)]
+
+
+def fork_server(*, zenml: bool = False) -> str:
+    """The socket of a server that forks, which has imported ZenML, too, if asked for."""
+    return str(_fork_servers() / ("zenml" if zenml else "libraries"))
 
 
 @cache
-def fork_server(*early: str) -> str:
-    """The socket of a server of this process, started when it is first asked for; ``zenml`` for one that imports it."""
-    folder = tempfile.TemporaryDirectory(prefix="fork-")
-    path, log = Path(folder.name) / "socket", Path(folder.name) / "log"
-    kept = {key: value for key, value in CLEAN.items() if key not in ("PYTHONPATH", "KERAS_BACKEND")}
-    # What libraries read as they are imported, telemetry and the level of logs, is set as every workspace sets it.
-    kept.update(Workspace(Path(folder.name), "").environment())
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(_HERE / "fork_server.py"), str(path), *early], env=kept, cwd=folder.name,
-            stdin=subprocess.PIPE, stdout=output, stderr=output,
-        )  # fmt: skip
-
-    def end() -> None:
-        process.stdin.close()
-        process.wait(timeout=30)
-        folder.cleanup()
-
-    atexit.register(end)
-    wait_for(lambda: path.exists() or process.poll() is not None, what="the server did not start")
-    assert process.poll() is None, log.read_text()[-2000:]
-    return str(path)
+def _fork_servers() -> Path:
+    """The folder of the sockets: one server for all processes of pytest, which ends with the last that asked for it."""
+    folder = Path(tempfile.gettempdir()) / "fork"
+    if folder.parent.stat().st_mode & stat.S_ISVTX:
+        # Others have files there, too: no test run's own, see `tests.leftovers`.
+        own = tempfile.TemporaryDirectory(prefix="fork-")
+        atexit.register(own.cleanup)
+        folder = Path(own.name) / "fork"
+    sockets, users, log = [folder / "libraries", folder / "zenml"], folder / "users", folder / "log"
+    with one_at_a_time(folder.with_suffix(".lock")):
+        begins = not folder.exists()
+        if begins:
+            folder.mkdir()
+            os.mkfifo(users)
+            reads = os.open(users, os.O_RDONLY | os.O_NONBLOCK)
+        # Never closed: the server ends with the last process that has it open. It fails if there is none that reads.
+        os.open(users, os.O_WRONLY | os.O_NONBLOCK)
+        if begins:
+            # What libraries read as they are imported, telemetry and the level of logs, is set as every workspace does.
+            kept = {key: value for key, value in CLEAN.items() if key not in ("PYTHONPATH", "KERAS_BACKEND")}
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [sys.executable, str(_HERE / "fork_server.py"), str(folder)], cwd=folder, stdin=reads,
+                    env=kept | Workspace(folder, "").environment(), stdout=output, stderr=output,
+                    start_new_session=True,
+                )  # fmt: skip
+            os.close(reads)
+            wait_for(
+                lambda: all(each.exists() for each in sockets) or process.poll() is not None,
+                what="the server did not start",
+            )
+            assert process.poll() is None, log.read_text()[-2000:]
+    return folder

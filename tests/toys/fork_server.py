@@ -1,7 +1,8 @@
 """A process that has imported what takes seconds, and becomes the `ferkit` command or a script by forking.
 
-Run as ``fork_server.py SOCKET [zenml]``; `tests.toys.command` starts it. It imports libraries alone: the code of the
-project comes from wherever the command is run. It ends with its standard input.
+Run as ``fork_server.py FOLDER``; `tests.toys.command` starts it. It imports libraries alone: the code of the project
+comes from wherever the command is run. It listens at the socket ``libraries`` in the folder, and a copy of it that has
+imported ZenML, too, at ``zenml``. Both end with their standard input.
 """
 
 import gc
@@ -52,6 +53,8 @@ def serve(path: str) -> dict:
             worker = os.fork()
             if not worker:
                 connection.close()
+                # Whoever ends it with its group, as Ray does, ends no other.
+                os.setpgid(0, 0)
                 return json.loads(content)
             watch(worker, connection)
         connection.close()
@@ -103,10 +106,13 @@ if __name__ == "__main__":
     del sys.path[0]
     for library in _LIBRARIES:
         importlib.import_module(library)
-    if sys.argv[2:]:
-        import_early()
     gc.freeze()
-    asked = serve(sys.argv[1])
+    name = "libraries"
+    if not os.fork():
+        name = "zenml"
+        import_early()
+        gc.freeze()
+    asked = serve(f"{sys.argv[1]}/{name}")
     become(asked)
     if asked["script"]:
         runpy.run_path(asked["script"], run_name="__main__")

@@ -20,7 +20,9 @@ from tests.toys.tracking import mlflow_server, zenml_server
 
 ROOT = Path(__file__).parents[2]
 # Workers that are forked.
-WARM = {"worker_path": str(Path(__file__).with_name("ray_worker.py"))}
+WARM = {"setup_worker_path": str(Path(__file__).with_name("ray_worker.py"))}
+# Nobody looks at a head's dashboard here, reads its logs elsewhere or lets it grow.
+QUIET = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 STACK = {
     "name": "toy",
     "orchestrator": {
@@ -61,9 +63,9 @@ class ToyCluster:
         self.started += 1
         arguments.setdefault("notes", str(self.folder / f"{self.started}-{name}.jsonl"))
         self.notes = Path(arguments["notes"])
-        command = forked_script if self.warm else script
+        given = (self.folder / "code" / "ray_steps.py", name, json.dumps(arguments))
         return subprocess.Popen(
-            command(self.folder / "code" / "ray_steps.py", name, json.dumps(arguments)),
+            forked_script(*given, zenml=True) if self.warm else script(*given),
             cwd=self.folder / "code", env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
@@ -162,10 +164,10 @@ def toy_cluster(folder: Path, nodes: int | None = None, *, warm: bool = True):
     shutil.copy(ROOT / "ferkit" / "__init__.py", code / "ferkit")
     shutil.copy(ROOT / "tests" / "toys" / "ray_steps.py", code)
     # Ray's workers are nice to others: beside further tests on the same cores they would hardly run.
-    fair = patch.dict(os.environ, RAY_worker_niceness="0", FORK_SERVER=fork_server() if warm else "")
+    fair = patch.dict(os.environ, RAY_worker_niceness="0", FORK_SERVER=fork_server(zenml=True) if warm else "")
     with fair, zenml_server(folder) as zenml_url, ExitStack() as tracking:
         mlflow_url = tracking.enter_context(mlflow_server(folder))
-        head = {"num_cpus": 0 if nodes else 1, "include_dashboard": False, **(WARM if warm else {})}
+        head = {"num_cpus": 0 if nodes else 1, **QUIET, **(WARM if warm else {})}
         machines = Cluster(initialize_head=True, head_node_args=head)
         try:
             stack = folder / "toy.yaml"
