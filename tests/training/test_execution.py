@@ -1,23 +1,20 @@
 """How a training runs on its device changes no result by more than rounding."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ferkit.backbones import build_network, get
+from ferkit.backbones import get
 from ferkit.config.yaml_text import read_yaml
 from ferkit.errors import ConfigError
-from ferkit.training.checkpoint import Progress
-from ferkit.training.epochs import Epochs
 from ferkit.training.execution import ExecutionSettings, execution, precision_of, use_precision
 from ferkit.training.fine_tune import fine_tune
-from ferkit.training.settings import PhaseSettings
 from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
 from tests.training.test_recipe import examples, selection
 
@@ -25,8 +22,8 @@ from tests.training.test_recipe import examples, selection
 SMALLEST = BACKBONE.model_copy(update={"depth": 1})
 
 
-def train(precision="float32", **chosen):
-    faces = marked_faces()
+def train(precision="float32", faces=None, **chosen):
+    faces = faces or marked_faces()
     return fine_tune(
         examples(faces, TARGET),
         selection(faces, TARGET),
@@ -36,18 +33,8 @@ def train(precision="float32", **chosen):
     )
 
 
-@pytest.fixture(scope="module")
-def plain():
-    return train(compile="off")
-
-
-def test_xla_learns_the_same(plain):
-    # TensorFlow draws other random numbers under XLA.
-    np.testing.assert_allclose(train(compile="on").history["loss"], plain.history["loss"], rtol=0.1)
-
-
-def test_a_network_trained_in_bfloat16_predicts_in_float32(plain):
-    trained = train(precision="mixed_bfloat16")
+def test_a_network_trained_in_bfloat16_predicts_in_float32():
+    plain, trained = train(), train(precision="mixed_bfloat16")
     assert {layer.compute_dtype for layer in trained.network.get_layer("backbone").layers} == {"float32"}
     assert trained.history["loss"].iloc[0] != plain.history["loss"].iloc[0]
     np.testing.assert_allclose(trained.history["loss"], plain.history["loss"], rtol=0.1)
@@ -80,59 +67,24 @@ def test_the_precision_is_what_the_device_and_the_backbone_are_quick_in(monkeypa
         assert precision_of(ExecutionSettings(precision="mixed_float16"), depthwise) == "mixed_float16"
 
 
-def two_devices_draw_apart():
-    """Under TensorFlow, where each device runs a whole step on its part of the batch."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf
-
-    from ferkit.training.augmentation_layer import Augmentation
-
-    faces, chosen = marked_faces(), settings()
-    with execution(ExecutionSettings(devices="all"), BACKBONE.card):
-        network = build_network(BACKBONE, {"fer": 7}, seed=3)
-        epochs = Epochs(network, examples(faces, TARGET), selection(faces, TARGET), chosen, 3, "fernet")
-        epochs.compile(PhaseSettings())
-        epochs._reseed(Progress())
-        strategy = tf.distribute.get_strategy()
-        augmentation = next(each for each in epochs._trainer.layers if isinstance(each, Augmentation))
-        pictures = tf.ones((4, 48, 48, 1)) * tf.range(48.0)[:, None]
-        for layer, given in ((augmentation, pictures), (network.get_layer("dropout_1"), tf.ones((4, 48)))):
-            drawn = strategy.run(lambda layer=layer, given=given: layer(given, training=True))
-            first, second = strategy.experimental_local_results(drawn)
-            assert np.abs(first - second).max() > 0.1, layer.name
-
-
-TWO_DEVICES = """
-    import os, sys
-    sys.path.insert(0, sys.argv[1])
-    if os.environ["KERAS_BACKEND"] == "tensorflow":
-        import tensorflow as tf
-        one = tf.config.LogicalDeviceConfiguration()
-        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
-    from tests.training.test_execution import train, two_devices_draw_apart
-    from ferkit.training.execution import ExecutionSettings, sharing_devices
-    assert sharing_devices(ExecutionSettings(devices="all")) == 2
-    two_devices_draw_apart()
-    both, one, several = train(devices="all"), train(), train(steps_per_execution=4)
-    print(*(value for each in (both, one, several) for name in ("loss", "val_loss") for value in each.history[name]))
-"""
-
-
-@pytest.mark.parametrize(
-    "backend",
-    [
+@pytest.fixture(
+    scope="module",
+    params=[
         "tensorflow",
         pytest.param(
             "jax", marks=pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
         ),
     ],
 )
-def test_two_devices_or_several_steps_at_a_time_learn_the_same(backend):
+def backend(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def learned(backend):
+    """What `tests.training.two_devices` prints."""
     ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(TWO_DEVICES), str(Path(__file__).parents[2])],
+        [sys.executable, str(Path(__file__).with_name("two_devices.py")), str(Path(__file__).parents[2])],
         env={
             **os.environ,
             "KERAS_BACKEND": backend,
@@ -144,13 +96,33 @@ def test_two_devices_or_several_steps_at_a_time_learn_the_same(backend):
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
-    both, one, several = np.array(ran.stdout.split()[-12:], dtype=float).reshape(3, 4)
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def test_two_devices_or_several_steps_at_a_time_learn_the_same(backend, learned):
+    both, one, several = (learned[name] for name in ("two devices", "one device", "several steps"))
     # TensorFlow's BatchNorm sees each device's share of a batch alone; JAX's sees the whole.
     apart = 0.1 if backend == "tensorflow" else 0.02
-    np.testing.assert_allclose(both[:2], one[:2], rtol=apart)
+    np.testing.assert_allclose(both["loss"], one["loss"], rtol=apart)
     # The averaged weights.
-    np.testing.assert_allclose(both[2:], one[2:], rtol=2 * apart)
-    np.testing.assert_allclose(several, one, rtol=1e-3)
+    np.testing.assert_allclose(both["val_loss"], one["val_loss"], rtol=2 * apart)
+    for name in ("loss", "val_loss"):
+        assert len(one[name]) == 2
+        np.testing.assert_allclose(several[name], one[name], rtol=1e-3)
+
+
+def test_xla_learns_the_same(backend, learned):
+    if backend != "tensorflow":
+        pytest.skip("JAX compiles everything")
+    # TensorFlow draws other random numbers under XLA.
+    np.testing.assert_allclose(learned["XLA"]["loss"], learned["without XLA"]["loss"], rtol=0.1)
+
+
+def test_two_devices_share_a_streamed_batch(learned):
+    files, memory = learned["two devices, streamed"], learned["two devices"]
+    for name in ("loss", "val_loss"):
+        assert len(files[name]) == 2
+        np.testing.assert_allclose(files[name], memory[name], rtol=1e-3)
 
 
 def test_on_and_off_need_no_quotes():

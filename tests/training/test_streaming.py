@@ -1,9 +1,5 @@
 """Training, predicting, cleaning on pictures that stay in files: the same as in memory, or a line that says why not."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -210,40 +206,3 @@ def test_blocks_hold_every_picture_once_in_order(streamed, monkeypatch):
     found = list(blocks(streamed.images))
     assert [start for start, _ in found] == [0, 30, 60, 90, 120]
     np.testing.assert_array_equal(np.concatenate([block for _, block in found]), marked_faces().images)
-
-
-TWO_DEVICES = """
-    import os, sys, tempfile
-    from pathlib import Path
-    sys.path.insert(0, sys.argv[1])
-    if os.environ["KERAS_BACKEND"] == "tensorflow":
-        import tensorflow as tf
-        one = tf.config.LogicalDeviceConfiguration()
-        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
-    from tests.training.test_streaming import marked_faces, stored, train
-    from ferkit.training.execution import ExecutionSettings, sharing_devices
-    both = ExecutionSettings(precision="float32", devices="all")
-    assert sharing_devices(both) == 2
-    with tempfile.TemporaryDirectory() as root:
-        files = train(stored(marked_faces(), Path(root)), execution=both)
-    memory = train(marked_faces(), execution=both)
-    print(*files.history["loss"], *files.history["val_loss"], *memory.history["loss"], *memory.history["val_loss"])
-"""
-
-
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_two_devices_share_a_streamed_batch(backend):
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(TWO_DEVICES), str(Path(__file__).parents[2])],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    numbers = np.array(ran.stdout.split()[-8:], dtype=float)
-    np.testing.assert_allclose(numbers[:4], numbers[4:], rtol=1e-3)
