@@ -18,16 +18,13 @@ from ferkit.training.fine_tune import fine_tune
 from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
 from tests.training.test_recipe import examples, selection
 
-# Most of the time is the compilation of its layers.
-SMALLEST = BACKBONE.model_copy(update={"depth": 1})
-
 
 def train(precision="float32", faces=None, **chosen):
     faces = faces or marked_faces()
     return fine_tune(
         examples(faces, TARGET),
         selection(faces, TARGET),
-        SMALLEST,
+        BACKBONE,
         settings(epochs=2, average=0.9, execution=ExecutionSettings(precision=precision, **chosen)),
         3,
     )

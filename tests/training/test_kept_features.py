@@ -26,7 +26,7 @@ from tests.training.test_recipe import FERPLUS, STILL, selection, voted_faces
 from tests.training.test_streaming import stored
 
 # Without dropout in its blocks, as a backbone has to be that says the same of a picture twice.
-LITE = {"name": "fernet_lite", "width": 4}
+LITE = {"name": "fernet_lite", "width": 4, "depth": 1}
 HEAD = {"head": HeadPhaseSettings(epochs=2, learning_rate=0.02, augment=False), "label_smoothing": 0.1}
 
 
@@ -130,7 +130,7 @@ def test_a_full_disk_is_a_line(backbone, monkeypatch):
     monkeypatch.setattr(kept_features, "IN_MEMORY_BYTES", 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
     try:
         with pytest.raises(TrainingError, match=r"features of 98 pictures, 0\.0 GB, could not be .*: free some space"):
             train(backbone, marked_faces())
@@ -152,7 +152,7 @@ def test_a_full_disk_is_a_line(backbone, monkeypatch):
     ],
 )  # fmt: skip
 def test_features_are_kept_only_where_they_are_the_same_in_each_epoch(name, unfreeze, change, constant):
-    network = build_network(BackboneSettings(name=name, width=4), {"fer": 7}, seed=0)
+    network = build_network(BackboneSettings(name=name, width=4, depth=2), {"fer": 7}, seed=0)
     set_trainable(network, unfreeze, batch_norm="trainable")
     chosen = TrainingSettings(**{"augmentation": STILL, **change})
     assert epochs.keeps_features(network, chosen) is constant

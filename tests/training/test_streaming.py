@@ -106,9 +106,10 @@ def test_larger_pictures_and_colour_reach_the_network(tmp_path, backbone, colour
     channels = 3 if colour == "rgb" else 1
     assert trained.network.input_shape == (None, 64, 64, channels)
     model = FaceModel.save(trained.network, "it", "fer", tmp_path / "network.keras")
-    predicted = model.predict(faces.images, TestTimeAugmentation(flip=True, crops="five"))
+    seen = faces.images[:30]
+    predicted = model.predict(seen, TestTimeAugmentation(flip=True, crops="five"))
     np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-4)
-    np.testing.assert_allclose(model.predict(faces.images[:9]), model.predict(faces.images)[:9], atol=1e-5)
+    np.testing.assert_allclose(model.predict(seen[:9]), model.predict(seen)[:9], atol=1e-5)
 
 
 def test_grey_pictures_say_the_same_in_colour(tmp_path):

@@ -31,9 +31,9 @@ def devices_draw_apart():
     """Under TensorFlow, where each device runs a whole step on its part of the batch."""
     import tensorflow as tf
 
-    faces, chosen = marked_faces(), settings()
-    with execution(ExecutionSettings(devices="all"), BACKBONE.card):
-        network = build_network(BACKBONE, {"fer": 7}, seed=3)
+    faces, chosen, backbone = marked_faces(), settings(), BACKBONE.model_copy(update={"depth": 2})
+    with execution(ExecutionSettings(devices="all"), backbone.card):
+        network = build_network(backbone, {"fer": 7}, seed=3)
         epochs = Epochs(network, examples(faces, TARGET), selection(faces, TARGET), chosen, 3, "fernet")
         epochs.compile(PhaseSettings())
         epochs._reseed(Progress())

@@ -125,18 +125,18 @@ class KeptFeatures:
                 features[start : start + len(piece)] = piece
             return features
         # Unnamed, so that nothing is left even of a process that is killed. Written before it is mapped: a full disk
-        # is then an error, and not a signal.
-        with tempfile.TemporaryFile(dir=self._folder) as file:
-            try:
+        # is then an error, and not a signal. What is left in the buffer of a file fails again where that is closed.
+        try:
+            with tempfile.TemporaryFile(dir=self._folder) as file:
                 for _, piece in self._pieces(images):
                     file.write(np.ascontiguousarray(piece).data)
                 file.flush()
-            except OSError as error:
-                raise TrainingError(
-                    f"the features of {len(images):,} pictures, {4e-9 * shape[0] * shape[1]:.1f} GB, could not be "
-                    f"written to {self._folder or tempfile.gettempdir()} ({error}): free some space and run again."
-                ) from error
-            return np.memmap(file, np.float32, "r", shape=shape)
+                return np.memmap(file, np.float32, "r", shape=shape)
+        except OSError as error:
+            raise TrainingError(
+                f"the features of {len(images):,} pictures, {4e-9 * shape[0] * shape[1]:.1f} GB, could not be "
+                f"written to {self._folder or tempfile.gettempdir()} ({error}): free some space and run again."
+            ) from error
 
     def _pieces(self, images: Images) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """The features of some pictures after the other, and the index of the first of them."""
