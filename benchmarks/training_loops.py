@@ -39,6 +39,7 @@ class Loop:
     backbone: str
     input_size: int | None
     width: int | None
+    depth: int | None
     precision: str
     batch_size: int
     steps: int
@@ -46,7 +47,9 @@ class Loop:
     @property
     def settings(self) -> BackboneSettings:
         """The backbone, weights random."""
-        return BackboneSettings(name=self.backbone, input_size=self.input_size, width=self.width, weights="none")
+        return BackboneSettings(
+            name=self.backbone, input_size=self.input_size, width=self.width, depth=self.depth, weights="none"
+        )
 
     @property
     def pictures(self) -> int:

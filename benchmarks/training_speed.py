@@ -173,6 +173,7 @@ def main() -> None:
     parser.add_argument("--backbone", action="append", choices=names(), help="again for another; all if not given")
     parser.add_argument("--input-size", type=int, help="pixels, instead of each backbone's own")
     parser.add_argument("--width", type=int, help="of a backbone that has one")
+    parser.add_argument("--depth", type=int, help="stages of a backbone, where they are a setting")
     precisions = ExecutionSettings.model_fields["precision"].annotation.__args__
     parser.add_argument("--precision", choices=precisions, default="auto")
     parser.add_argument("--batch-size", type=int, default=64)
@@ -186,8 +187,8 @@ def main() -> None:
         arguments.batch_size, arguments.steps, arguments.rounds = 16, 4, 3
     loops = [
         Loop(
-            "ours", name, arguments.input_size, arguments.width, arguments.precision, arguments.batch_size,
-            arguments.steps,
+            "ours", name, arguments.input_size, arguments.width, arguments.depth, arguments.precision,
+            arguments.batch_size, arguments.steps,
         )
         for name in arguments.backbone or names()
     ]  # fmt: skip

@@ -32,7 +32,7 @@ from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013  # noqa: E402
 from tests.toys.bundle import write_toy_bundle  # noqa: E402
 from tests.toys.command import forked_script  # noqa: E402
 
-LOOP = {"backbone": "fernet", "width": 4, "precision": "float32", "batch_size": 4, "steps": 2}
+LOOP = {"backbone": "fernet", "width": 4, "depth": 1, "precision": "float32", "batch_size": 4, "steps": 2}
 
 
 def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -128,8 +128,8 @@ def test_the_yardstick_sees_what_our_network_sees(tmp_path: Path) -> None:
 
 def test_training_speed_prints_a_row_for_a_backbone() -> None:
     done = run(
-        "benchmarks/training_speed.py", "--backbone", "fernet", "--width", "4", "--input-size", "32",
-        "--batch-size", "4", "--steps", "2", "--rounds", "1",
+        "benchmarks/training_speed.py", "--backbone", "fernet", "--width", "4", "--depth", "1",
+        "--input-size", "32", "--batch-size", "4", "--steps", "2", "--rounds", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     row = next(line for line in done.stdout.splitlines() if line.startswith("| fernet")).split("|")[1:-1]
