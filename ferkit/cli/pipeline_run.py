@@ -112,6 +112,7 @@ def begun(
     from zenml.orchestrators.exceptions import PipelineSubmissionError
 
     from ferkit.cli.lost_registrations import forget_lost_registrations
+    from ferkit.cli.training_place import require_training_place
     from ferkit.cli.zenml_shortcuts import shorten_zenml
     from ferkit.stacks.placement import placed
     from ferkit.tracking.pipeline_run import opened_run, tracker_settings
@@ -119,6 +120,8 @@ def begun(
     from pipelines.train import train
     from steps.whole_config import as_extra
 
+    if not imported:
+        require_training_place(config, placement)
     tracker = tracker_settings(config, files.data)
     # Of other runs it believes that they are not its own, and makes a second one.
     tracker["tags"] |= {**tags, ZENML_TAG_KEY: zenml_version}

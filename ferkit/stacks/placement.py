@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field
+from zenml.config import ResourceSettings
 from zenml.config.retry_config import StepRetryConfig
 
 from ferkit.config.run_config import ResourceRequest
@@ -24,7 +25,7 @@ from ferkit.errors import ConfigError
 from ferkit.settings import Settings
 from ferkit.stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings
 
-__all__ = ["Placement", "operator_settings", "placed", "step_settings"]
+__all__ = ["Placement", "operator_settings", "placed", "resource_settings", "step_settings"]
 
 _TRAINING, _LAST = "fine_tune", "report"
 _ALERTS = "steps.alerts"
@@ -75,6 +76,11 @@ class Placement(Settings):
             step_operator=stack.step_operator,
             alerts=stack.alerter is not None,
         )
+
+
+def resource_settings(need: ResourceRequest) -> ResourceSettings:
+    """What a step asks for, as ZenML says it."""
+    return ResourceSettings(**need.model_dump(exclude_none=True))
 
 
 def step_settings(need: ResourceRequest, placement: Placement) -> dict[str, Any]:

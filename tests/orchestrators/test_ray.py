@@ -196,6 +196,13 @@ def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tm
     (here,), (there,) = (cluster.noted(label) for label in ("kept", "there"))
     assert (there["gpus"], there["pid"] != here["pid"]) == ("0", True)
     assert cluster.statuses() == ("failed", {"kept": ["completed"], "there": ["completed"], "unfit": ["failed"]})
+    config = tmp_path / "small.yaml"
+    config.write_text(yaml.safe_dump({**SMALL, "resources": {"fine_tune": {"cpu_count": 64}}}))
+    process = cluster.ferkit("run", str(config), "--stack", str(file))
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "step fine_tune_fer_fernet asks for 64 CPU, 0 GPU, which no node of the Ray cluster has" in said
+    assert "ingest" not in said, "what cannot train begins nothing"
 
 
 def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):

@@ -63,13 +63,14 @@ def at_once(configs: Sequence[RunConfig], placement: Placement) -> int:
     if placement.orchestrator != "ray" or len(configs) < 2:
         return 1
     from zenml.client import Client
-    from zenml.config import ResourceSettings
     from zenml.orchestrators.exceptions import PipelineSubmissionError
+
+    from ferkit.stacks.placement import resource_settings
 
     needs = {
         training.entry.resources or config.resources.fine_tune for config in configs for training in config.trained()
     }
-    settings = [ResourceSettings(**need.model_dump(exclude_none=True)) for need in needs]
+    settings = [resource_settings(need) for need in needs]
     orchestrator = Client().active_stack.orchestrator
     try:
         places: int = orchestrator.places(settings)

@@ -33,7 +33,7 @@ def connect(config: Any) -> None:
     except (ConnectionError, ValueError) as error:
         raise PipelineSubmissionError(
             f"no Ray cluster at {config.address!r} ({str(error).splitlines()[0]}): start one with `ray start "
-            "--head`, or name its address in the stack."
+            "--head`, name its address in the stack, or set RAY_AUTH_MODE=token if it asks for a token."
         ) from None
 
 

@@ -1,8 +1,10 @@
 """Hands single steps of a pipeline to Ray, whatever runs the others."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import ray
+from zenml.config import ResourceSettings
 from zenml.config.step_run_info import StepRunInfo
 from zenml.step_operators import BaseStepOperator
 
@@ -19,6 +21,18 @@ _POLL_S = 0.5
 
 class RayStepOperator(BaseStepOperator):
     """The step operator of the flavor ``ray``."""
+
+    def require_room(self, needs: Mapping[str, ResourceSettings]) -> None:
+        """Whether there is a cluster, with a node for each step that `needs` names; before anything runs.
+
+        Raises
+        ------
+        PipelineSubmissionError
+            If there is none.
+        """
+        config: Any = self.config
+        connect(config)
+        require_room(config, {name: request(each, config.default_cpus) for name, each in needs.items()})
 
     def launch(self, info: StepRunInfo, entrypoint_command: list[str], environment: dict[str, str]) -> None:  # noqa: ARG002
         """Run a step as a task of the cluster and wait for it, see `zenml.step_operators.BaseStepOperator`.
