@@ -11,6 +11,7 @@ import yaml
 from tests.toys.cluster import ToyCluster
 from tests.toys.command import forked
 from tests.toys.extras import installed_beside
+from tests.toys.state import prepared_home
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -18,8 +19,8 @@ TINY = {
     "data": {"source": "synthetic", "count": 300},
     "validation": {"minimum_class": 1},
     "backbones": [
-        {"name": "fernet", "alias": "a", "width": 4},
-        {"name": "fernet", "alias": "b", "width": 4, "resources": {"cpu_count": 2}},
+        {"name": "fernet", "alias": "a", "width": 4, "depth": 1},
+        {"name": "fernet", "alias": "b", "width": 4, "depth": 1, "resources": {"cpu_count": 2}},
     ],
     "resources": {"fine_tune": {"gpu_count": 2, "cpu_count": 8, "memory": "32GB"}, "evaluate": {"memory": "512MiB"}},
 }
@@ -32,17 +33,19 @@ def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kubernetes")
     packages = installed_beside("kubernetes", folder)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
-    home = folder / "home"
+    home = prepared_home(folder / "home")
     environment = {**kept, "PYTHONPATH": f"{packages}:{ROOT}", "FERKIT_HOME": str(home)}
     stack = yaml.safe_load((ROOT / "configs" / "stacks" / "kubernetes.yaml").read_text())
     # A cluster on this machine needs no server of ZenML's and shares a folder with it; all else is as shipped.
     stack["orchestrator"]["configuration"]["local"] = True
+    # Its jobs are complete as soon as somebody asks.
+    stack["orchestrator"]["configuration"]["job_monitoring_interval"] = 0.2
     # ZenML lets pods of such a cluster run as who runs it; another setting has to show that these arrive.
     stack["orchestrator"]["configuration"]["pod_settings"]["env"] = [{"name": "TEAM", "value": "faces"}]
     stack["container_registry"]["configuration"]["uri"] = "localhost:5000"
     shared = home / "zenml" / "local_stores"
     stack["artifact_store"] = {"flavor": "local", "configuration": {"path": str(shared / "artifacts")}}
-    (shared / "artifacts").mkdir(parents=True)
+    (shared / "artifacts").mkdir(parents=True, exist_ok=True)
     for name, content in (("stack", stack), ("run", TINY)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
 

@@ -18,15 +18,16 @@ import pytest
 import yaml
 
 from ferkit.orchestrators.ray.liveness import HEAD, is_lost
-from tests.toys.command import forked
-from tests.toys.ray import ROOT, toy_cluster
+from tests.toys.command import forked, interrupted
+from tests.toys.ray import LARGE, ROOT, toy_cluster
 from tests.toys.services import CLEAN, s3_server, wait_for
+from tests.toys.state import prepared_home
 
 SMALL = {
     "name": "small",
     "data": {"source": "synthetic", "count": 300},
     "validation": {"minimum_class": 1},
-    "backbones": [{"name": "fernet", "width": 4}],
+    "backbones": [{"name": "fernet", "width": 4, "depth": 2}],
     "training": {"network": {"epochs": 12}, "patience": 12},
     "evaluation": {"bootstrap": 100},
     "registry": {"register": False},
@@ -58,7 +59,7 @@ def side_by_side(cluster, tmp_path_factory):
         assert "toy-bucket" in said
         cluster.environment["TOY_STACK"] = "toy-bucket"
         try:
-            status, said = cluster.run("side_by_side", seconds=4)
+            status, said = cluster.run("side_by_side")
         finally:
             del cluster.environment["TOY_STACK"]
         assert status == 0, said
@@ -152,8 +153,8 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
     file.write_text(yaml.safe_dump(cells))
     command = ("experiment", str(file), "--stack", str(cluster.stack))
     before = cluster.executed("ingest")
-    said = _interrupted(cluster.ferkit(*command), "hard, seed 0 | ingest ...", signal.SIGKILL)
-    said += _interrupted(cluster.ferkit(*command), "smooth, seed 0 | fine_tune_fer_fernet ...", signal.SIGINT)
+    said = interrupted(cluster.ferkit(*command), "hard, seed 0 | ingest ...", signal.SIGKILL)
+    said += interrupted(cluster.ferkit(*command), "smooth, seed 0 | fine_tune_fer_fernet ...", signal.SIGINT)
     assert "hard, seed 0 | goes on since an earlier command" in said
     assert {status for status, _, _ in cluster.runs("cells.")} in ({"stopped"}, {"completed", "stopped"}), said
     process = cluster.ferkit(*command)
@@ -165,19 +166,6 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
     assert begun < ended
     assert cluster.executed("ingest") - before == 1
     assert cluster.executed("fine_tune_fer_fernet") == 2
-
-
-def _interrupted(process, line: str, by: signal.Signals) -> str:
-    """What a command says that gets a signal when it says `line`."""
-    said = []
-    for each in process.stdout:
-        said.append(each)
-        if line in each:
-            process.send_signal(by)
-            break
-    rest, _ = process.communicate(timeout=120)
-    assert process.returncode != 0, "".join([*said, rest])
-    return "".join([*said, rest])
 
 
 def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tmp_path):
@@ -206,37 +194,32 @@ def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tm
 
 
 def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
-    places = [cluster.add_node(num_cpus=3) for _ in range(2)]
-    process = cluster.start("long", seconds=6, need={"cpu_count": 3}, retries=2)
+    places = cluster.large_nodes(2)
+    process = cluster.start("long", seconds=120, need={"cpu_count": LARGE}, retries=2, until=("long", 2))
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     lost = cluster.noted("long")[0]["node"]
+    [other] = {each.node_id for each in places} - {lost}
     cluster.lose(lost)
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
-    assert [each["node"] for each in cluster.noted("long")] == [
-        lost, next(each.node_id for each in places if each.node_id != lost)
-    ]  # fmt: skip
+    assert [each["node"] for each in cluster.noted("long")] == [lost, other]
     assert cluster.statuses() == ("completed", {"long": ["retried", "completed"], "after": ["completed"]})
 
 
-def test_a_step_that_is_lost_too_often_has_failed(cluster):
-    place = cluster.add_node(num_cpus=4)
-    process = cluster.start("long", seconds=60, need={"cpu_count": 4})
-    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
-    cluster.lose(place.node_id)
-    said, _ = process.communicate(timeout=240)
-    assert process.returncode != 0
-    assert "the step was lost" in said
-    assert cluster.statuses() == ("failed", {"long": ["failed"]})
-
-
-def test_a_run_comes_to_its_end_without_whoever_submitted_it(cluster):
-    process = cluster.start("long", seconds=5)
+@pytest.fixture(scope="module")
+def left_alone(cluster):
+    """What the last step noted of a run whose submitter was killed."""
+    process = cluster.start("long", seconds=120, until=("nobody", 1))
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     os.killpg(process.pid, signal.SIGKILL)
+    with cluster.notes.open("a") as notes:
+        notes.write(json.dumps({"label": "nobody", "what": "begin"}) + "\n")
     wait_for(lambda: cluster.statuses()[0] == "completed", what=f"{cluster.statuses()}")
-    assert cluster.noted("after")
-    assert not cluster.lasting_supervisors(), "the supervisor outlives its run"
+    return cluster.noted("after")
+
+
+def test_a_run_comes_to_its_end_without_whoever_submitted_it(left_alone):
+    assert left_alone
 
 
 def test_an_interruption_stops_the_steps(cluster):
@@ -268,12 +251,12 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     # At the same time: the other run waits for most of its.
     here = subprocess.Popen(
         forked("run", config),
-        env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")},
+        env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(prepared_home(tmp_path / "home"))},
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    place = cluster.add_node(num_cpus=5)
+    [place] = cluster.large_nodes(1)
     process = cluster.ferkit(
-        "run", str(config), "--stack", str(cluster.stack), "--set", "resources.fine_tune.cpu_count=5"
+        "run", str(config), "--stack", str(cluster.stack), "--set", f"resources.fine_tune.cpu_count={LARGE}"
     )
     said = []
     reader = threading.Thread(target=lambda: said.extend(process.stdout))
@@ -281,8 +264,8 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     # As soon as there is something to go on with: the training takes seconds.
     wait_for(lambda: checkpoints() - before, what="".join(said))
     cluster.lose(place.node_id)
-    cluster.add_node(num_cpus=5)
-    cluster.without_tracking(30)
+    cluster.large_nodes(1)
+    cluster.without_tracking()
     reader.join(timeout=300)
     assert process.wait(timeout=300) == 0, "".join(said)
     assert re.search(r"fernet network epoch \d+/12: loss", "".join(said)), "".join(said)
@@ -294,6 +277,22 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     [run] = client.search_runs(places, f"attributes.run_name = 'fer/fernet' and attributes.start_time >= {begin}")
     losses = {point.step for point in client.get_metric_history(run.info.run_id, "val_loss")}
     assert losses == set(range(SMALL["training"]["network"]["epochs"])), "the curve has no gap"
+
+
+def test_a_step_that_is_lost_too_often_has_failed(cluster):
+    cluster.large_nodes(1)
+    process = cluster.start("long", seconds=120, need={"cpu_count": LARGE})
+    wait_for(lambda: cluster.noted("long"), what="the step did not begin")
+    cluster.lose(cluster.noted("long")[0]["node"])
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode != 0
+    assert "the step was lost" in said
+    assert cluster.statuses() == ("failed", {"long": ["failed"]})
+
+
+def test_no_supervisor_outlives_its_run(cluster, left_alone):
+    """Last: one whose submitter is gone waits for it for a quarter of a minute."""
+    assert not cluster.lasting_supervisors()
 
 
 def results(said: str) -> list[str]:

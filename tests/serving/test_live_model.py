@@ -1,12 +1,10 @@
 """A new champion takes over while clients ask, and a registry that goes away takes nothing with it."""
 
 import errno
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from contextlib import ExitStack
 from io import BytesIO
@@ -25,9 +23,10 @@ from ferkit.registry.models import BUNDLE, CHAMPION, REGISTERED_NAME
 from ferkit.serving.errors import NotReadyError
 from ferkit.serving.model.live_model import LiveModel
 from tests.toys.bundle import MOODS, write_mood_bundle, write_toy_bundle
+from tests.toys.command import forked
 from tests.toys.registry import registry_at
 from tests.toys.server import ROOT, serving
-from tests.toys.services import free_port, wait_for
+from tests.toys.services import CLEAN, free_port, wait_for
 from tests.toys.tracking import mlflow_server
 
 # Of a registry that does not ask for them.
@@ -289,31 +288,16 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
 
 def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
     port = free_port()
-    program = "import typer; from ferkit.cli.commands import serve; app = typer.Typer(pretty_exceptions_enable=False);"
-    program += "serve.register(app); app()"
-    options = ["--port", str(port), "--bundle", str(fallback), "--threads", "8"]
-    environment = {
-        **os.environ,
-        "COLUMNS": "300",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "FERKIT_HOME": str(tmp_path / "home"),
-    }
+    command = forked("serve", "--port", port, "--bundle", fallback, "--threads", 8)
+    environment = {**CLEAN, "COLUMNS": "300", "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")}
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *options], cwd=tmp_path, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        command, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     try:
         assert f"http://127.0.0.1:{port}/ " in process.stdout.readline()
         lines = iter(process.stdout.readline, "")
         assert next(line for line in lines if " answers " in line).split()[1:3] == ["toy", "local"]
-        taken = subprocess.run(
-            [sys.executable, "-c", program, *options],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        taken = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert f"try ferkit serve --port {port + 1}" in taken.stderr
     finally:
         process.terminate()

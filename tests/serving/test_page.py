@@ -5,10 +5,6 @@ import io
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -19,8 +15,6 @@ from PIL import Image
 from ferkit.serving.model.live_model import LiveModel
 from ferkit.serving.model.served import without_registry
 from tests.toys.browser import (
-    PATIENCE,
-    ROOT,
     SMILES,
     WONDER,
     drawn,
@@ -31,6 +25,7 @@ from tests.toys.browser import (
     visits,
 )
 from tests.toys.bundle import write_mood_bundle, write_toy_bundle
+from tests.toys.server import serving
 from tests.toys.services import wait_for
 
 TOKEN = "a-token-for-tests"
@@ -62,43 +57,10 @@ def files(tmp_path_factory) -> Path:
 def server(tmp_path_factory):
     """The address of the service, run as in production."""
     folder = tmp_path_factory.mktemp("serving")
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-    settings = {
-        "PORT": str(port), "TOKEN": TOKEN, "CACHE": str(folder / "cache"),
-        "BUNDLE": str(write_toy_bundle(folder)),
-    }  # fmt: skip
-    environment = {**os.environ, **{f"FERKIT_SERVE_{name}": value for name, value in settings.items()}}
-    log = (folder / "log.txt").open("w")
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn"),
-            *("--config", "python:ferkit.serving.server.gunicorn_config", "ferkit.serving.server.wsgi:app"),
-        ],
-        cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + PATIENCE / 1000
-        while not answers(f"{address}/readyz"):
-            assert process.poll() is None, (folder / "log.txt").read_text()[-2000:]
-            assert time.monotonic() < deadline, (folder / "log.txt").read_text()[-2000:]
-            time.sleep(0.2)
-        yield address
-    finally:
-        # At once, with its worker, which would wait for connections that browsers keep open.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
-        log.close()
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
+    with serving(folder, warm=True, token=TOKEN, bundle=write_toy_bundle(folder)) as started:
+        yield f"http://127.0.0.1:{started.port}"
+        # At once: it would wait for connections that browsers keep open.
+        os.killpg(started.process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

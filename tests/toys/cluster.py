@@ -16,6 +16,8 @@ from pathlib import Path
 import kubernetes_validate
 import yaml
 
+from tests.toys.command import forked_script
+
 ROOT = Path(__file__).parents[2]
 JOBS = re.compile(r"^/apis/batch/v1/namespaces/[^/]+/jobs(?:/([^/?]+))?")
 PODS = re.compile(r"^/api/v1/namespaces/[^/]+/pods(?:/([^/?]+))?")
@@ -152,9 +154,11 @@ class ToyCluster:
 
     def _start(self, name, container):
         given = {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
+        python, module, *arguments = [*container["command"], *container["args"]]
+        assert (python, module) == ("python", "-m"), container
         with (self.folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable if part == "python" else part for part in (*container["command"], *container["args"])],
+                forked_script("-m", *arguments, zenml=True),
                 env={**self.environment, **given, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
                 cwd=self.app, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip

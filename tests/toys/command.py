@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def forked(*arguments: object) -> list[str]:
 
 
 def forked_script(path: Path | str, *arguments: object, zenml: bool = False) -> list[str]:
-    """The same for a Python script, which imports ZenML itself if not said: a server sets up what it reads first."""
+    """The same for a Python script, or ``-m`` and a module's name, which imports ZenML itself if not said."""
     return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=zenml), str(path), *map(str, arguments)]
 
 
@@ -80,3 +81,16 @@ def _fork_servers() -> Path:
             )
             assert process.poll() is None, log.read_text()[-2000:]
     return folder
+
+
+def interrupted(process: subprocess.Popen, line: str, by: signal.Signals) -> str:
+    """What a command says that gets a signal when it says `line`."""
+    said = []
+    for each in process.stdout:
+        said.append(each)
+        if line in each:
+            process.send_signal(by)
+            break
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, "".join([*said, rest])
+    return "".join([*said, rest])

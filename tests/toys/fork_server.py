@@ -53,8 +53,6 @@ def serve(path: str) -> dict:
             worker = os.fork()
             if not worker:
                 connection.close()
-                # Whoever ends it with its group, as Ray does, ends no other.
-                os.setpgid(0, 0)
                 return json.loads(content)
             watch(worker, connection)
         connection.close()
@@ -67,7 +65,9 @@ def serve(path: str) -> dict:
 
 
 def watch(worker: int, connection: socket.socket) -> None:
-    """Hand signals on to `worker`, and its status to who asked for it; if that one is gone, end it."""
+    """Hand signals on to `worker`, and its status to who asked for it; if that one is gone, end it with its group."""
+    # Whoever ends it with its group, as Ray does, ends no other.
+    os.setpgid(worker, worker)
     for number in range(3):
         os.close(number)
     ended = os.pidfd_open(worker)
@@ -75,8 +75,10 @@ def watch(worker: int, connection: socket.socket) -> None:
         ready, _, _ = select.select([connection, ended], [], [])
         if ended in ready:
             break
-        told = connection.recv(1)
-        os.kill(worker, told[0] if told else signal.SIGKILL)
+        if told := connection.recv(1):
+            os.kill(worker, told[0])
+        else:
+            os.killpg(worker, signal.SIGKILL)
     _, status = os.waitpid(worker, 0)
     try:
         connection.sendall(struct.pack("!i", status))
@@ -114,7 +116,9 @@ if __name__ == "__main__":
         gc.freeze()
     asked = serve(f"{sys.argv[1]}/{name}")
     become(asked)
-    if asked["script"]:
+    if asked["script"] == "-m":
+        runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+    elif asked["script"]:
         runpy.run_path(asked["script"], run_name="__main__")
     else:
         importlib.import_module("ferkit.cli.app").main()

@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,6 +21,7 @@ from tests.toys.tracking import mlflow_server, zenml_server
 ROOT = Path(__file__).parents[2]
 # Workers that are forked.
 WARM = {"setup_worker_path": str(Path(__file__).with_name("ray_worker.py"))}
+LARGE = 3
 # Nobody looks at a head's dashboard here, reads its logs elsewhere or lets it grow.
 QUIET = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 STACK = {
@@ -56,6 +57,7 @@ class ToyCluster:
     tracking: ExitStack
     warm: bool
     started: int = 0
+    large: list[Any] = field(default_factory=list)
 
     def start(self, name: str, **arguments) -> subprocess.Popen:
         """A process that submits the toy pipeline `name`, and waits for it."""
@@ -86,16 +88,25 @@ class ToyCluster:
         """A further node, as those that were there."""
         return self.nodes.add_node(**resources, **(WARM if self.warm else {}))
 
+    def large_nodes(self, count: int) -> list[Any]:
+        """So many nodes of three cores: what is left of tests before, and further ones."""
+        while len(self.large) < count:
+            self.large.append(self.add_node(num_cpus=LARGE))
+        return self.large[:count]
+
     def lose(self, node_id: str) -> None:
-        """Kill a node with everything on it."""
-        [node] = [each for each in self.nodes.list_all_nodes() if each.node_id == node_id]
+        """Kill a large node with everything on it."""
+        [node] = [each for each in self.large if each.node_id == node_id]
+        self.large.remove(node)
         self.nodes.remove_node(node, allow_graceful=False)
 
-    def without_tracking(self, seconds: float) -> None:
-        """Stop MLflow's server, and start it again after some time."""
+    def without_tracking(self) -> None:
+        """Stop MLflow's server, and start it again as soon as somebody has asked it in vain."""
         self.tracking.close()
-        time.sleep(seconds)
         port = int(self.environment["MLFLOW_TRACKING_URI"].rpartition(":")[2])
+        with socket.create_server(("127.0.0.1", port)) as deaf:
+            deaf.settimeout(240)
+            deaf.accept()[0].close()
         self.tracking.enter_context(mlflow_server(self.folder, port=port))
 
     def ferkit(self, *arguments: str) -> subprocess.Popen:

@@ -15,15 +15,19 @@ from zenml.enums import ExecutionMode
 
 
 @step(enable_cache=False)
-def work(label: str, seconds: float, notes: str) -> Annotated[str, "{label}_done"]:
-    """Note down begin and end, and what Ray gave to this process."""
+def work(label: str, seconds: float, notes: str, until: str = "", times: int = 1) -> Annotated[str, "{label}_done"]:
+    """Note down begin and end, and what Ray gave to this process; in between wait.
+
+    Not longer than `seconds`, and only until the step `until` has begun so many `times`.
+    """
     import ray
 
     place = {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
     _note(notes, {"label": label, "what": "begin", "time": time.time(), "gpus": gpus, **place})
     # Not one long sleep: Python lets no signal wait for longer than that.
-    for _ in range(round(seconds * 10)):
+    end, begun = time.monotonic() + seconds, f'"label": "{until}", "what": "begin"'
+    while time.monotonic() < end and not (until and Path(notes).read_text().count(begun) >= times):
         time.sleep(0.1)
     _note(notes, {"label": label, "what": "end", "time": time.time(), **place})
     return label
@@ -105,19 +109,20 @@ def _note(notes: str, line: dict) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def _work(label: str, seconds: float, notes: str, need: dict | None = None, after=(), retries: int = 0):
+def _work(label: str, seconds: float, notes: str, need: dict | None = None, after=(), retries: int = 0, until=("", 1)):
     options = {"settings": {"resources": ResourceSettings(**need)}} if need else {}
     if retries:
         options["retry"] = StepRetryConfig(max_retries=retries)
     made = work.with_options(substitutions={"label": label}, **options)
-    return made(label=label, seconds=seconds, notes=notes, id=label, after=list(after))
+    waited_for, times = until
+    return made(label=label, seconds=seconds, notes=notes, until=waited_for, times=times, id=label, after=list(after))
 
 
 @pipeline(dynamic=False)
-def side_by_side(notes: str, seconds: float) -> None:
-    """Two that can run at the same time, one that needs a GPU, one after them."""
-    _work("first", seconds, notes)
-    _work("second", seconds, notes)
+def side_by_side(notes: str) -> None:
+    """Two that can run at the same time, each until the other has begun, one that needs a GPU, one after them."""
+    _work("first", 120, notes, until=("second", 1))
+    _work("second", 120, notes, until=("first", 1))
     _work("graphics", 0, notes, {"gpu_count": 1})
     _work("last", 0, notes, after=("first", "second", "graphics"))
 
@@ -153,9 +158,9 @@ def hasty(notes: str) -> None:
 
 
 @pipeline(dynamic=False)
-def long(notes: str, seconds: float, need: dict | None = None, retries: int = 0) -> None:
+def long(notes: str, seconds: float, need: dict | None = None, retries: int = 0, until=("", 1)) -> None:
     """One long step and one after it."""
-    _work("long", seconds, notes, need, retries=retries)
+    _work("long", seconds, notes, need, retries=retries, until=until)
     _work("after", 0, notes, after=("long",))
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -10,8 +11,11 @@ import mlflow
 
 from ferkit.cli.state.one_at_a_time import one_at_a_time
 from ferkit.cli.state.relocation import follow
-from tests.toys.command import forked
+from ferkit.cli.state.workspace import Workspace
+from tests.toys.command import forked, forked_script
 from tests.toys.services import CLEAN
+
+_STORE = Path("default_zen_store", "zenml.db")
 
 
 def prepared_home(home: Path) -> Path:
@@ -19,7 +23,7 @@ def prepared_home(home: Path) -> Path:
 
     Tests of how they are made begin with an empty folder instead.
     """
-    shutil.copytree(_state(), home)
+    shutil.copytree(_prepared() / "home", home)
     # As a command does with one that was copied, which says so.
     follow(home.resolve())
     return home
@@ -27,21 +31,35 @@ def prepared_home(home: Path) -> Path:
 
 def prepared_registry(database: Path) -> None:
     """Make `database` one of MLflow's that holds no run yet."""
-    shutil.copyfile(_state() / "mlflow.db", database)
+    shutil.copyfile(_prepared() / "home" / "mlflow.db", database)
+
+
+def prepared_store(stores: Path) -> None:
+    """Make `stores` a folder of ZenML's local stores whose database holds its defaults alone."""
+    (stores / _STORE).parent.mkdir(parents=True)
+    shutil.copyfile(_prepared() / "zenml.db", stores / _STORE)
 
 
 @cache
-def _state() -> Path:
+def _prepared() -> Path:
     """What is copied: pytest's processes share it, and it goes with their folder for temporary files."""
-    state = Path(tempfile.gettempdir()) / "state"
-    with one_at_a_time(state.with_suffix(".lock")):
-        if not state.exists():
-            part = state.with_suffix(".part")
-            done = subprocess.run(
-                forked("stack", "list"), env={**CLEAN, "FERKIT_HOME": str(part)}, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, check=False, timeout=300,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            mlflow.MlflowClient(f"sqlite:///{part / 'mlflow.db'}").search_experiments()
-            part.rename(state)
-    return state
+    prepared = Path(tempfile.gettempdir()) / "state"
+    with one_at_a_time(prepared.with_suffix(".lock")):
+        if not prepared.exists():
+            part = prepared.with_suffix(".part")
+            home = part / "home"
+            home.mkdir(parents=True)
+            variables = {**CLEAN, **Workspace(home, f"sqlite:///{home / 'mlflow.db'}").environment()}
+            _run(forked_script(Path(sys.executable).with_name("zenml"), "stack", "list", zenml=True), variables)
+            shutil.copyfile(home / "zenml" / "local_stores" / _STORE, part / "zenml.db")
+            _run(forked("stack", "list"), {**CLEAN, "FERKIT_HOME": str(home)})
+            mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}").search_experiments()
+            part.rename(prepared)
+    return prepared
+
+
+def _run(command: list[str], variables: dict[str, str]) -> None:
+    done = subprocess.run(
+        command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr

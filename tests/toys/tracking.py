@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.toys.command import forked_script
 from tests.toys.services import CLEAN, free_port, served
+from tests.toys.state import prepared_registry, prepared_store
 
 _MLFLOW = Path(__file__).with_name("mlflow_program.py")
 
@@ -15,8 +16,9 @@ def zenml_server(folder: Path):
     """Address of a ZenML server that keeps its state below `folder`."""
     port = free_port()
     command = forked_script(
-        Path(sys.executable).with_name("zenml"), *("login", "--local", "--blocking", "--port", port)
+        Path(sys.executable).with_name("zenml"), *("login", "--local", "--blocking", "--port", port), zenml=True
     )
+    prepared_store(folder / "server" / "stores")
     store = {
         "ZENML_CONFIG_PATH": str(folder / "server"),
         "ZENML_LOCAL_STORES_PATH": str(folder / "server" / "stores"),
@@ -31,6 +33,8 @@ def zenml_server(folder: Path):
 def mlflow_server(folder: Path, *, port: int | None = None, database: str | None = None):
     """Address of an MLflow server that keeps its state below `folder`, or in a database elsewhere."""
     port = port or free_port()
+    if not database and not (folder / "mlflow.db").exists():
+        prepared_registry(folder / "mlflow.db")
     command = forked_script(
         _MLFLOW, "server",
         *("--backend-store-uri", database or f"sqlite:///{folder / 'mlflow.db'}"),
