@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ferkit.cli.runs.found import steps_of
 from ferkit.cli.state.open_runs import close_abandoned
 from ferkit.cli.state.workspace import Workspace
 from ferkit.errors import DataError
@@ -48,7 +49,7 @@ def report(
 
 def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
     """Write the report of a ZenML run to `folder`; returns the folder, and the results as a table."""
-    outputs = run.steps["report"].outputs
+    outputs = steps_of(run)["report"].outputs
     stored: Report = outputs["report"][0].load()
     stored.titled(run.name).write(folder)
     return folder, outputs["results"][0].load()
@@ -59,7 +60,7 @@ def export_new(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
 
     It takes megabytes, and differs in its title alone: it has to be of a run of the same configuration's name.
     """
-    step = run.steps["report"]
+    step = steps_of(run)["report"]
     if step.original_step_run_id:
         from zenml.client import Client
 

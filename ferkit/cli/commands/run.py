@@ -13,6 +13,7 @@ from ferkit.cli.commands.report import export_new, results_table
 from ferkit.cli.next_steps import next_steps
 from ferkit.cli.no_cache import NoCacheCommand, uncached
 from ferkit.cli.pipeline_run import start
+from ferkit.cli.runs.found import steps_of
 from ferkit.cli.stack_choice import activate, stack_file
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.loading import load_config, load_settings
@@ -141,10 +142,11 @@ def run_and_report(
     folder, results = export_new(finished, workspace.root / "reports")
     page = Console(highlight=False)
     page.print(results_table(results, f"{settings.name}: results"))
-    executed = sum(step.status.value != "cached" for step in finished.steps.values())
+    steps = steps_of(finished).values()
+    executed = sum(step.status.value != "cached" for step in steps)
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
     page.print(
-        f"\nrun     {finished.name}: {executed} of {len(finished.steps)} steps executed, {minutes}:{seconds:02d} min\n"
+        f"\nrun     {finished.name}: {executed} of {len(steps)} steps executed, {minutes}:{seconds:02d} min\n"
         f"report  {folder / 'report.html'}\n"
         f"MLflow  experiment {settings.experiment} in {workspace.tracking_uri}",
         soft_wrap=True,

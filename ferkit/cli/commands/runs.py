@@ -39,10 +39,11 @@ def list_runs(
     for name in ("run", "status", "executed", "PublicTest", "PrivateTest"):
         table.add_column(name, justify="left" if name in ("run", "status") else "right", no_wrap=name == "run")
     for run in all_runs()[:limit]:
-        executed = len(executed_in(run).steps)
+        of_run = executed_in(run)
         numbers = [run.run_metadata.get(f"{split}_accuracy") for split in ("public", "private")]
         shown = [f"{float(each):.4f}" if isinstance(each, float) else "" for each in numbers]
-        table.add_row(run.name, run.status.value, f"{executed} of {len(run.steps)}", *shown)
+        executed, steps = len(of_run.steps), len(of_run.steps | of_run.cached)
+        table.add_row(run.name, run.status.value, f"{executed} of {steps}", *shown)
     Console().print(table)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ferkit.cli.runs.comparing import evaluations_of
+from ferkit.cli.runs.found import steps_of
 from ferkit.config.run_config import RunConfig
 from ferkit.environment import git_commit
 from ferkit.experiments.results import CellRun, RunResult, deciding_split
@@ -26,7 +27,7 @@ def result_of(finished: Any, config: RunConfig, key: str, seconds: float) -> Run
 
     evaluations = evaluations_of(finished).values()
     histories, training_seconds = {}, 0.0
-    for name, step in finished.steps.items():
+    for name, step in steps_of(finished).items():
         for output, artifacts in step.outputs.items():
             if output.endswith("_history"):
                 histories[output.removesuffix("_history")] = artifacts[0].load()

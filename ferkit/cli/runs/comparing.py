@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ferkit.cli.runs.found import steps_of
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
 from ferkit.evaluation.evaluate import Evaluation
@@ -58,7 +59,7 @@ def differing_settings(first: RunConfig, second: RunConfig) -> dict[str, tuple[s
 def evaluations_of(run: Any) -> dict[tuple[str, str], Evaluation]:
     """The evaluations of a ZenML run by target and model."""
     found = {}
-    for step in run.steps.values():
+    for step in steps_of(run).values():
         for output, artifacts in step.outputs.items():
             if output.endswith("_evaluation"):
                 for target, each in artifacts[0].load().items():

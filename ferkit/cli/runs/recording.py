@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ferkit.cli.runs.found import steps_of
 from ferkit.config.run_config import RunConfig
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def record(finished: Any, config: RunConfig, client: "MlflowClient", tracked: st
     from ferkit.tracking.headline import run_headline
     from ferkit.tracking.pipeline_run import complete
 
-    # ZenML asks its store each time.
-    steps = finished.steps
+    steps = steps_of(finished)
     cached = [
         CachedStep(name, str(step.original_step_run_id)) for name, step in steps.items() if step.original_step_run_id
     ]

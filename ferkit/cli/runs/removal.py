@@ -1,11 +1,12 @@
 """Removing runs from ZenML, MLflow and the folder of state, with what no other run has."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from ferkit.cli.runs.found import steps_of
 from ferkit.cli.state.workspace import Workspace
 from ferkit.errors import FerkitError
 
@@ -38,7 +39,7 @@ def remove_runs(runs: Sequence[Any], client: "MlflowClient", workspace: Workspac
     made = [
         artifact.id
         for run in runs
-        for step in run.steps.values()
+        for step in steps_of(run).values()
         if not step.original_step_run_id
         for artifacts in step.outputs.values()
         for artifact in artifacts
@@ -91,9 +92,16 @@ def _family(client: "MlflowClient", places: list[str], name: str) -> "list[Run]"
 
 def _collect(uri: str, runs: list[str], models: list[str]) -> None:
     """Let MLflow remove what was deleted; its own command is the only public way."""
-    command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--run-ids", ",".join(runs)]
+    from click import ClickException
+    from mlflow.cli import gc
+    from mlflow.exceptions import MlflowException
+
+    arguments = ["--backend-store-uri", uri, "--run-ids", ",".join(runs)]
     if models:
-        command += ["--logged-model-ids", ",".join(models)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise FerkitError(f"mlflow gc: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        arguments += ["--logged-model-ids", ",".join(models)]
+    try:
+        # A line for each run.
+        with redirect_stdout(StringIO()):
+            gc.main(arguments, standalone_mode=False)
+    except (ClickException, MlflowException) as error:
+        raise FerkitError(f"mlflow gc: {(str(error).strip().splitlines() or ['no message'])[-1]}") from error
