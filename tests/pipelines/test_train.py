@@ -718,7 +718,7 @@ def test_two_runs_are_compared_and_what_no_other_run_has_is_removed(two_networks
     )
     pruned = two_networks.ferkit("runs", "prune", "--keep", "1", COLUMNS="160")
     assert pruned.returncode == 0, pruned.stderr
-    count = int(re.search(r"(?m)^(\d+) runs removed, [\d.]+ MB of files", pruned.stdout)[1])
+    count = int(re.search(r"(?m)^(\d+) runs? removed, [\d.]+ MB of files", pruned.stdout)[1])
     # A run of another test lies in an experiment of its own.
     everywhere = [each.experiment_id for each in client.search_experiments()]
     found = client.search_runs(everywhere, "tags.`ferkit.member` IS NULL", max_results=500)
