@@ -6,7 +6,6 @@ import re
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -32,6 +31,7 @@ from ferkit.serving.openapi import description
 from ferkit.serving.settings import ServingSettings
 from tests.detection.test_detection import drawn_faces, scene
 from tests.toys.bundle import write_toy_bundle
+from tests.toys.command import forked_script
 from tests.toys.server import ROOT, InProcess, form, serving
 from tests.toys.services import free_port, wait_for
 
@@ -136,7 +136,7 @@ def test_it_says_what_the_bundle_says(server, bundle, target, model):
 
 def example(name, *arguments):
     """A script of examples/, as a person calls it."""
-    command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
+    command = forked_script(ROOT / "examples" / name, *arguments)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 

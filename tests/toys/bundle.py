@@ -21,10 +21,10 @@ def write_toy_bundle(folder: Path, weights: dict[str, float] | None = None, *, f
     """An untrained ensemble and an untrained student in `folder`, with the files of a bundle."""
     weights = weights or {"one": 0.75, "two": 0.25}
     networks = {
-        name: _network(folder, name, BackboneSettings(name="fernet", width=4, depth=2), seed)
+        name: _network(folder, name, BackboneSettings(name="fernet", width=4, depth=1), seed)
         for seed, name in enumerate(weights)
     }
-    networks["student"] = _network(folder, "student", BackboneSettings(name="fernet_lite", width=8, depth=2), 9)
+    networks["student"] = _network(folder, "student", BackboneSettings(name="fernet_lite", width=8, depth=1), 9)
     votes = {"vote": Vote(weights=weights), "tiny": Vote(weights={"student": 1.0})}
     targets = {target: TargetCard(settings=TargetSettings(name=target), **votes) for target in TARGETS}
     BundleCard(name="toy", networks=networks, targets=targets, tta={"vote": TestTimeAugmentation(flip=flip)}).write(
