@@ -25,10 +25,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2400, help="faces to draw")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--width", type=int, default=12, help="filters of the first layer of the network")
+    parser.add_argument("--depth", type=int, help="its blocks of layers; four if not given")
     arguments = parser.parse_args()
     faces = generate(SyntheticSettings(count=arguments.count)).faces
     training_set = oversample(faces, TARGET, BalancingSettings(method="random_over_sampler"), seed=0)
-    backbone = BackboneSettings(name="fernet", width=arguments.width)
+    backbone = BackboneSettings(name="fernet", width=arguments.width, depth=arguments.depth)
     named = {}
     for flip in (0, 0.5):
         settings = TrainingSettings.model_validate(

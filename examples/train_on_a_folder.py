@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2400, help="faces to draw where there are none")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--width", type=int, default=12, help="filters of the first layer of the network")
+    parser.add_argument("--depth", type=int, help="its blocks of layers; four if not given")
     arguments = parser.parse_args()
     if not arguments.pictures.exists():
         draw_faces(arguments.pictures, arguments.count)
@@ -41,7 +42,7 @@ def main() -> None:
         {
             "name": "folder",
             "data": {"source": "folder", "path": arguments.pictures},
-            "backbones": [{"name": "fernet", "width": arguments.width}],
+            "backbones": [{"name": "fernet", "width": arguments.width, "depth": arguments.depth}],
             "training": {"network": {"epochs": arguments.epochs, "learning_rate": 0.002}},
         }
     )

@@ -15,7 +15,7 @@ from tests.toys.tracking import mlflow_server, zenml_server
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "name": "served",
-    "data": {"source": "synthetic", "count": 300},
+    "data": {"source": "synthetic", "count": 240},
     "validation": {"minimum_class": 1},
     "backbones": [{"name": "fernet", "width": 4, "depth": 1}],
     "training": {"network": {"epochs": 1}},

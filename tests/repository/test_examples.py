@@ -37,14 +37,14 @@ def test_every_example_is_short_tested_and_in_the_list():
 
 
 def test_train_on_a_folder(example, tmp_path):
-    told = example("train_on_a_folder.py", *SMALL, "--width", "4")
+    told = example("train_on_a_folder.py", *SMALL, "--width", "4", "--depth", "1")
     assert "PrivateTest, no duplicates" in told
     assert len(list(tmp_path.glob("pictures/train/*/*.png"))) == 160
     assert (tmp_path / "runs" / "folder" / "run.json").exists()
 
 
 def test_compare_two_settings(example):
-    told = example("compare_two_settings.py", *SMALL, "--width", "4")
+    told = example("compare_two_settings.py", *SMALL, "--width", "4", "--depth", "1")
     assert re.search(r"changes by [+-]0\.\d{4} on 20 pictures", told)
     assert re.search(r"McNemar's p [01]\.\d{3}", told)
 

@@ -451,7 +451,7 @@ TOY = {
     "data": {"source": "synthetic", "count": 1500},
     "backbones": [{"name": "fernet", "alias": "a", "width": 8, "dropout": 0}],
     "training": {
-        "network": {"epochs": 6, "learning_rate": 0.004},
+        "network": {"epochs": 5, "learning_rate": 0.004},
         "batch_size": 16,
         "augmentation": {"flip": 0, "rotation": 0, "shift": 0, "zoom": 0},
     },
@@ -479,5 +479,5 @@ def test_each_backend_learns_the_same(backend, tmp_path):
     assert folder.read_record().environment.backend == backend
     table = folder.read_evaluations("fer").query("subset == 'PublicTest'").set_index("model")
     line = table.loc["a"]
-    # Four standard errors of the accuracy that JAX reached, 0.65 of 150 pictures; the largest class has 0.25 of them.
-    assert abs(line["accuracy"] - 0.65) < 4 * (0.65 * 0.35 / line["pictures"]) ** 0.5
+    # Four standard errors of the accuracy that JAX reached, 0.73 of 150 pictures; the largest class has 0.25 of them.
+    assert abs(line["accuracy"] - 0.73) < 4 * (0.73 * 0.27 / line["pictures"]) ** 0.5
