@@ -1,6 +1,11 @@
 """What ZenML does for every pipeline or every artifact that no run of ours needs, left out or done once."""
 
-from functools import cache
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["shorten_zenml"]
 
@@ -10,7 +15,8 @@ def shorten_zenml() -> None:
 
     scikit-learn is not imported for the materializer of its models: each of our steps names the materializers of its
     outputs, and those that compute with scikit-learn import it when they are executed. Which package a module comes
-    from is looked up once: ZenML reads the file lists of all installed packages for each artifact that a step makes.
+    from is looked up once, by its name: ZenML reads the file lists of all installed packages for each artifact that a
+    step makes.
     """
     from zenml.integrations.constants import SKLEARN
     from zenml.integrations.integration import Integration
@@ -22,4 +28,12 @@ def shorten_zenml() -> None:
         integration_registry.register_integration(SKLEARN, Integration)
     lookup = source_utils._get_package_for_module
     if not hasattr(lookup, "cache_info"):
-        source_utils._get_package_for_module = cache(lookup)
+        source_utils._get_package_for_module = cache(partial(_package_of, lookup))
+
+
+def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str | None:
+    """The package that has the name of the module; where none has it, the one that `lookup` finds in all file lists."""
+    try:
+        return str(distribution(module_name.partition(".")[0]).metadata["Name"])
+    except PackageNotFoundError:
+        return lookup(module_name)

@@ -180,7 +180,8 @@ def test_all_state_lies_in_the_checkout(checkout):
 def stored(checkout):
     """What ZenML's store says of the first run: its artifacts, their ids, and the resources of its steps.
 
-    And which large libraries ZenML has imported once it has looked for materializers.
+    And which large libraries ZenML has imported once it has looked for materializers, and from which packages it takes
+    modules with its way to look them up and with ours.
     """
     return checkout.ask(
         """
@@ -188,7 +189,11 @@ def stored(checkout):
         from zenml.client import Client
         from zenml.integrations.registry import integration_registry
         from ferkit.cli.zenml_shortcuts import shorten_zenml
+        from zenml.utils import source_utils
+        modules = ("pandas.core.frame", "yaml.loader", "nowhere")
+        looked_up = [[source_utils._get_package_for_module(each) for each in modules]]
         shorten_zenml()
+        looked_up.append([source_utils._get_package_for_module(each) for each in modules])
         integration_registry.activate_integrations()
         imported = sorted({"keras", "sklearn", "tensorflow"} & set(sys.modules))
         run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
@@ -201,7 +206,8 @@ def stored(checkout):
                     found.append((v.name, v.materializer.import_path, v.content_hash, v.uri, shown))
         of = {name: step.config.resource_settings for name, step in run.steps.items()}
         asked = {name: [each.cpu_count, each.gpu_count, each.memory] for name, each in of.items()}
-        print(json.dumps({"artifacts": found, "ids": ids, "resources": asked, "imported": imported}))
+        told = {"artifacts": found, "ids": ids, "resources": asked, "imported": imported, "packages": looked_up}
+        print(json.dumps(told))
         """,
         plain=True,
     )
@@ -209,6 +215,8 @@ def stored(checkout):
 
 def test_zenml_imports_no_library_for_a_run_that_is_cached(stored):
     assert not stored["imported"]
+    ours, by_itself = stored["packages"][::-1]
+    assert ours == by_itself == ["pandas", "PyYAML", None]
 
 
 def test_every_artifact_has_a_name_a_hash_and_a_materializer_of_ours(stored):
