@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferkit.cli.experiments.concurrent_runs import QueuedRun, at_once, run_all
+from ferkit.cli.experiments.concurrent_runs import at_once, run_all
+from ferkit.cli.experiments.queued_run import QueuedRun
 from ferkit.cli.pipeline_run import make_experiment
 from ferkit.cli.state.open_runs import open_run
 from ferkit.cli.state.workspace import Workspace
@@ -155,7 +156,12 @@ def run_missing(
         QueuedRun(label, each.config, each.files, each.key, _tags(each, parent)) for label, each in missing.items()
     ]
 
-    def settle(queued: QueuedRun, result: RunResult) -> None:
+    failed: dict[str, FerkitError] = {}
+
+    def settle(queued: QueuedRun, result: RunResult | FerkitError) -> None:
+        if isinstance(result, FerkitError):
+            failed[queued.label] = result
+            return
         each = missing[queued.label]
         store.write(each.cell.name, each.seed, result, each.fold)
         results[each.place] = result
@@ -163,7 +169,7 @@ def run_missing(
     most = at_once([each.config for each in queue], placement)
     if most > 1:
         console.write_event(f"{len(queue)} runs, up to {most} of them at once")
-    failed = run_all(queue, most, workspace, placement, console, settle)
+    run_all(queue, most, workspace, placement, console, settle)
     if failed:
         raise FerkitError(
             f"{len(failed)} of {len(queue)} runs failed: {'; '.join(failed)}. What the others found is kept: the same "

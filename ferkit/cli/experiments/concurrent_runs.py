@@ -3,15 +3,14 @@
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ferkit.cli.experiments.queued_run import QueuedRun, RunStoppedError
 from ferkit.cli.experiments.run_results import result_of
 from ferkit.cli.experiments.shared_steps import step_keys
 from ferkit.cli.pipeline_run import begun, completed
 from ferkit.cli.state.open_runs import going_on
 from ferkit.cli.state.workspace import Workspace
-from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError, FerkitError
 from ferkit.experiments.results import RunResult, run_key
@@ -21,36 +20,13 @@ if TYPE_CHECKING:
     from ferkit.cli.console import RunConsole
     from ferkit.orchestrators.ray.submitted import SubmittedRun
 
-__all__ = ["QueuedRun", "at_once", "run_all"]
+__all__ = ["at_once", "run_all"]
 
 _POLL_S = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class QueuedRun:
-    """A run that is to be done.
-
-    Attributes
-    ----------
-    label
-        What people call it; one of several has it before each of its lines.
-    config, files
-        What is run, and what the files hold that it names.
-    key
-        Of what it is made from, see `ferkit.experiments.results.run_key`.
-    tags
-        Further tags of its run in MLflow.
-    """
-
-    label: str
-    config: RunConfig
-    files: NamedFiles
-    key: str
-    tags: Mapping[str, str]
-
-
-def at_once(configs: Sequence[RunConfig], placement: Placement) -> int:
-    """How many runs of `configs` the active stack has room for at the same time.
+def at_once(configs: Sequence[RunConfig], placement: Placement, count: int | None = None) -> int:
+    """How many runs of `configs`, or of `count` that ask for as much, the active stack has room for at the same time.
 
     Only a Ray cluster has room for more than one: for as many as it has places for the most demanding training, and for
     one more, whose other steps are done meanwhile. Which step runs when and where is left to Ray.
@@ -60,7 +36,8 @@ def at_once(configs: Sequence[RunConfig], placement: Placement) -> int:
     ConfigError
         If there is no cluster.
     """
-    if placement.orchestrator != "ray" or len(configs) < 2:
+    count = len(configs) if count is None else count
+    if placement.orchestrator != "ray" or count < 2:
         return 1
     from zenml.client import Client
     from zenml.orchestrators.exceptions import PipelineSubmissionError
@@ -76,7 +53,7 @@ def at_once(configs: Sequence[RunConfig], placement: Placement) -> int:
         places: int = orchestrator.places(settings)
     except PipelineSubmissionError as error:
         raise ConfigError(str(error)) from None
-    return min(places + 1, len(configs))
+    return min(places + 1, count)
 
 
 def run_all(
@@ -85,9 +62,11 @@ def run_all(
     workspace: Workspace,
     placement: Placement,
     console: "RunConsole",
-    settle: Callable[[QueuedRun, RunResult], None],
-) -> dict[str, FerkitError]:
-    """Run everything in `queue`, at most so many at once, and give what each found to `settle`.
+    settle: Callable[[QueuedRun, RunResult | FerkitError], None],
+    more: Callable[[], QueuedRun | None] = lambda: None,
+    numbers: tuple[int, int] | None = None,
+) -> None:
+    """Run everything in `queue`, at most so many at once, and give what each found, or its error, to `settle`.
 
     A run begins when every step that it shares with one that is running is done there, and comes from the cache: none
     is done twice. One that fails stops no other. Whatever ends this early stops all that was begun.
@@ -100,48 +79,68 @@ def run_all(
         With the stack that is active, and how it gives steps what they need.
     console
         Attached; it tells how far the runs are.
-
-    Returns
-    -------
-    dict
-        Error of each run that failed by its label.
+    more
+        Asked for another run whenever there is room and none is waiting; None if there is none yet, or none any more.
+    numbers
+        The number of the first run, and how many there are; 1 and those of the queue if None.
     """
-    waiting, failed = list(queue), dict[str, FerkitError]()
+    waiting = list(queue)
+    number, count = numbers or (1, len(queue))
     before = _going_on(queue, workspace, placement)
     # Keys are of use only where there may be something to wait for.
     several = most > 1 or bool(before)
-    keys = {each.label: step_keys(each.config, each.files) if several else {} for each in waiting}
+
+    def keys_of(each: QueuedRun) -> dict[str, str]:
+        return step_keys(each.config, each.files) if several else {}
+
+    keys = {each: keys_of(each) for each in waiting}
     running: list[_Running | _GoingOn] = [
-        _GoingOn(each, keys[each.label], console.of_run(each.label), run) for each, run in before.items()
+        _GoingOn(each, keys[each], console.of_run(each.label), run) for each, run in before.items()
     ]
     try:
-        while waiting or running:
+        while True:
+            if not waiting and len(running) < most and (another := more()):
+                waiting.append(another)
+                keys[another] = keys_of(another)
+            if not waiting and not running:
+                return
             if (following := _next(waiting, running, most, keys)) is not None:
                 waiting.remove(following)
                 own = console.of_run(following.label) if several else console
                 own.attach()
-                number = f"run {len(queue) - len(waiting)} of {len(queue)}"
-                own.write_event(number if several else f"{following.label}: {number}")
-                running.append(_Running(following, keys[following.label], own, workspace, placement))
+                said = f"run {number} of {count}{following.about and ': '}{following.about}"
+                own.write_event(said if several else f"{following.label}: {said}")
+                number += 1
+                running.append(_Running(following, keys.pop(following), own, workspace, placement))
             elif running:
                 time.sleep(_POLL_S)
             for each in list(running):
-                try:
-                    over = each.advance()
-                except FerkitError as error:
-                    over = True
-                    failed[each.queued.label] = error
-                    each.console.write_event(f"failed: {error}")
-                if over:
-                    running.remove(each)
-                if each.result is not None:
-                    settle(each.queued, each.result)
+                _turn(each, running, settle)
     except BaseException:
         _abort(running)
         raise
     finally:
         console.attach()
-    return failed
+
+
+def _turn(
+    each: "_Running | _GoingOn",
+    running: "list[_Running | _GoingOn]",
+    settle: Callable[[QueuedRun, RunResult | FerkitError], None],
+) -> None:
+    """Let a run go on; one that is over leaves those that are running, and is settled."""
+    try:
+        if not each.advance():
+            return
+    except FerkitError as error:
+        running.remove(each)
+        if not isinstance(error, RunStoppedError):
+            each.console.write_event(f"failed: {error}")
+        settle(each.queued, error)
+        return
+    running.remove(each)
+    if each.result is not None:
+        settle(each.queued, each.result)
 
 
 class _Turn:
@@ -193,9 +192,18 @@ class _Running(_Turn):
 
     def _follow(self) -> Generator[bool, None, None]:
         queued, begin = self.queued, time.monotonic()
-        with begun(
-            queued.config, queued.files, self._workspace, self._placement, self.console, tags=queued.tags, wait=False
-        ) as run:
+        with (
+            queued.watched(),
+            begun(
+                queued.config,
+                queued.files,
+                self._workspace,
+                self._placement,
+                self.console,
+                tags=queued.tags,
+                wait=False,
+            ) as run,
+        ):
             self.submitted = run.submitted
             while not all(each.follow() for each in self.submitted):
                 yield False
@@ -248,13 +256,13 @@ def _next(
     waiting: Sequence[QueuedRun],
     running: "Sequence[_Running | _GoingOn]",
     most: int,
-    keys: Mapping[str, Mapping[str, str]],
+    keys: Mapping[QueuedRun, Mapping[str, str]],
 ) -> QueuedRun | None:
     """The first run that does nothing that is being done already."""
     if len(running) >= most:
         return None
     pending = set().union(*(each.pending for each in running))
-    return next((each for each in waiting if pending.isdisjoint(keys[each.label].values())), None)
+    return next((each for each in waiting if pending.isdisjoint(keys[each].values())), None)
 
 
 def _abort(running: "Sequence[_Running | _GoingOn]") -> None:

@@ -1,19 +1,18 @@
 """Running the trials of a search, each as `ferkit run` does, and stopping those that are no good."""
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferkit.cli.experiments.run_results import result_of
-from ferkit.cli.pipeline_run import start
+from ferkit.cli.experiments.concurrent_runs import at_once, run_all
+from ferkit.cli.experiments.queued_run import QueuedRun, RunStoppedError
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.named_files import NamedFiles
 from ferkit.data.dataset import FaceDataset
 from ferkit.errors import ConfigError, FerkitError, TrainingError
 from ferkit.experiments.answer import score_of
-from ferkit.experiments.results import run_key
-from ferkit.experiments.search.candidates import Candidate, Candidates
+from ferkit.experiments.results import RunResult, run_key
+from ferkit.experiments.search.candidates import Candidate, CandidateRecord, Candidates
 from ferkit.experiments.search.configs import Search
 from ferkit.file_hashes import Sha256
 from ferkit.stacks.placement import Placement
@@ -29,7 +28,7 @@ __all__ = ["candidates_file", "open_candidates", "run_candidates"]
 TRIAL_TAG = "ferkit.trial"
 
 
-class CandidateStoppedError(FerkitError):
+class CandidateStoppedError(RunStoppedError):
     """The training of a trial was stopped, since earlier trials were better at that epoch."""
 
 
@@ -68,7 +67,7 @@ def run_candidates(
     placement: Placement,
     console: "RunConsole",
 ) -> None:
-    """Run what is left of a search, one trial after the other.
+    """Run what is left of a search, side by side where the stack has room.
 
     Parameters
     ----------
@@ -90,7 +89,8 @@ def run_candidates(
     ConfigError
         If trials are to be stopped early and the stack trains in other processes.
     FerkitError
-        As a run that failed does; a training that came to no result is one of the trials, and fails alone.
+        As a run that failed does, once those beside it are over; a training that came to no result is one of the
+        trials, and fails alone.
     """
     pruner = search.settings.search.pruner.method
     if pruner != "none" and (placement.orchestrator != "local" or placement.step_operator):
@@ -98,47 +98,104 @@ def run_candidates(
             f"search.pruner.method {pruner}: the stack trains in other processes, whose epochs nobody sees here: set "
             "it to none, or leave --stack out."
         )
-    while candidate := candidates.next():
-        _run(search, candidates, candidate, parent, faces, sha256, workspace, placement, console)
-        _log(candidates, candidate, parent, workspace)
+    left = search.settings.search.count - candidates.ended
+    most = at_once([search.config("check", search.first())], placement, left)
+    if most > 1:
+        console.write_event(f"{left} trials, up to {most} of them at once")
+    trials = _Trials(search, candidates, parent, faces, sha256, workspace)
+    first = candidates.ended + 1
+    run_all(
+        [trials.queued(each) for each in candidates.cut_off()], most, workspace, placement, console,
+        trials.settle, trials.another, (first, search.settings.search.count),
+    )  # fmt: skip
+    if trials.failure:
+        raise trials.failure
 
 
-def _run(
-    search: Search,
-    candidates: Candidates,
-    candidate: Candidate,
-    parent: str,
-    faces: FaceDataset,
-    sha256: Sha256,
-    workspace: Workspace,
-    placement: Placement,
-    console: "RunConsole",
-) -> None:
-    from steps.tracking import watched_epochs
+class _Trials:
+    """What of a search is queued, and what becomes of it.
 
-    settings = search.settings
-    values = ", ".join(f"{key} {value}" for key, value in candidate.values.items())
-    console.write_event(f"trial {candidate.number}, {candidates.ended + 1} of {settings.search.count}: {values}")
-    config = search.config(f"trial-{candidate.number}", candidate.values)
-    files = NamedFiles.of(config, sha256)
-    tags = {
-        "mlflow.parentRunId": parent,
-        TRIAL_TAG: str(candidate.number),
-        **{f"ferkit.search.{key}": str(value) for key, value in candidate.values.items()},
-    }
-    watcher = _Watcher(candidate, search)
-    try:
-        with watched_epochs(watcher):
-            begin = time.monotonic()
-            finished = start(config, files, workspace, placement, console, tags=tags)
-            result = result_of(finished, config, run_key(config, files), time.monotonic() - begin)
-    except CandidateStoppedError:
-        candidates.prune(candidate)
-    except TrainingError as error:
-        candidates.fail(candidate, str(error))
-    else:
-        watcher.replay(result.histories)
-        candidates.complete(candidate, score_of(result, config, settings.measure, faces))
+    Attributes
+    ----------
+    failure
+        The first error that says nothing of the values of a trial; there is no other trial after it.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        candidates: Candidates,
+        parent: str,
+        faces: FaceDataset,
+        sha256: Sha256,
+        workspace: Workspace,
+    ) -> None:
+        self._search, self._candidates, self._parent = search, candidates, parent
+        self._faces, self._sha256, self._workspace = faces, sha256, workspace
+        self._watchers: dict[QueuedRun, _Watcher] = {}
+        self._logged = _ended_in_order(candidates.records())
+        self.failure: FerkitError | None = None
+
+    def another(self) -> QueuedRun | None:
+        """The next trial, None if there is none left."""
+        candidate = None if self.failure else self._candidates.next()
+        return None if candidate is None else self.queued(candidate)
+
+    def queued(self, candidate: Candidate) -> QueuedRun:
+        """A trial as a run that is to be done."""
+        from steps.tracking import watched_epochs
+
+        config = self._search.config(f"trial-{candidate.number}", candidate.values)
+        files = NamedFiles.of(config, self._sha256)
+        tags = {
+            "mlflow.parentRunId": self._parent,
+            TRIAL_TAG: str(candidate.number),
+            **{f"ferkit.search.{key}": str(value) for key, value in candidate.values.items()},
+        }
+        watcher = _Watcher(candidate, self._search)
+        queued = QueuedRun(
+            f"trial {candidate.number}", config, files, run_key(config, files), tags,
+            about=", ".join(f"{key} {value}" for key, value in candidate.values.items()),
+            watched=lambda: watched_epochs(watcher),
+        )  # fmt: skip
+        self._watchers[queued] = watcher
+        return queued
+
+    def settle(self, queued: QueuedRun, result: RunResult | FerkitError) -> None:
+        """Tell the search what came of a trial."""
+        watcher = self._watchers.pop(queued)
+        candidate, measure = watcher.candidate, self._search.settings.measure
+        if isinstance(result, CandidateStoppedError):
+            self._candidates.prune(candidate)
+        elif isinstance(result, TrainingError):
+            self._candidates.fail(candidate, str(result))
+        elif isinstance(result, FerkitError):
+            self.failure = self.failure or result
+            return
+        else:
+            watcher.replay(result.histories)
+            self._candidates.complete(candidate, score_of(result, queued.config, measure, self._faces))
+        self._log(candidate.number)
+
+    def _log(self, number: int) -> None:
+        """How a trial ended: a tag of its run; and numbers of the search's run, in the order of the trials."""
+        from mlflow import MlflowClient
+
+        records, client = self._candidates.records(), MlflowClient(self._workspace.tracking_uri)
+        place = client.get_run(self._parent).info.experiment_id
+        for run in client.search_runs([place], f"tags.`{TRIAL_TAG}` = '{number}'"):
+            client.set_tag(run.info.run_id, f"{TRIAL_TAG}.state", records[number].state)
+        before, self._logged = self._logged, _ended_in_order(records)
+        for record in records[before : self._logged]:
+            best = self._candidates.best_of(records[: record.number + 1])
+            if record.score is not None and best is not None and best.score is not None:
+                client.log_metric(self._parent, "score", record.score, step=record.number)
+                client.log_metric(self._parent, "best_score", best.score, step=record.number)
+
+
+def _ended_in_order(records: Sequence[CandidateRecord]) -> int:
+    """How many trials are over before the first one that is not."""
+    return next((each.number for each in records if each.state == "running"), len(records))
 
 
 class _Watcher:
@@ -146,7 +203,7 @@ class _Watcher:
 
     def __init__(self, candidate: Candidate, search: Search) -> None:
         measure = search.settings.measure
-        self._running = candidate
+        self.candidate = candidate
         self._active = search.settings.search.pruner.method != "none"
         self._name = "val_loss" if measure.metric == "log_loss" else "val_accuracy"
         self._of_target = f"{self._name}/{measure.target}"
@@ -156,10 +213,10 @@ class _Watcher:
             return
         epoch = int(record["epoch"])
         value = self._value(record)
-        if self._running.report(epoch, value):
+        if self.candidate.report(epoch, value):
             raise CandidateStoppedError(
-                f"trial {self._running.number} stopped after epoch {epoch}: {self._name} {value:.4f} is behind earlier "
-                "candidates."
+                f"trial {self.candidate.number} stopped after epoch {epoch}: {self._name} {value:.4f} is behind "
+                "earlier candidates."
             )
 
     def replay(self, histories: "Mapping[str, pd.DataFrame]") -> None:
@@ -168,21 +225,7 @@ class _Watcher:
             return
         for history in histories.values():
             for record in history.to_dict("records"):
-                self._running.report(int(record["epoch"]), self._value(record))
+                self.candidate.report(int(record["epoch"]), self._value(record))
 
     def _value(self, record: Mapping[Any, Any]) -> float:
         return float(record.get(self._of_target, record[self._name]))
-
-
-def _log(candidates: Candidates, candidate: Candidate, parent: str, workspace: Workspace) -> None:
-    """How a trial ended: a tag of its run, a number of the search's."""
-    from mlflow import MlflowClient
-
-    record = candidates.records()[candidate.number]
-    client = MlflowClient(workspace.tracking_uri)
-    place = client.get_run(parent).info.experiment_id
-    for run in client.search_runs([place], f"tags.`{TRIAL_TAG}` = '{candidate.number}'"):
-        client.set_tag(run.info.run_id, f"{TRIAL_TAG}.state", record.state)
-    if record.score is not None and candidates.best is not None and candidates.best.score is not None:
-        client.log_metric(parent, "score", record.score, step=record.number)
-        client.log_metric(parent, "best_score", candidates.best.score, step=record.number)

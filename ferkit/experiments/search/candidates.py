@@ -1,7 +1,7 @@
 """The trials of a search: what is tried next, and what came of it, in a SQLite file that outlives the process."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,6 +120,7 @@ class Candidates:
                 "another name, or delete the file."
             )
         self._study.set_user_attr("key", key)
+        self._begun: set[int] = set()
         self.maximize = maximize
 
     def records(self) -> list[CandidateRecord]:
@@ -134,7 +135,11 @@ class Candidates:
     @property
     def best(self) -> CandidateRecord | None:
         """The complete trial with the best score, the earliest of several; None if none is complete."""
-        scored = [(each.score, each) for each in self.records() if each.score is not None]
+        return self.best_of(self.records())
+
+    def best_of(self, records: Sequence[CandidateRecord]) -> CandidateRecord | None:
+        """The best of some trials, as `best` says."""
+        scored = [(each.score, each) for each in records if each.score is not None]
         if not scored:
             return None
         sign = 1 if self.maximize else -1
@@ -143,22 +148,32 @@ class Candidates:
     def next(self) -> Candidate | None:
         """The next trial: one that was running when its process was killed, or a new one; None if there is none left.
 
-        Nobody else may work on the same search.
+        It may be asked again before the trials that it gave are over; these are then known to run, and no other one is
+        put beside them (`tpe`), nor is one of them tried twice (`grid`). No other process may work on the same search.
         """
         import optuna
 
-        cut_off = [
-            each for each in self._study.get_trials(deepcopy=False) if each.state == optuna.trial.TrialState.RUNNING
-        ]
-        if not cut_off and self.ended >= self._settings.count:
+        cut_off = self._cut_off()
+        trials = self._study.get_trials(deepcopy=False)
+        if not cut_off and len(trials) >= self._settings.count:
             return None
-        number = cut_off[0].number if cut_off else len(self._study.get_trials(deepcopy=False))
-        self._study.sampler = _sampler(self._settings, number)
+        self._study.sampler = _sampler(self._settings, cut_off[0].number if cut_off else len(trials))
         candidate = optuna.trial.Trial(self._study, cut_off[0]._trial_id) if cut_off else self._study.ask()
+        self._begun.add(candidate.number)
         found = Candidate(candidate, self._settings.ranges)
         # A grid's sampler that is told of its last trial ends a loop of Optuna's own, and here is none.
         self._study.sampler = optuna.samplers.RandomSampler(seed=0)
         return found
+
+    def cut_off(self) -> list[Candidate]:
+        """All trials that were running when their process was killed, which `next` gives no more."""
+        return [found for _ in self._cut_off() if (found := self.next())]
+
+    def _cut_off(self) -> "list[optuna.trial.FrozenTrial]":
+        import optuna
+
+        running = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        return [each for each in running if each.number not in self._begun]
 
     def complete(self, candidate: Candidate, score: float) -> None:
         """Note the number on PublicTest that decides."""
@@ -211,7 +226,8 @@ def _sampler(settings: SearchSettings, number: int) -> "optuna.samplers.BaseSamp
     seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
     if settings.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=settings.startup)
+    # Of a trial that runs it is assumed that it is a poor one, so that those that run at the same time lie apart.
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=settings.startup, constant_liar=True)
 
 
 def _pruner(settings: SearchSettings) -> Any:

@@ -24,6 +24,7 @@ def settings(**change):
 
 def score(values):
     """Best at a rate of 0.01, in large steps, with SMOTE."""
+    values = {"size": 8, "method": "none", "shift": 0, **values}
     return -abs(math.log10(values["rate"]) + 2) + values["size"] / 64 + (values["method"] == "smote") - values["shift"]
 
 
@@ -91,6 +92,51 @@ def test_a_grid_tries_every_combination_once(tmp_path, stopped):
     tried = [tuple(each.values.values()) for each in candidates.records()]
     assert len(tried) == 12
     assert set(tried) == set(itertools.product((1, 2, 3), ("none", "smote"), (True, False)))
+
+
+def side_by_side(candidates, most):
+    """As many trials at a time as are asked for; the later one of two ends first."""
+    running = []
+    while True:
+        while len(running) < most and (candidate := candidates.next()):
+            running.append(candidate)
+        if not running:
+            return
+        candidate = running.pop()
+        candidates.complete(candidate, score(candidate.values))
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random"])
+def test_trials_that_no_result_decides_are_the_same_side_by_side(tmp_path, sampler):
+    ranges = {**RANGES, "rate": [0.001, 0.01]} if sampler == "grid" else RANGES
+    given = SearchSettings.model_validate(
+        {"ranges": ranges, "sampler": sampler, "trials": None if sampler == "grid" else 8}
+    )
+    found = []
+    for most in (1, 3):
+        (tmp_path / str(most)).mkdir()
+        candidates = opened(tmp_path / str(most), given)
+        side_by_side(candidates, most)
+        found.append((candidates.records(), candidates.best.number))
+    assert found[0] == found[1]
+
+
+def test_those_that_run_at_the_same_time_are_others_and_all_go_on_after_a_kill(tmp_path):
+    given = settings(ranges={"rate": RANGES["rate"]}, startup_trials=2, trials=8)
+    candidates = opened(tmp_path, given)
+    run(candidates, 3)
+    begun = [candidates.next().values["rate"] for _ in range(3)]
+    assert min(abs(math.log10(one / other)) for one, other in itertools.combinations(begun, 2)) > 0.01
+    later = opened(tmp_path, given)
+    again = later.cut_off()
+    assert [(each.number, each.values["rate"]) for each in again] == list(zip((3, 4, 5), begun, strict=True))
+    assert later.cut_off() == []
+    assert later.next().number == 6
+    for each in reversed(again):
+        later.complete(each, score(each.values))
+    assert later.next().number == 7
+    assert later.next() is None
+    assert later.ended == 6
 
 
 def test_tpe_looks_where_trials_were_good(tmp_path):
