@@ -14,6 +14,7 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import mlflow
+import pandas as pd
 import pytest
 import yaml
 
@@ -144,9 +145,7 @@ def test_a_run_that_fails_fast_stops_everything(cluster):
 
 @pytest.mark.timeout(1200)
 def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interruption(cluster, tmp_path):
-    tiny = {"backbones": [{"name": "fernet", "width": 4, "depth": 1, "input_size": 24}], "targets": [{"name": "fer"}]}
-    training = {"network": {"epochs": 1, "warmup_epochs": 0}}
-    (tmp_path / "base.yaml").write_text(yaml.safe_dump({**SMALL, **tiny, "training": training}))
+    base_of_many(tmp_path)
     factors = {"smoothing": {"hard": {}, "smooth": {"training.label_smoothing": 0.1}}}
     cells = {"name": "cells", "base": "base.yaml", "factors": factors, "seeds": 1, "measure": {"bootstrap": 200}}
     file = tmp_path / "cells.yaml"
@@ -166,6 +165,42 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
     assert begun < ended
     assert cluster.executed("ingest") - before == 1
     assert cluster.executed("fine_tune_fer_fernet") == 2
+
+
+def base_of_many(folder: Path) -> None:
+    """The run configuration that cells and trials start from; what they share of it is in the cache for the second."""
+    tiny = {"backbones": [{"name": "fernet", "width": 4, "depth": 1, "input_size": 24}], "targets": [{"name": "fer"}]}
+    training = {"network": {"epochs": 1, "warmup_epochs": 0}}
+    (folder / "base.yaml").write_text(yaml.safe_dump({**SMALL, **tiny, "training": training}))
+
+
+@pytest.mark.timeout(1200)
+def test_trials_of_a_search_run_side_by_side_and_go_on_after_an_interruption(cluster, tmp_path):
+    base_of_many(tmp_path)
+    smoothing, trained = [0.2, 0.3], cluster.executed("fine_tune_fer_fernet")
+    search = {"sampler": "grid", "ranges": {"training.label_smoothing": smoothing}, "pruner": {"method": "none"}}
+    file = tmp_path / "trials.yaml"
+    file.write_text(yaml.safe_dump({"name": "trials", "base": "base.yaml", "search": search}))
+    command = ("experiment", str(file), "--stack", str(cluster.stack))
+    interrupted(cluster.ferkit(*command), "trial 1 | fine_tune_fer_fernet ...", signal.SIGINT)
+    assert "running" not in {status for status, _, _ in cluster.runs("trials.")}
+    process = cluster.ferkit(*command, "--to", str(tmp_path / "report"))
+    said, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    assert "2 trials, up to 2 of them at once" in said
+    (_, _, ended), (_, begun, _) = (cluster.runs(f"trials.trial-{number}-")[0] for number in (0, 1))
+    assert begun < ended
+    table = pd.read_csv(tmp_path / "report" / "trials.csv")
+    assert table["trial"].tolist() == [0, 1]
+    assert set(table["state"]) == {"complete"}
+    assert sorted(table["training.label_smoothing"]) == smoothing
+    assert cluster.executed("fine_tune_fer_fernet") - trained == 2
+    client = mlflow.MlflowClient(cluster.environment["MLFLOW_TRACKING_URI"])
+    place = client.get_experiment_by_name("trials").experiment_id
+    [parent] = client.search_runs([place], "tags.`ferkit.experiment` = 'parent'")
+    for name, values in (("score", table["score"]), ("best_score", table["score"].cummax())):
+        logged = sorted(client.get_metric_history(parent.info.run_id, name), key=lambda point: point.step)
+        assert [point.value for point in logged] == pytest.approx(values.tolist())
 
 
 def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tmp_path):
