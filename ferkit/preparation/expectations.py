@@ -66,13 +66,15 @@ def check(
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     batches = context.data_sources.add_pandas("faces").add_dataframe_asset("pictures")
-    suite = context.suites.add(gx.ExpectationSuite(name="faces"))
-    for expectation in (
-        *_fatal(settings, classes, pixels),
-        *(_votes(settings) if with_votes else ()),
-        *_single_rows(settings),
-    ):
-        suite.add_expectation(expectation)
+    # Not through the context, which would write down the whole suite again with each that is added.
+    suite = gx.ExpectationSuite(
+        name="faces",
+        expectations=[
+            *_fatal(settings, classes, pixels),
+            *(_votes(settings) if with_votes else ()),
+            *_single_rows(settings),
+        ],
+    )
     batch = batches.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": table})
     # Not through a ValidationDefinition, which copies every row number into a store that nobody reads.
     result = batch.validate(

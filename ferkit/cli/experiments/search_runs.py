@@ -102,17 +102,17 @@ def run_candidates(
     most = at_once([search.config("check", search.first())], placement, left)
     if most > 1:
         console.write_event(f"{left} trials, up to {most} of them at once")
-    trials = _Trials(search, candidates, parent, faces, sha256, workspace)
+    runs = _CandidateRuns(search, candidates, parent, faces, sha256, workspace)
     first = candidates.ended + 1
     run_all(
-        [trials.queued(each) for each in candidates.cut_off()], most, workspace, placement, console,
-        trials.settle, trials.another, (first, search.settings.search.count),
+        [runs.queued(each) for each in candidates.cut_off()], most, workspace, placement, console,
+        runs.settle, runs.another, (first, search.settings.search.count),
     )  # fmt: skip
-    if trials.failure:
-        raise trials.failure
+    if runs.failure:
+        raise runs.failure
 
 
-class _Trials:
+class _CandidateRuns:
     """What of a search is queued, and what becomes of it.
 
     Attributes
