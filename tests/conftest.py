@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ferkit.cli.garbage import collect_seldom
 from ferkit.cli.state.workspace import Workspace
 from tests.leftovers import TemporaryFolder
 
@@ -24,6 +25,9 @@ Workspace.open().set_environment()
 
 # Hundreds of processes import the project; where Python may write no bytecode, each would compile all of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# These processes hold all libraries, and many a model, for as long as they live.
+collect_seldom()
 
 # A shell that starts the tests in the background makes them ignore interruptions, and so all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from ferkit.cli.errors import expected_error
+from ferkit.cli.garbage import collect_seldom
 from ferkit.cli.lazy_group import CommandSource, LazyGroup
 from ferkit.cli.quick_exit import quick_exit
 from ferkit.cli.state.workspace import Workspace
@@ -129,6 +130,7 @@ def _options(
 
 def main() -> None:
     """Run the command; an expected error ends it with its message and status 1."""
+    collect_seldom()
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal cannot show must not end the command.
         if isinstance(stream, io.TextIOWrapper):
