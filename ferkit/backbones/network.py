@@ -1,9 +1,12 @@
 """Backbone, preprocessing and head as one Keras network that takes uint8 pictures."""
 
+import random
 import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ferkit.backbones.settings import BackboneSettings
 from ferkit.backbones.weight_files import load_weight_file
@@ -35,8 +38,8 @@ def build_network(
     heads
         Number of classes of each target.
     seed
-        Seed of random weights and dropout. Sets the global seeds of Python, NumPy and the Keras backend, because
-        keras-vggface and keras.applications draw their weights from those.
+        Seed of random weights and dropout. Sets the global seeds of Python, NumPy and, if it has one, the Keras
+        backend, because keras-vggface and keras.applications draw their weights from those.
     picture
         Height, width and channels of a picture: 1 for grey, 3 for RGB.
 
@@ -64,7 +67,7 @@ def build_network(
 
     from ferkit.backbones.layers import GreyToChannels, Luma, ReversedChannels
 
-    keras.utils.set_random_seed(seed)
+    _set_seeds(seed)
     card = settings.card
     trunk = card.build(settings.size, settings)
     _number_unnamed_layers(trunk)
@@ -86,6 +89,22 @@ def build_network(
     x = GreyToChannels(card.preprocessing.mean, card.preprocessing.scale, name=PREPROCESSED)(x)
     outputs = _heads(backbone(x), settings, heads, seed)
     return keras.Model(given, outputs if len(heads) > 1 else outputs.popitem()[1], name=settings.label)
+
+
+def _set_seeds(seed: int) -> None:
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        keras.utils.set_random_seed(seed)
+        return
+    # What Keras's function does, which would import all of TensorFlow to set a seed there, too. JAX has no global one.
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    if backend == "torch":
+        import torch
+
+        torch.manual_seed(seed)
 
 
 def _number_unnamed_layers(trunk: "keras.Model") -> None:

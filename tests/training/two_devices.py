@@ -61,6 +61,7 @@ if __name__ == "__main__":
         "one device": train(),
         "several steps": train(steps_per_execution=4),
     }
+    assert on_tensorflow or "tensorflow" not in sys.modules, "it takes seconds to import"
     if on_tensorflow:
         devices_draw_apart()
         learned |= {"without XLA": train(compile="off"), "XLA": train(compile="on")}
