@@ -10,6 +10,7 @@ import yaml
 
 from tests.toys.cluster import write_kubeconfig
 from tests.toys.extras import installed_beside
+from tests.toys.state import prepared_home
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -40,7 +41,7 @@ def executors(tmp_path_factory):
         env={
             **kept,
             "PYTHONPATH": f"{packages}:{ROOT}",
-            "FERKIT_HOME": str(folder / "home"),
+            "FERKIT_HOME": str(prepared_home(folder / "home")),
             "KUBECONFIG": str(kubeconfig),
         },
         cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=400,

@@ -15,7 +15,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 from tests.toys.command import fork_server, forked, forked_script, plain, script
-from tests.toys.services import CLEAN
+from tests.toys.services import CLEAN, wait_for
 from tests.toys.tracking import mlflow_server, zenml_server
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ ray.init(sys.argv[1], namespace="ferkit", logging_level="ERROR", log_to_driver=F
 end = time.monotonic() + 240
 while (there := ray.util.list_named_actors()) and time.monotonic() < end:
     time.sleep(0.1)
-print(*there)
+print("there:", *there)
 """
 
 
@@ -104,7 +104,11 @@ class ToyCluster:
         """Stop MLflow's server, and start it again as soon as somebody has asked it in vain."""
         self.tracking.close()
         port = int(self.environment["MLFLOW_TRACKING_URI"].rpartition(":")[2])
-        with socket.create_server(("127.0.0.1", port)) as deaf:
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # One that was ended by force is gone a moment later.
+            wait_for(lambda: _bound(deaf, port), what="the server goes on")
+            deaf.listen()
             deaf.settimeout(240)
             deaf.accept()[0].close()
         self.tracking.enter_context(mlflow_server(self.folder, port=port))
@@ -133,7 +137,9 @@ class ToyCluster:
             [sys.executable, "-c", SUPERVISORS, self.nodes.address], env=self.environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=True, timeout=300,
         )  # fmt: skip
-        return asked.stdout.split()
+        # Ray itself tells of nodes that were lost.
+        [line] = [each for each in asked.stdout.splitlines() if each.startswith("there:")]
+        return line.split()[1:]
 
     def statuses(self) -> tuple[str, dict[str, list[str]]]:
         """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""
@@ -159,6 +165,14 @@ class ToyCluster:
         stored = next((self.folder / "server").rglob("zenml.db"))
         with closing(sqlite3.connect(stored)) as database:
             return database.execute(query, values).fetchall()
+
+
+def _bound(to_be: socket.socket, port: int) -> bool:
+    try:
+        to_be.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -7,8 +7,6 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import mlflow
-
 from ferkit.cli.state.one_at_a_time import one_at_a_time
 from ferkit.cli.state.relocation import follow
 from ferkit.cli.state.workspace import Workspace
@@ -50,10 +48,11 @@ def _prepared() -> Path:
             home = part / "home"
             home.mkdir(parents=True)
             variables = {**CLEAN, **Workspace(home, f"sqlite:///{home / 'mlflow.db'}").environment()}
-            _run(forked_script(Path(sys.executable).with_name("zenml"), "stack", "list", zenml=True), variables)
+            programs = Path(sys.executable).parent
+            _run(forked_script(programs / "zenml", "stack", "list", zenml=True), variables)
             shutil.copyfile(home / "zenml" / "local_stores" / _STORE, part / "zenml.db")
             _run(forked("stack", "list"), {**CLEAN, "FERKIT_HOME": str(home)})
-            mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}").search_experiments()
+            _run(forked_script(programs / "mlflow", "experiments", "search"), variables)
             part.rename(prepared)
     return prepared
 
