@@ -9,23 +9,30 @@ from typing import Any
 from uuid import UUID
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnavailableError, RayActorError
 from zenml.logger import get_logger
 
+from ferkit.errors import FerkitError
 from ferkit.orchestrators.ray.cluster import connect
 from ferkit.orchestrators.ray.events import Event
 from ferkit.orchestrators.ray.final_states import finish
 
-__all__ = ["SubmittedRun", "found_again", "hand_over", "log_event", "not_waited_for", "stop"]
+__all__ = ["HeadLostError", "SubmittedRun", "found_again", "hand_over", "log_event", "not_waited_for", "stop"]
 
 _LOG = get_logger(__name__)
 _POLL_S, _STOPPING_S = 0.5, 60.0
+# A head that has too much to do lets calls fail; one that is lost does so for good.
+_UNAVAILABLE_S = 60.0
 
 
 def log_event(event: Event) -> None:
     """Log here what a step told there."""
     log = logging.getLogger(event.logger) if event.logger else _LOG
     log.log(event.level, "%s", event.line, exc_info=event.error)
+
+
+class HeadLostError(FerkitError, RuntimeError):
+    """The process on the head that sees a run through is gone."""
 
 
 class SubmittedRun:
@@ -49,6 +56,7 @@ class SubmittedRun:
     def __init__(self, supervisor: Any, work: Any, run_id: UUID, steps: Iterable[str]) -> None:
         self._supervisor, self._work, self._run_id = supervisor, work, run_id
         self._shown = 0
+        self._answered = time.monotonic()
         self.pending = set(steps)
 
     def follow(self, seconds: float = 0.0) -> bool:
@@ -56,15 +64,18 @@ class SubmittedRun:
 
         Raises
         ------
-        RuntimeError
-            If the head of the cluster was lost.
+        HeadLostError
+            If the head of the cluster was lost, or did not answer for a minute.
         """
         try:
             done = bool(ray.wait([self._work], timeout=seconds)[0])
             events = ray.get(self._supervisor.events.remote(self._shown))
-        except RayActorError:
+        except RayActorError as error:
+            if isinstance(error, ActorUnavailableError) and time.monotonic() - self._answered < _UNAVAILABLE_S:
+                return False
             finish(self._run_id)
-            raise RuntimeError("the head of the Ray cluster was lost, and the run with it.") from None
+            raise HeadLostError("the head of the Ray cluster was lost, and the run with it.") from None
+        self._answered = time.monotonic()
         self._shown += len(events)
         for event in events:
             self.pending.discard(event.ended)
@@ -89,8 +100,10 @@ class SubmittedRun:
 
         Raises
         ------
+        HeadLostError
+            If the head of the cluster was lost.
         RuntimeError
-            If steps failed, or the head of the cluster was lost.
+            If steps failed.
         """
         try:
             while not self.follow(_POLL_S):

@@ -1,0 +1,59 @@
+"""A run on a cluster whose head does not answer, or is gone; what Ray's calls come to is given."""
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from ray.exceptions import ActorDiedError, ActorUnavailableError
+
+from ferkit.errors import FerkitError
+from ferkit.orchestrators.ray import submitted
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """A run, what each call to its supervisor comes to, and the runs that were written down as failed."""
+    calls, finished = [], []
+
+    def get(_promise):
+        answer = calls.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(submitted.ray, "wait", lambda promises, timeout: ([], promises))
+    monkeypatch.setattr(submitted.ray, "get", get)
+    monkeypatch.setattr(submitted, "finish", finished.append)
+    monkeypatch.setattr(submitted.time, "monotonic", lambda: clock.now)
+    supervisor = SimpleNamespace(events=SimpleNamespace(remote=lambda _shown: None))
+    found = submitted.SubmittedRun(supervisor, None, uuid4(), ["one"])
+    return SimpleNamespace(run=found, calls=calls, finished=finished, clock=clock)
+
+
+def unavailable():
+    return ActorUnavailableError("busy", None)
+
+
+def test_a_head_that_does_not_answer_at_once_is_asked_again(run):
+    run.calls += [unavailable(), [], unavailable(), []]
+    for now in (0.0, 50.0, 100.0, 105.0):
+        run.clock.now = now
+        assert not run.run.follow()
+    assert run.finished == []
+
+
+def test_a_head_that_does_not_answer_for_a_minute_is_lost(run):
+    run.calls += [unavailable(), unavailable()]
+    assert not run.run.follow()
+    run.clock.now = 61.0
+    with pytest.raises(FerkitError, match="the head of the Ray cluster was lost, and the run with it"):
+        run.run.follow()
+    assert len(run.finished) == 1
+
+
+def test_a_supervisor_that_is_gone_is_told_at_once(run):
+    run.calls += [ActorDiedError()]
+    with pytest.raises(submitted.HeadLostError):
+        run.run.follow()
+    assert len(run.finished) == 1
