@@ -22,13 +22,14 @@ def run(monkeypatch):
         return answer
 
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(submitted.ray, "wait", lambda promises, timeout: ([], promises))
+    over = []
+    monkeypatch.setattr(submitted.ray, "wait", lambda promises, timeout: (promises, []) if over else ([], promises))
     monkeypatch.setattr(submitted.ray, "get", get)
     monkeypatch.setattr(submitted, "finish", finished.append)
     monkeypatch.setattr(submitted.time, "monotonic", lambda: clock.now)
     supervisor = SimpleNamespace(events=SimpleNamespace(remote=lambda _shown: None))
     found = submitted.SubmittedRun(supervisor, None, uuid4(), ["one"])
-    return SimpleNamespace(run=found, calls=calls, finished=finished, clock=clock)
+    return SimpleNamespace(run=found, calls=calls, finished=finished, clock=clock, over=over)
 
 
 def unavailable():
@@ -54,6 +55,22 @@ def test_a_head_that_does_not_answer_for_a_minute_is_lost(run):
 
 def test_a_supervisor_that_is_gone_is_told_at_once(run):
     run.calls += [ActorDiedError()]
+    with pytest.raises(submitted.HeadLostError):
+        run.run.follow()
+    assert len(run.finished) == 1
+
+
+def test_a_supervisor_that_left_after_its_run_was_over_lost_nothing(run):
+    """It leaves when nobody asks, and whoever has many runs may be late."""
+    run.over.append(True)
+    run.calls += [ActorDiedError(), []]
+    assert run.run.follow()
+    assert run.finished == []
+
+
+def test_a_run_that_ended_with_its_supervisor_is_lost(run):
+    run.over.append(True)
+    run.calls += [ActorDiedError(), ActorDiedError()]
     with pytest.raises(submitted.HeadLostError):
         run.run.follow()
     assert len(run.finished) == 1

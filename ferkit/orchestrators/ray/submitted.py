@@ -71,6 +71,9 @@ class SubmittedRun:
             done = bool(ray.wait([self._work], timeout=seconds)[0])
             events = ray.get(self._supervisor.events.remote(self._shown))
         except RayActorError as error:
+            # A supervisor whose run is over leaves when nobody has asked it for a while; this process may be busy.
+            if self._is_over():
+                return True
             if isinstance(error, ActorUnavailableError) and time.monotonic() - self._answered < _UNAVAILABLE_S:
                 return False
             finish(self._run_id)
@@ -81,6 +84,16 @@ class SubmittedRun:
             self.pending.discard(event.ended)
             log_event(event)
         return done
+
+    def _is_over(self) -> bool:
+        """Whether the supervisor has said what became of the run, be it gone since."""
+        try:
+            over = bool(ray.wait([self._work], timeout=0)[0])
+            if over:
+                ray.get(self._work)
+        except RayActorError:
+            return False
+        return over
 
     def result(self) -> None:
         """Let go of a run that is done.
