@@ -124,10 +124,11 @@ class _Run:
 def main() -> None:
     arguments = _arguments()
     base = load_config(arguments.config, [*_alone(arguments.config, arguments.backbone), *arguments.overrides])
-    (entry,) = (each for each in load_config(arguments.config).backbones if each.label == arguments.backbone)
+    whole = load_config(arguments.config)
+    (entry,) = (each for each in whole.backbones if each.label == arguments.backbone)
     data = read_data(base)
     teacher = _teacher_predictions(arguments.out, base, data) if entry.teacher else {}
-    first, *others = _runs(arguments, base, data, teacher)
+    first, *others = _runs(arguments, base, data, teacher, whole.distillation)
     which = f"{base.backbones[0].label}, {base.selection.subset}"
     print(f"{which}; the difference to the recipe as it stands, and its 95 % interval\n")
     print("| | " + " | ".join(f"{each.name} | difference" for each in base.targets) + " |")
@@ -172,7 +173,11 @@ def _teacher_predictions(out: Path, base: RunConfig, data: RunData) -> dict[Targ
 
 
 def _runs(
-    arguments: argparse.Namespace, base: RunConfig, data: RunData, teacher: dict[Target, Predictions]
+    arguments: argparse.Namespace,
+    base: RunConfig,
+    data: RunData,
+    teacher: dict[Target, Predictions],
+    distillation: DistillationSettings,
 ) -> Iterator[_Run]:
     """Train what is not trained yet."""
     (entry,) = base.backbones
@@ -187,7 +192,7 @@ def _runs(
         config = load_config(arguments.config, changes)
         members = Members(config, data, RunFolder(folder), this_environment())
         members.teacher = teacher if variant.taught else {}
-        members.distillation = load_config(arguments.config).distillation
+        members.distillation = distillation
         (training,) = config.trained()
         members.train(training)
         yield _Run(variant, config, folder, data)

@@ -37,11 +37,15 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
+def environment(home: str) -> dict[str, str]:
+    """Of a command whose state lies in `home`."""
+    return {**os.environ, "FERKIT_HOME": home, "PYTHONPATH": str(ROOT), "GX_ANALYTICS_ENABLED": "false"}
+
+
 def seconds(command: list[str], home: str) -> tuple[float, float]:
     """By the clock, and of processor time."""
     begin, before = time.perf_counter(), os.times()
-    environment = {**os.environ, "FERKIT_HOME": home, "PYTHONPATH": str(ROOT), "GX_ANALYTICS_ENABLED": "false"}
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, env=environment(home), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     now = os.times()
     used = now.children_user + now.children_system - before.children_user - before.children_system
     return time.perf_counter() - begin, used
@@ -49,10 +53,9 @@ def seconds(command: list[str], home: str) -> tuple[float, float]:
 
 def until_first_training(command: list[str], home: str) -> float:
     """Seconds by the clock until the run says that it trains; the run is interrupted then."""
-    environment = {**os.environ, "FERKIT_HOME": home, "PYTHONPATH": str(ROOT), "GX_ANALYTICS_ENABLED": "false"}
     begin = time.perf_counter()
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         took = math.nan
         for line in process.stdout or ():

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zenml import pipeline
-from zenml.config import ResourceSettings
 
 from ferkit.config.named_files import NamedFiles
 from ferkit.config.run_config import ResourceRequest, RunConfig, Training
 from ferkit.config.run_plan import ENSEMBLE, RunPlan, TargetPlan
 from ferkit.promotion.settings import RegistrySettings
 from ferkit.registry.client import registry_key
+from ferkit.stacks.placement import resource_settings
 from ferkit.standalone.import_member import MemberImport
 from steps.drop_non_faces import drop_non_faces
 from steps.ensemble import ensemble
@@ -110,7 +110,7 @@ def _network(
     imported: MemberImport | None,
 ) -> Any:
     """Network and history of one training, made here or imported."""
-    member = _member(training.names, training.label)
+    member = training.member
     inputs = {
         "faces": faces,
         "training_sets": [training_sets[name] for name in training.names],
@@ -123,14 +123,15 @@ def _network(
     if imported:
         place = imported.place(training.name)
         return _with(import_member, config.resources.ingest, member=member)(**inputs, **place, id=f"import_{member}")
-    need = training.entry.resources or config.resources.fine_tune
     weights_hash = files.weights[training.label]
-    return _with(fine_tune, need, member=member)(**inputs, weights_hash=weights_hash, id=f"fine_tune_{member}")
+    return _with(fine_tune, config.resources_of(training), member=member)(
+        **inputs, weights_hash=weights_hash, id=f"fine_tune_{member}"
+    )
 
 
 def _predict(config: RunConfig, training: Training, network: Any, faces: Any) -> Any:
     """The predictions of every head of a network for PublicTest."""
-    member = _member(training.names, training.label)
+    member = training.member
     return _with(predict_public, config.resources.predict_public, member=member)(
         model=network,
         faces=faces,
@@ -166,7 +167,7 @@ def _evaluations(
     common = {"ingested": ingested, "settings": config.evaluation, "seed": config.seed}
     single = {}
     for training in plan.trainings:
-        member = _member(training.names, training.label)
+        member = training.member
         single[training.name] = _with(evaluate, config.resources.evaluate, member=member)(
             **common,
             model=networks[training.name],
@@ -196,7 +197,7 @@ def _taught_by_ensembles(
     """The training sets of the students, by target."""
     predicted = {}
     for training in plan.teachers:
-        member = _member(training.names, training.label)
+        member = training.member
         taught = [each for each in plan.targets_of(training) if each.students and training in each.voters]
         predicted[training.name] = _with(predict_training, config.resources.teach, member=member)(
             model=networks[training.name],
@@ -251,7 +252,5 @@ def _member(targets: Sequence[str], label: str) -> str:
 
 def _with(step: Any, need: ResourceRequest, **names: str) -> Any:
     """`step` with the resources that it needs, and with its artifacts named after target or member."""
-    request = need.model_dump(exclude_none=True)
-    return step.with_options(
-        settings={"resources": ResourceSettings(**request)} if request else None, substitutions=names
-    )
+    asked = resource_settings(need)
+    return step.with_options(settings={"resources": asked} if asked.model_fields_set else None, substitutions=names)

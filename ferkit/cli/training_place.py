@@ -27,12 +27,7 @@ def require_training_place(config: RunConfig, placement: Placement) -> None:
     from zenml.client import Client
     from zenml.orchestrators.exceptions import PipelineSubmissionError
 
-    needs = {
-        f"fine_tune_{'_'.join((*each.names, each.label))}": resource_settings(
-            each.entry.resources or config.resources.fine_tune
-        )
-        for each in config.trained()
-    }
+    needs = {f"fine_tune_{each.member}": resource_settings(config.resources_of(each)) for each in config.trained()}
     try:
         Client().active_stack.step_operator.require_room(needs)
     except PipelineSubmissionError as error:

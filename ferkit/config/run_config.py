@@ -143,6 +143,11 @@ class Training:
         """What artifacts, folders and MLflow's runs are called after: ``fer+ferplus-fernet``."""
         return f"{'+'.join(self.names)}-{self.label}"
 
+    @property
+    def member(self) -> str:
+        """What steps of the pipeline are called after, which names of jobs may hold: ``fer_ferplus_fernet``."""
+        return "_".join((*self.names, self.label))
+
 
 class RunConfig(Settings):
     """Everything that one run does.
@@ -198,8 +203,7 @@ class RunConfig(Settings):
         self._can_be_streamed()
         for name in names:
             self._has_members(name)
-        # The pipeline writes underscores for what joins targets and label.
-        steps = ["_".join((*training.names, training.label)) for training in self.trained()]
+        steps = [training.member for training in self.trained()]
         if twice := {step for step in steps if steps.count(step) > 1}:
             raise ValueError(f"two trainings would be called {sorted(twice)}: give one backbone another alias.")
         if useless := settings_without_effect(self):
@@ -287,6 +291,10 @@ class RunConfig(Settings):
             raise ValueError(
                 "; ".join(problems(error, TrainingSettings, f"backbones.{entry.label}.training."))
             ) from error
+
+    def resources_of(self, training: Training) -> ResourceRequest:
+        """What the fine-tuning of `training` needs: its backbone's own, if that has some, or the run's."""
+        return training.entry.resources or self.resources.fine_tune
 
     def seed_of(self, training: Training) -> int:
         """The seed of `training`, below 2^31: a hash, so that no two runs of neighbouring seeds share a network.

@@ -62,13 +62,15 @@ def empty_figure(
     else:
         figure.subplots(1, panels)
     if margins:
-        left, right, bottom, top = margins.left, margins.right, margins.bottom, margins.top
-        figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+        left, right, bottom, top, between = margins
         # Matplotlib counts a gap in widths, or heights, of a mean panel.
         across, down = (1, panels) if heights else (panels, 1)
-        panel_width = (width - left - right - (across - 1) * margins.between) / across
-        panel_height = (height - bottom - top - (down - 1) * margins.between) / down
-        figure.subplots_adjust(wspace=margins.between / panel_width, hspace=margins.between / panel_height)
+        panel_width = (width - left - right - (across - 1) * between) / across
+        panel_height = (height - bottom - top - (down - 1) * between) / down
+        figure.subplots_adjust(
+            left / width, bottom / height, 1 - right / width, 1 - top / height,
+            wspace=between / panel_width, hspace=between / panel_height,
+        )  # fmt: skip
     figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left", fontweight="bold")
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)

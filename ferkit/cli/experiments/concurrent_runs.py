@@ -44,9 +44,7 @@ def at_once(configs: Sequence[RunConfig], placement: Placement, count: int | Non
 
     from ferkit.stacks.placement import resource_settings
 
-    needs = {
-        training.entry.resources or config.resources.fine_tune for config in configs for training in config.trained()
-    }
+    needs = {config.resources_of(training) for config in configs for training in config.trained()}
     settings = [resource_settings(need) for need in needs]
     orchestrator = Client().active_stack.orchestrator
     try:
