@@ -6,7 +6,8 @@ from typing import Any
 from zenml import pipeline
 
 from ferkit.config.named_files import NamedFiles
-from ferkit.config.run_config import ResourceRequest, RunConfig, Training
+from ferkit.config.resources import ResourceRequest
+from ferkit.config.run_config import RunConfig, Training
 from ferkit.config.run_plan import ENSEMBLE, RunPlan, TargetPlan
 from ferkit.promotion.settings import RegistrySettings
 from ferkit.registry.client import registry_key

@@ -20,7 +20,7 @@ from pydantic import Field
 from zenml.config import ResourceSettings
 from zenml.config.retry_config import StepRetryConfig
 
-from ferkit.config.run_config import ResourceRequest
+from ferkit.config.resources import ResourceRequest
 from ferkit.errors import ConfigError
 from ferkit.settings import Settings
 from ferkit.stacks.settings import AcceleratorSettings, ComponentSettings, ImageSettings, StackSettings

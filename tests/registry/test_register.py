@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 
 from ferkit.bundles.bundle import Bundle
-from ferkit.config.run_config import ResourceRequest, Resources
+from ferkit.config.resources import ResourceRequest, Resources
 from ferkit.data.labels import class_names
 from ferkit.evaluation.metrics import EvaluationSettings
 from ferkit.promotion.settings import GateSettings

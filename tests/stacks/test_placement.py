@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ferkit.config.named_files import NamedFiles
-from ferkit.config.run_config import ResourceRequest, RunConfig
+from ferkit.config.resources import ResourceRequest
+from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError
 from ferkit.stacks.placement import Placement, placed, step_settings
 from ferkit.stacks.settings import StackSettings
