@@ -73,7 +73,8 @@ _LONG = (
     "test_train.py", "test_ray.py", "test_run.py", "test_experiment_command.py", "test_export_reference.py",
     "test_export_model.py", "test_benchmarks.py", "test_execution.py", "test_streamed_run.py", "test_import_run.py",
     "test_app.py", "test_live_model.py", "test_api.py", "test_servers.py", "test_kept_features.py", "test_fine_tune.py",
-    "test_streaming.py", "test_register.py", "test_backbones.py", "test_page.py", "test_kubernetes.py", "test_backends.py",
+    "test_streaming.py", "test_register.py", "test_backbones.py", "test_page.py", "test_kubernetes.py",
+    "test_backends.py",
 )  # fmt: skip
 
 
