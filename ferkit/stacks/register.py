@@ -71,7 +71,7 @@ def _apply_component(client: Any, place: _Place, stack: str, settings: Component
         flavor = _flavor(client, place, settings)
     wanted = _checked(place, flavor, settings)
     for name in (stack, f"{stack}-{settings.flavor}"):
-        found = client.list_stack_components(name=name, type=place.type).items
+        found = client.list_stack_components(name=name, type=place.type, hydrate=True).items
         if not found:
             with _packages_of(place, settings.flavor):
                 # What runs the steps has to be there, too, and not only what checks its settings.
@@ -146,19 +146,19 @@ def _checked(place: _Place, flavor: Any, settings: ComponentSettings) -> dict[st
 
 def _apply_stack(client: Any, stack: StackSettings, chosen: Mapping[Any, str]) -> Change:
     orchestrator, placement = stack.orchestrator.flavor, Placement.of(stack).model_dump_json()
-    found = client.list_stacks(name=stack.name).items
+    found = client.list_stacks(name=stack.name, hydrate=True).items
     what: Literal["registered", "updated", "unchanged"] = "unchanged"
     if not found:
-        client.create_stack(stack.name, dict(chosen))
+        there = client.create_stack(stack.name, dict(chosen))
         what = "registered"
-    elif {kind: [each.name for each in parts] for kind, parts in found[0].components.items()} != {
-        kind: [name] for kind, name in chosen.items()
-    }:
-        # A type that is named with nothing goes away.
-        gone: dict[Any, list[str]] = {kind: [] for kind in found[0].components if kind not in chosen}
-        client.update_stack(found[0].id, component_updates={**chosen, **gone})
-        what = "updated"
-    there = client.get_stack(stack.name, allow_name_prefix_match=False)
+    else:
+        there = found[0]
+        components = {kind: [each.name for each in parts] for kind, parts in there.components.items()}
+        if components != {kind: [name] for kind, name in chosen.items()}:
+            # A type that is named with nothing goes away.
+            gone: dict[Any, list[str]] = {kind: [] for kind in components if kind not in chosen}
+            there = client.update_stack(there.id, component_updates={**chosen, **gone})
+            what = "updated"
     if (there.labels or {}).get(PLACEMENT_LABEL) != placement:
         client.update_stack(there.id, labels={PLACEMENT_LABEL: placement})
         what = "updated" if found else what

@@ -21,18 +21,9 @@ import yaml
 from ferkit.orchestrators.ray.liveness import HEAD, is_lost
 from tests.toys.command import forked, interrupted
 from tests.toys.ray import LARGE, ROOT, toy_cluster
+from tests.toys.ray_configs import SMALL, base_of_many, in_bucket, results
 from tests.toys.services import CLEAN, s3_server, wait_for
 from tests.toys.state import prepared_home
-
-SMALL = {
-    "name": "small",
-    "data": {"source": "synthetic", "count": 300},
-    "validation": {"minimum_class": 1},
-    "backbones": [{"name": "fernet", "width": 4, "depth": 2}],
-    "training": {"network": {"epochs": 12}, "patience": 12},
-    "evaluation": {"bootstrap": 100},
-    "registry": {"register": False},
-}
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +37,11 @@ def side_by_side(cluster, tmp_path_factory):
     """A run whose artifacts lie in a bucket: what its steps noted, its statuses, and what the bucket lists."""
     folder = tmp_path_factory.mktemp("bucket")
     with s3_server(folder, bucket="faces") as address:
-        stack = json.loads(cluster.stack.read_text())
-        stack["name"] = "toy-bucket"
-        stack["artifact_store"] = {
-            "flavor": "s3",
-            "configuration": {
-                "path": "s3://faces/runs", "key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": address}
-            },
-        }  # fmt: skip
-        file = folder / "bucket.yaml"
-        file.write_text(json.dumps(stack))
+        file = in_bucket(cluster.stack, folder / "bucket.yaml", "toy-bucket", address)
         said, _ = cluster.ferkit("stack", "apply", str(file)).communicate(timeout=120)
         assert "toy-bucket" in said
-        cluster.environment["TOY_STACK"] = "toy-bucket"
-        try:
+        with patch.dict(cluster.environment, TOY_STACK="toy-bucket"):
             status, said = cluster.run("side_by_side")
-        finally:
-            del cluster.environment["TOY_STACK"]
         assert status == 0, said
         begun, ended = (
             {label: cluster.noted(label, what) for label in ("first", "second", "graphics", "last")}
@@ -94,48 +73,63 @@ def test_artifacts_may_lie_in_a_bucket(side_by_side):
     assert all(f"<Key>runs/{label}/{label}_done/" in listed for label in ("first", "graphics", "last"))
 
 
-def test_what_no_node_can_run_is_refused_before_anything_runs(cluster):
-    status, said = cluster.run("greedy")
+@pytest.fixture(scope="module")
+def failures(cluster):
+    """Four runs of one process that fail: what was said of each, and what ZenML knows of it, in their order."""
+    names = ("broken", "broken", "hasty", "greedy")
+    status, said = cluster.run(*names)
     assert status != 0, said
-    assert "step greedy asks for 1 CPU, 4 GPU, 2.0 GB of memory, which no node of the Ray cluster has" in said
-    assert cluster.statuses() == ("failed", {})
-    assert not cluster.noted("modest")
+    parts = re.split(r"^== \w+ is over$", said, flags=re.MULTILINE)
+    return [
+        SimpleNamespace(said=part, statuses=cluster.statuses(before=before))
+        for part, before in zip(parts, reversed(range(len(names))), strict=False)
+    ]
 
 
-def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster):
-    # What the cache goes by, and so the same in both runs.
-    notes = str(cluster.folder / "broken.jsonl")
-    status, said = cluster.run("broken", notes=notes)
-    assert status != 0, said
-    assert "1 is not enough" in said
+def test_what_no_node_can_run_is_refused_before_anything_runs(cluster, failures):
+    run = failures[3]
+    assert "step greedy asks for 1 CPU, 4 GPU, 2.0 GB of memory, which no node of the Ray cluster has" in run.said
+    assert run.statuses == ("failed", {})
+    assert not cluster.noted("modest", run="greedy")
+
+
+def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster, failures):
+    run, again = failures[:2]
+    assert "1 is not enough" in run.said
     # An error of ferkit's comes whole, is begun once, and is that of its step.
-    assert "UnfitDataError: anger: 0 pictures\nfear: 1 picture\nThe data is not fit to train on" in said
-    assert "Step unfit failed." in said
-    assert "lost" not in said
+    assert "UnfitDataError: anger: 0 pictures\nfear: 1 picture\nThe data is not fit to train on" in run.said
+    assert "Step unfit failed." in run.said
+    assert "lost" not in run.said
     # From Python 3.12 on, ZenML's own threads complain behind it that the process ends.
-    assert re.search(r"failure in step\(s\): (explode, unfit|unfit, explode)$", said, re.MULTILINE)
-    assert len(cluster.noted("unfit")) == 1
+    assert re.search(r"failure in step\(s\): (explode, unfit|unfit, explode)$", run.said, re.MULTILINE)
+    assert len(cluster.noted("unfit", run="broken")) == 2, "once a run"
     # Another may pass, and can be told although no other process can read it.
-    assert len(cluster.noted("flaky")) == 2
-    assert "epoch 1 of 2" in said, "what a step logs is seen where the run was submitted"
-    state, steps = cluster.statuses()
+    assert len(cluster.noted("flaky", run="broken")) == 4, "twice a run"
+    assert "epoch 1 of 2" in run.said, "what a step logs is seen where the run was submitted"
+    state, steps = run.statuses
     assert state == "failed"
     assert steps.pop("flaky") == ["retried", "completed"]
     # ZenML lets no step have failed that has a retry left.
     assert steps.pop("unfit") == ["stopped"]
     assert steps == {"kept": ["completed"], "explode": ["failed"], "independent": ["completed"]}
-    _, again = cluster.run("broken", notes=notes)
-    assert cluster.statuses()[1]["kept"] == ["cached"], again
+    assert again.statuses[1]["kept"] == ["cached"], again.said
 
 
-def test_a_run_that_fails_fast_stops_everything(cluster):
-    status, said = cluster.run("hasty")
-    assert status != 0, said
-    assert "1 is not enough" in said
-    assert "was halted: " in said
-    assert re.search(r"Pipeline run has failed due to failure in step\(s\): explode$", said, re.MULTILINE)
-    assert "IllegalOperationError" not in said
-    state, steps = cluster.statuses()
+def test_runs_of_one_process_share_the_workers_that_have_imported_libraries(cluster, failures):
+    """Ray gives a worker to the tasks of one detached actor alone."""
+    noted = {label: [each["pid"] for each in cluster.noted(label, run="broken")] for label in ("unfit", "independent")}
+    first, second = ({noted["unfit"][at], noted["independent"][at]} for at in (0, 1))
+    kept = {each["pid"] for each in cluster.noted("kept", run="broken") + cluster.noted("flaky", run="broken")[:2]}
+    assert second & (first | kept)
+
+
+def test_a_run_that_fails_fast_stops_everything(failures):
+    run = failures[2]
+    assert "1 is not enough" in run.said
+    assert "was halted: " in run.said
+    assert re.search(r"Pipeline run has failed due to failure in step\(s\): explode$", run.said, re.MULTILINE)
+    assert "IllegalOperationError" not in run.said
+    state, steps = run.statuses
     assert state == "failed"
     assert steps.pop("independent", ["failed"]) == ["failed"]
     # Stopped before its end if it is `independent` that began too late and was halted.
@@ -165,13 +159,6 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
     assert begun < ended
     assert cluster.executed("ingest") - before == 1
     assert cluster.executed("fine_tune_fer_fernet") == 2
-
-
-def base_of_many(folder: Path) -> None:
-    """The run configuration that cells and trials start from; what they share of it is in the cache for the second."""
-    tiny = {"backbones": [{"name": "fernet", "width": 4, "depth": 1, "input_size": 24}], "targets": [{"name": "fer"}]}
-    training = {"network": {"epochs": 1, "warmup_epochs": 0}}
-    (folder / "base.yaml").write_text(yaml.safe_dump({**SMALL, **tiny, "training": training}))
 
 
 @pytest.mark.timeout(1200)
@@ -247,7 +234,7 @@ def left_alone(cluster):
     process = cluster.start("long", seconds=120, until=("nobody", 1))
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     os.killpg(process.pid, signal.SIGKILL)
-    with cluster.notes.open("a") as notes:
+    with cluster.notes["long"].open("a") as notes:
         notes.write(json.dumps({"label": "nobody", "what": "begin"}) + "\n")
     wait_for(lambda: cluster.statuses()[0] == "completed", what=f"{cluster.statuses()}")
     return cluster.noted("after")
@@ -328,9 +315,3 @@ def test_a_step_that_is_lost_too_often_has_failed(cluster):
 def test_no_supervisor_outlives_its_run(cluster, left_alone):
     """Last: one whose submitter is gone waits for it for a quarter of a minute."""
     assert not cluster.lasting_supervisors()
-
-
-def results(said: str) -> list[str]:
-    """The lines of the table of results."""
-    lines = said.split(": results")[1].split("\nrun ", maxsplit=1)[0].splitlines()
-    return [" ".join(line.split()) for line in lines if line.strip()]

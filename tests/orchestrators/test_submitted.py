@@ -1,5 +1,6 @@
 """A run on a cluster whose head does not answer, or is gone; what Ray's calls come to is given."""
 
+import logging
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -8,6 +9,8 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from ferkit.errors import FerkitError
 from ferkit.orchestrators.ray import submitted
+from ferkit.orchestrators.ray.events import Event
+from ferkit.orchestrators.ray.supervised import RunOutcome
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def run(monkeypatch):
     monkeypatch.setattr(submitted.ray, "get", get)
     monkeypatch.setattr(submitted, "finish", finished.append)
     monkeypatch.setattr(submitted.time, "monotonic", lambda: clock.now)
-    supervisor = SimpleNamespace(events=SimpleNamespace(remote=lambda _shown: None))
+    supervisor = SimpleNamespace(events=SimpleNamespace(remote=lambda _run, _shown: None))
     found = submitted.SubmittedRun(supervisor, None, uuid4(), ["one"])
     return SimpleNamespace(run=found, calls=calls, finished=finished, clock=clock, over=over)
 
@@ -60,11 +63,22 @@ def test_a_supervisor_that_is_gone_is_told_at_once(run):
     assert len(run.finished) == 1
 
 
-def test_a_supervisor_that_left_after_its_run_was_over_lost_nothing(run):
-    """It leaves when nobody asks, and whoever has many runs may be late."""
+def test_a_supervisor_that_left_after_its_run_was_over_lost_nothing(run, caplog):
+    """It leaves when nobody asks, and whoever has many runs may be late; also for what the steps told last."""
+    told = [
+        Event(logging.INFO, "epoch 1", logger="ferkit"),
+        Event(logging.WARNING, "no more", logger="ferkit", ended="one"),
+    ]
+    caplog.set_level(logging.INFO, logger="ferkit")
+    run.calls += [told[:1]]
+    assert not run.run.follow()
     run.over.append(True)
-    run.calls += [ActorDiedError(), []]
+    run.calls += [ActorDiedError(), RunOutcome([], told)]
     assert run.run.follow()
+    assert caplog.messages == ["epoch 1", "no more"]
+    assert run.run.pending == set()
+    run.calls += [RunOutcome([], told)]
+    run.run.result()
     assert run.finished == []
 
 

@@ -57,30 +57,35 @@ class ToyCluster:
     tracking: ExitStack
     warm: bool
     started: int = 0
+    notes: dict[str, Path] = field(default_factory=dict)
     large: list[Any] = field(default_factory=list)
 
-    def start(self, name: str, **arguments) -> subprocess.Popen:
-        """A process that submits the toy pipeline `name`, and waits for it."""
+    def start(self, *names: str, **arguments) -> subprocess.Popen:
+        """A process that submits these toy pipelines, one after the other, and waits for each."""
         # Steps of a run before may still write to theirs.
         self.started += 1
-        arguments.setdefault("notes", str(self.folder / f"{self.started}-{name}.jsonl"))
-        self.notes = Path(arguments["notes"])
-        given = (self.folder / "code" / "ray_steps.py", name, json.dumps(arguments))
+        self.notes = {name: self.folder / f"{self.started}-{name}.jsonl" for name in names}
+        runs = [(name, {**arguments, "notes": str(self.notes[name])}) for name in names]
+        given = (self.folder / "code" / "ray_steps.py", json.dumps(runs))
         return subprocess.Popen(
             forked_script(*given, zenml=True) if self.warm else script(*given),
             cwd=self.folder / "code", env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
-    def run(self, name: str, **arguments) -> tuple[int, str]:
-        """Status and output of the toy pipeline `name`."""
-        process = self.start(name, **arguments)
+    def run(self, *names: str, **arguments) -> tuple[int, str]:
+        """Status and output of a process that runs these toy pipelines."""
+        process = self.start(*names, **arguments)
         output, _ = process.communicate(timeout=400)
         return process.returncode, output
 
-    def noted(self, label: str, what: str = "begin") -> list[dict]:
-        """What the step `label` noted down, one line each time that it was begun or ended."""
-        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
+    def noted(self, label: str, what: str = "begin", *, run: str = "") -> list[dict]:
+        """What the step `label` noted down, one line each time that it was begun or ended.
+
+        Of the pipeline `run` if there are several.
+        """
+        notes = self.notes[run or next(iter(self.notes))]
+        lines = notes.read_text().splitlines() if notes.exists() else []
         found = [json.loads(line) for line in lines]
         return [each for each in found if each["label"] == label and each["what"] == what]
 
@@ -141,9 +146,13 @@ class ToyCluster:
         [line] = [each for each in asked.stdout.splitlines() if each.startswith("there:")]
         return line.split()[1:]
 
-    def statuses(self) -> tuple[str, dict[str, list[str]]]:
-        """Status of the latest run, and of each of its steps, the last time that it was begun at the end."""
-        [(run, status)] = self._stored("SELECT id, status FROM pipeline_run ORDER BY created DESC LIMIT 1")
+    def statuses(self, before: int = 0) -> tuple[str, dict[str, list[str]]]:
+        """Status of the latest run, and of each of its steps, the last time that it was begun at the end.
+
+        Or of so many runs `before` it.
+        """
+        query = f"SELECT id, status FROM pipeline_run ORDER BY created DESC LIMIT 1 OFFSET {before}"
+        [(run, status)] = self._stored(query)
         steps: dict[str, list[str]] = {}
         for name, each in self._stored(
             "SELECT name, status FROM step_run WHERE pipeline_run_id = ? ORDER BY version", run

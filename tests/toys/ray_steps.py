@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from zenml import get_step_context, pipeline, step
 from zenml.config import ResourceSettings
@@ -22,7 +23,7 @@ def work(label: str, seconds: float, notes: str, until: str = "", times: int = 1
     """
     import ray
 
-    place = {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+    place = {"node": ray.get_runtime_context().get_node_id()}
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
     _note(notes, {"label": label, "what": "begin", "time": time.time(), "gpus": gpus, **place})
     # Not one long sleep: Python lets no signal wait for longer than that.
@@ -36,7 +37,7 @@ def work(label: str, seconds: float, notes: str, until: str = "", times: int = 1
 @step
 def kept(notes: str) -> Annotated[int, "kept_done"]:
     """What another run need not do again."""
-    _note(notes, {"label": "kept", "what": "begin", "time": time.time(), "pid": os.getpid()})
+    _note(notes, {"label": "kept", "what": "begin", "time": time.time()})
     return 1
 
 
@@ -87,8 +88,11 @@ def linger(_error: BaseException) -> None:
     """Keep a step that has failed from ending before another was halted for it."""
     import ray
 
-    supervisor = ray.get_actor(os.environ["FERKIT_RAY_RUN_ID"], namespace="ferkit")
-    _wait_for(lambda: any("halted" in event.line for event in ray.get(supervisor.events.remote(0))))
+    from ferkit.orchestrators.ray.supervisor import holder_of
+
+    run = UUID(os.environ["FERKIT_RAY_RUN_ID"])
+    supervisor, _ = holder_of(run)
+    _wait_for(lambda: any("halted" in event.line for event in ray.get(supervisor.events.remote(run, 0))))
 
 
 @step(enable_cache=False, on_failure=linger)
@@ -106,7 +110,7 @@ def _wait_for(condition) -> None:
 
 def _note(notes: str, line: dict) -> None:
     with Path(notes).open("a") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps({**line, "pid": os.getpid()}) + "\n")
 
 
 def _work(label: str, seconds: float, notes: str, need: dict | None = None, after=(), retries: int = 0, until=("", 1)):
@@ -189,7 +193,12 @@ if __name__ == "__main__":
     Client().activate_stack(os.environ.get("TOY_STACK", "toy"))
     import ray_steps
 
-    try:
-        getattr(ray_steps, sys.argv[1])(**json.loads(sys.argv[2]))
-    except Exception as error:  # noqa: BLE001 - ZenML would show the traceback of each, broken into lines
-        sys.exit(f"{type(error).__name__}: {error}")
+    failed = False
+    for name, arguments in json.loads(sys.argv[1]):
+        try:
+            getattr(ray_steps, name)(**arguments)
+        except Exception as error:  # noqa: BLE001 - ZenML would show the traceback of each, broken into lines
+            failed = True
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(f"== {name} is over\n")
+    sys.exit(failed)

@@ -40,8 +40,8 @@ def end(process: subprocess.Popen, seconds: float) -> None:
 
 
 @contextmanager
-def served(command, health, environment, log):
-    """A server as a process group of its own, once it answers."""
+def served(command, health, environment, log, *, patience=20):
+    """A server as a process group of its own, once it answers; it has so many seconds to end."""
     with log.open("ab") as output:
         server = subprocess.Popen(
             command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
@@ -58,7 +58,7 @@ def served(command, health, environment, log):
                     time.sleep(0.3)
             yield server
         finally:
-            end(server, 20)
+            end(server, patience)
 
 
 @contextmanager
@@ -83,7 +83,8 @@ def s3_server(folder: Path, bucket: str):
     ]
     address = f"http://127.0.0.1:{port}"
     try:
-        with served(command, f"{address}/status", CLEAN, folder / "s3.log"):
+        # Left to itself it waits fifteen seconds and more for requests that nobody sends.
+        with served(command, f"{address}/status", CLEAN, folder / "s3.log", patience=0):
             made = urllib.request.Request(f"{address}/{bucket}", method="PUT")
             urllib.request.urlopen(made, timeout=30).close()
             yield address

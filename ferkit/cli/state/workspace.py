@@ -226,8 +226,7 @@ class Workspace:
         set_custom_source_root(str(CHECKOUT))
         artifacts = self.root / "artifacts"
         artifacts.mkdir(exist_ok=True)
-        there = Client().list_stack_components(name=STACK, type=StackComponentType.ARTIFACT_STORE).items
-        # Asked for now: what ZenML lists is read from its store when it is looked at.
+        there = Client().list_stack_components(name=STACK, type=StackComponentType.ARTIFACT_STORE, hydrate=True).items
         before = there[0].configuration.get("path") if there else None
         apply(
             StackSettings(

@@ -2,10 +2,11 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
-__all__ = ["Event", "EventLog", "StepEvents"]
+__all__ = ["Event", "EventLog", "Reporter", "StepEvents"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Event:
 
 
 class EventLog:
-    """What an actor is that steps tell of themselves, see `ferkit.orchestrators.ray.worker.run_step`."""
+    """The events of the steps of a run, or of a single step, in the order in which they were told."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -55,3 +56,26 @@ class EventLog:
 @ray.remote(num_cpus=0)
 class StepEvents(EventLog):
     """The actor of a single step that whoever submitted it sees through."""
+
+
+class Reporter:
+    """Through which a step, wherever it runs, tells of itself.
+
+    Parameters
+    ----------
+    actor
+        Ray's handle of who is told.
+    about
+        What that one is told first each time, such as which run the step belongs to.
+    """
+
+    def __init__(self, actor: Any, *about: Any) -> None:
+        self._actor, self._about = actor, about
+
+    def started(self, step: str, node: str) -> None:
+        """Tell that `step` begins on `node`."""
+        self._actor.started.remote(*self._about, step, node)
+
+    def report(self, level: int, logger: str, line: str) -> None:
+        """Tell a line that the step logs, of a level of `logging`."""
+        self._actor.report.remote(*self._about, level, logger, line)

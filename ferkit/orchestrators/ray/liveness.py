@@ -16,9 +16,11 @@ _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 30.0
 # In a process of its own: one that is connected to a cluster submits nothing to another.
 _ASK = """
 import sys
+from uuid import UUID
 import ray
-ray.init(sys.argv[1], namespace="ferkit", logging_level="ERROR", log_to_driver=False)
-print("there" if sys.argv[2] in ray.util.list_named_actors() else "gone")
+from ferkit.orchestrators.ray.supervisor import holder_of
+ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
+print("there" if holder_of(UUID(sys.argv[2])) else "gone")
 """
 
 

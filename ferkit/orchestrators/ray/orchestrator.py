@@ -15,7 +15,8 @@ from ferkit.orchestrators.ray.cluster import connect, forwarded, nodes, require_
 from ferkit.orchestrators.ray.liveness import HEAD
 from ferkit.orchestrators.ray.requests import fitting, options, request
 from ferkit.orchestrators.ray.submitted import SubmittedRun, found_again, hand_over
-from ferkit.orchestrators.ray.supervisor import PlannedStep, Supervisor
+from ferkit.orchestrators.ray.supervised import PlannedStep
+from ferkit.orchestrators.ray.supervisor import own_supervisor
 from ferkit.orchestrators.ray.worker import RUN_ID, PassingError
 
 __all__ = ["RayOrchestrator"]
@@ -50,11 +51,9 @@ class RayOrchestrator(BaseOrchestrator):
         connect(self.config)
         plan = self._plan(snapshot, environments, str(run.id))
         fail_fast = snapshot.pipeline_configuration.execution_mode == ExecutionMode.FAIL_FAST
-        # It outlives this process, and lies on the head: if that is lost, so is the cluster.
-        place = {"lifetime": "detached", "resources": {"node:__internal_head__": 0.001}}
-        actor = Supervisor.options(name=str(run.id), namespace="ferkit", **place)  # type: ignore[attr-defined]
-        supervisor = actor.remote(run.id, str(snapshot.id), plan, self.config.loggers, fail_fast=fail_fast)
-        submitted = SubmittedRun(supervisor, supervisor.run.remote(), run.id, plan)
+        supervisor = own_supervisor(next(iter(plan.values())).environment)
+        work = supervisor.run.remote(run.id, str(snapshot.id), plan, self.config.loggers, fail_fast=fail_fast)
+        submitted = SubmittedRun(supervisor, work, run.id, plan)
         return SubmissionResult(None if hand_over(submitted) else submitted.wait, self._place())
 
     def places(self, needs: Iterable[ResourceSettings]) -> int:

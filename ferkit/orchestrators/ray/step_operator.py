@@ -9,7 +9,7 @@ from zenml.config.step_run_info import StepRunInfo
 from zenml.step_operators import BaseStepOperator
 
 from ferkit.orchestrators.ray.cluster import connect, forwarded, require_room
-from ferkit.orchestrators.ray.events import StepEvents
+from ferkit.orchestrators.ray.events import Reporter, StepEvents
 from ferkit.orchestrators.ray.requests import options, request
 from ferkit.orchestrators.ray.submitted import log_event
 from ferkit.orchestrators.ray.worker import cause_of, run_step
@@ -61,7 +61,7 @@ class RayStepOperator(BaseStepOperator):
         ]
         events = StepEvents.remote()  # type: ignore[attr-defined]
         task = run_step.options(name=name, max_retries=0, **options(requested)).remote(
-            name, arguments, {**forwarded(config), **environment}, config.loggers, events
+            name, arguments, {**forwarded(config), **environment}, config.loggers, Reporter(events)
         )
         try:
             _follow(task, events)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -16,6 +16,8 @@ from ferkit.errors import FerkitError
 from ferkit.orchestrators.ray.cluster import connect
 from ferkit.orchestrators.ray.events import Event
 from ferkit.orchestrators.ray.final_states import finish
+from ferkit.orchestrators.ray.supervised import RunOutcome
+from ferkit.orchestrators.ray.supervisor import holder_of
 
 __all__ = ["HeadLostError", "SubmittedRun", "found_again", "hand_over", "log_event", "not_waited_for", "stop"]
 
@@ -69,43 +71,44 @@ class SubmittedRun:
         """
         try:
             done = bool(ray.wait([self._work], timeout=seconds)[0])
-            events = ray.get(self._supervisor.events.remote(self._shown))
+            events = ray.get(self._supervisor.events.remote(self._run_id, self._shown))
         except RayActorError as error:
             # A supervisor whose run is over leaves when nobody has asked it for a while; this process may be busy.
-            if self._is_over():
+            if outcome := self._known_outcome():
+                self._log(outcome.events[self._shown :])
                 return True
             if isinstance(error, ActorUnavailableError) and time.monotonic() - self._answered < _UNAVAILABLE_S:
                 return False
             finish(self._run_id)
             raise HeadLostError("the head of the Ray cluster was lost, and the run with it.") from None
         self._answered = time.monotonic()
+        self._log(events)
+        return done
+
+    def _known_outcome(self) -> RunOutcome | None:
+        """What the supervisor has said became of the run, be it gone since."""
+        try:
+            over = bool(ray.wait([self._work], timeout=0)[0])
+            return ray.get(self._work) if over else None
+        except RayActorError:
+            return None
+
+    def _log(self, events: Sequence[Event]) -> None:
+        """Log what is new, and take note of the steps that are over."""
         self._shown += len(events)
         for event in events:
             self.pending.discard(event.ended)
             log_event(event)
-        return done
-
-    def _is_over(self) -> bool:
-        """Whether the supervisor has said what became of the run, be it gone since."""
-        try:
-            over = bool(ray.wait([self._work], timeout=0)[0])
-            if over:
-                ray.get(self._work)
-        except RayActorError:
-            return False
-        return over
 
     def result(self) -> None:
-        """Let go of a run that is done.
+        """See whether a run that is done went well.
 
         Raises
         ------
         RuntimeError
             If steps of it failed.
         """
-        failed = ray.get(self._work)
-        ray.kill(self._supervisor)
-        if failed:
+        if failed := ray.get(self._work).failed:
             raise RuntimeError(f"Pipeline run has failed due to failure in step(s): {', '.join(failed)}")
 
     def wait(self) -> None:
@@ -121,21 +124,19 @@ class SubmittedRun:
         try:
             while not self.follow(_POLL_S):
                 pass
-            self.result()
         except KeyboardInterrupt:
             stop([self])
             raise
-        finally:
-            ray.kill(self._supervisor)
+        self.result()
 
     def halt(self) -> None:
         """Ask that every step be stopped."""
-        ray.get(self._supervisor.stop.remote())
+        ray.get(self._supervisor.stop.remote(self._run_id))
 
     def leave(self, seconds: float) -> None:
-        """Let go of the run once it is done, or after so many seconds."""
-        ray.wait([self._work], timeout=max(seconds, 0.0))
-        ray.kill(self._supervisor)
+        """Wait until the run is done; one that is not after so many seconds ends with its supervisor."""
+        if not ray.wait([self._work], timeout=max(seconds, 0.0))[0]:
+            ray.kill(self._supervisor)
 
 
 def stop(runs: Iterable[SubmittedRun]) -> None:
@@ -162,11 +163,13 @@ def found_again(run_id: UUID, config: Any) -> SubmittedRun | None:
     """
     connect(config)
     try:
-        supervisor = ray.get_actor(str(run_id), namespace="ferkit")
-        steps = ray.get(supervisor.steps.remote())
-    except (ValueError, RayActorError):
+        found = holder_of(run_id)
+    except RayActorError:
         return None
-    return SubmittedRun(supervisor, supervisor.outcome.remote(), run_id, steps)
+    if found is None:
+        return None
+    supervisor, steps = found
+    return SubmittedRun(supervisor, supervisor.outcome.remote(run_id), run_id, steps)
 
 
 _COLLECTED: ContextVar[list[SubmittedRun] | None] = ContextVar("collected", default=None)

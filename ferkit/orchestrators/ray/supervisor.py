@@ -1,48 +1,50 @@
-"""The actor that sees a run through, also when whoever submitted it is gone."""
+"""The actor that sees the runs of a process through, also when that one is gone; how it is made, and found again."""
 
-import logging
-import threading
+import asyncio
+import atexit
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import ray
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 
-from ferkit.orchestrators.ray.events import Event, EventLog
-from ferkit.orchestrators.ray.worker import HaltedError, cause_of, run_step, take_environment
+from ferkit.orchestrators.ray.events import Event
+from ferkit.orchestrators.ray.supervised import PlannedStep, RunOutcome, SupervisedRun
+from ferkit.orchestrators.ray.worker import take_environment
 
-__all__ = ["PlannedStep", "Supervisor"]
+__all__ = ["Supervisor", "holder_of", "own_supervisor"]
 
-# Whoever submitted the run asks twice a second, and is gone after so long a silence.
-_SILENCE_S = 15.0
+_NAMESPACE = "ferkit"
+# Whoever submitted a run asks twice a second, and is gone after so long a silence; also who said that he would go.
+_SILENCE_S, _DISMISSED_S = 15.0, 1.0
 
 
-@dataclass(frozen=True)
-class PlannedStep:
-    """A step as Ray has to know it.
+@ray.remote(num_cpus=0)
+class Supervisor:
+    """Owns the tasks of all runs that one process submits, since Ray keeps tasks no longer than their owner.
 
-    Attributes
+    It is one for all, and no actor a run: Ray gives a worker that is there, with its libraries, to the tasks of one
+    detached actor alone, and each run would begin with workers of its own.
+
+    Parameters
     ----------
-    options
-        Of the Ray task: resources and retries.
     environment
-        Variables of the step.
-    upstream
-        Names of the steps that come before.
+        The variables of a step, which name the servers.
     """
 
-    options: dict[str, Any]
-    environment: dict[str, str]
-    upstream: tuple[str, ...]
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        take_environment(environment)
+        self._runs: dict[UUID, SupervisedRun] = {}
+        # Calls of one caller may come in another order, and a run that was handed over last.
+        self._stopped: set[UUID] = set()
+        self._leaving: asyncio.Task[None] | None = None
+        self._silence_s = _SILENCE_S
+        self._asked = time.monotonic()
 
-
-@ray.remote(num_cpus=0, max_concurrency=8)
-class Supervisor(EventLog):
-    """Owns the tasks of one run, since Ray keeps tasks no longer than their owner."""
-
-    def __init__(
+    async def run(
         self,
         run_id: UUID,
         snapshot_id: str,
@@ -50,101 +52,105 @@ class Supervisor(EventLog):
         loggers: Sequence[str],
         *,
         fail_fast: bool,
-    ) -> None:
-        super().__init__()
-        take_environment(next(iter(plan.values())).environment)
-        self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
-        self._loggers = loggers
-        self._asked = time.monotonic()
-        self._begun: dict[str, float] = {}
-        # What became of each step that has no result.
-        self._lost: dict[str, str] = {}
-        self._stopped = False
-        self._done = threading.Event()
-
-    def run(self) -> list[str]:
-        """Submit every step, wait for all of them, leave a final state behind, and return which steps failed."""
+    ) -> RunOutcome:
+        """See a run through, see `SupervisedRun`, and return what became of it."""
         me = ray.get_runtime_context().current_actor
-        tasks: dict[str, Any] = {}
-        for step, planned in self._plan.items():
-            upstream = [tasks[each] for each in planned.upstream if each in tasks]
-            task = run_step.options(name=step, **planned.options)
-            arguments = ["--snapshot_id", self._snapshot_id, "--step_name", step]
-            tasks[step] = task.remote(step, arguments, planned.environment, self._loggers, me, *upstream)
-        waiting = {task: step for step, task in tasks.items()}
-        while waiting:
-            done, _ = ray.wait(list(waiting), timeout=0.5)
-            for task in done:
-                self._settle(waiting[task], tasks, waiting)
-            if self._stopped or (self._fail_fast and self._that("failed")):
-                for task in waiting:
-                    ray.cancel(task, force=True)
-        if self._lost:
-            # It imports ZenML, which takes seconds; what went well has a final state.
-            from ferkit.orchestrators.ray.final_states import finish
+        supervised = self._runs[run_id] = SupervisedRun(run_id, snapshot_id, plan, loggers, fail_fast=fail_fast)
+        if run_id in self._stopped:
+            supervised.stop()
+        self._leaving = self._leaving or asyncio.create_task(self._leave(me))
+        await supervised.run(me)
+        return await supervised.outcome()
 
-            finish(self._run_id, stopped=self._stopped or not self._that("failed"))
-        self._done.set()
-        threading.Thread(target=self._leave, args=(me,), daemon=True).start()
-        return self.outcome()
+    async def outcome(self, run_id: UUID) -> RunOutcome:
+        """What became of a run, once it is over: for whoever comes when the one that submitted it is gone."""
+        return await self._runs[run_id].outcome()
 
-    def outcome(self) -> list[str]:
-        """Which steps failed, once all are done: for whoever comes when the one that submitted the run is gone."""
-        self._done.wait()
-        return self._that("failed") or self._that("halted")
+    async def steps(self, run_id: UUID) -> list[str] | None:
+        """Names of the steps of a run; None if it was never handed over here."""
+        return self._runs[run_id].steps if run_id in self._runs else None
 
-    def steps(self) -> list[str]:
-        """Names of the steps of the run."""
-        return list(self._plan)
-
-    def started(self, step: str, node: str) -> None:
+    async def started(self, run_id: UUID, step: str, node: str) -> None:
         """Called by a step that begins, each time."""
-        self._begun[step] = time.monotonic()
-        super().started(step, node)
+        self._runs[run_id].started(step, node)
 
-    def events(self, since: int) -> list[Event]:
-        """The events of all steps so far, from the number `since` on."""
+    async def report(self, run_id: UUID, level: int, logger: str, line: str) -> None:
+        """Called by a step with a line that it logs."""
+        self._runs[run_id].report(level, logger, line)
+
+    async def events(self, run_id: UUID, since: int) -> list[Event]:
+        """The events of all steps of a run so far, from the number `since` on."""
         self._asked = time.monotonic()
-        return super().events(since)
+        return self._runs[run_id].events(since) if run_id in self._runs else []
 
-    def stop(self) -> None:
-        """Stop every step."""
-        self._stopped = True
+    async def stop(self, run_id: UUID) -> None:
+        """Stop every step of a run."""
+        self._stopped.add(run_id)
+        if run_id in self._runs:
+            self._runs[run_id].stop()
 
-    def _settle(self, step: str, tasks: Mapping[str, Any], waiting: dict[Any, str]) -> None:
-        """Take note of what became of `step`, and first of what it waited for: the error of that is the step's, too."""
-        for upstream in self._plan[step].upstream:
-            task = tasks.get(upstream)
-            if task in waiting and ray.wait([task], timeout=0)[0]:
-                self._settle(upstream, tasks, waiting)
-        task = tasks[step]
-        # Settled already, as one that another waited for.
-        if waiting.pop(task, None):
-            self._events.append(self._outcome(step, task))
+    async def stay(self) -> None:
+        """Called by whoever is about to submit another run."""
+        self._asked = time.monotonic()
 
-    def _leave(self, me: Any) -> None:
-        """End with the run, also if whoever submitted it is gone and fetches no result."""
-        while time.monotonic() - self._asked < _SILENCE_S:
-            time.sleep(1)
+    async def dismiss(self) -> None:
+        """Called by the process that submits runs when it submits no other."""
+        self._silence_s = _DISMISSED_S
+
+    async def _leave(self, me: Any) -> None:
+        """End with the runs, also if whoever submitted them is gone and fetches no result."""
+        while time.monotonic() - self._asked < self._silence_s or not all(each.over for each in self._runs.values()):
+            await asyncio.sleep(0.5)
         ray.kill(me)
 
-    def _outcome(self, step: str, task: Any) -> Event:
-        try:
-            ray.get(task)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of the step
-            cause, broken = cause_of(error), self._fail_fast and self._that("failed")
-            # Ray hands the error of a step on to all that wait for it.
-            if self._stopped or broken or self._lost.keys() & set(self._plan[step].upstream):
-                self._lost[step] = "skipped"
-                return Event(logging.WARNING, f"Skipping step {step} due to a failed step.", ended=step)
-            # What a failure halts may be done before the step that failed.
-            if isinstance(cause, HaltedError):
-                self._lost[step] = "halted"
-                return Event(logging.WARNING, f"Step {step} was {cause}", ended=step)
-            self._lost[step] = "failed"
-            return Event(logging.ERROR, f"Step {step} failed.", cause, ended=step)
-        took = time.monotonic() - self._begun[step]
-        return Event(logging.INFO, f"Step `{step}` has finished in `{took:.1f}s`.", ended=step)
 
-    def _that(self, what: str) -> list[str]:
-        return [step for step, became in self._lost.items() if became == what]
+# The supervisor of this process, if it has submitted a run.
+_OWN: list[Any] = []
+
+
+def own_supervisor(environment: Mapping[str, str]) -> Any:
+    """Ray's handle of the `Supervisor` of all runs that this process submits; the first of them begins it."""
+    if _OWN:
+        with suppress(RayActorError):
+            ray.get(_OWN[0].stay.remote())
+            return _OWN[0]
+        # It has left, since nobody needed it for a while.
+        _OWN.clear()
+    else:
+        atexit.register(_dismiss)
+    # It outlives this process, and lies on the head: if that is lost, so is the cluster.
+    place = {"lifetime": "detached", "resources": {"node:__internal_head__": 0.001}}
+    actor = Supervisor.options(name=str(uuid4()), namespace=_NAMESPACE, **place)  # type: ignore[attr-defined]
+    _OWN.append(actor.remote(environment))
+    return _OWN[0]
+
+
+def _dismiss() -> None:
+    """Let the supervisor go, and the workers that it keeps, as soon as its runs are over."""
+    if _OWN and ray.is_initialized():
+        with suppress(RayError):
+            ray.get(_OWN[0].dismiss.remote(), timeout=5)
+
+
+def holder_of(run_id: UUID) -> tuple[Any, list[str]] | None:
+    """The supervisor that a run was handed to, whoever did so, and the names of the run's steps; None if there is none.
+
+    Raises
+    ------
+    ray.exceptions.ActorUnavailableError
+        If the head is too busy to answer.
+    """
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["namespace"] != _NAMESPACE:
+            continue
+        try:
+            supervisor = ray.get_actor(actor["name"], namespace=_NAMESPACE)
+            steps = ray.get(supervisor.steps.remote(run_id))
+        except ActorUnavailableError:
+            raise
+        except (ValueError, RayActorError):
+            # It has left meanwhile.
+            continue
+        if steps is not None:
+            return supervisor, steps
+    return None

@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,10 +15,15 @@ import ray
 from ray import cloudpickle
 from ray.exceptions import RayTaskError
 
+from ferkit.orchestrators.ray.events import Reporter
+
 __all__ = ["RUN_ID", "HaltedError", "PassingError", "cause_of", "run_step", "take_environment"]
 
 # Tells every step which run it belongs to.
 RUN_ID = "FERKIT_RAY_RUN_ID"
+
+# What the variables of the latest step were in this process before it.
+_REPLACED: dict[str, str | None] = {}
 
 # The copy of the checkout that Ray brought.
 _CODE = Path(__file__).resolve().parents[3]
@@ -56,7 +61,7 @@ def run_step(
     arguments: Sequence[str],
     environment: dict[str, str],
     loggers: Sequence[str],
-    supervisor: Any,
+    reporter: Reporter,
     *_upstream: None,
 ) -> None:
     """Run `step`, once Ray has what is upstream; if that failed, Ray leaves the step out.
@@ -67,8 +72,8 @@ def run_step(
     ----------
     arguments
         Of ZenML's entrypoint of a step; with ``--step_run_id`` of one that a step operator runs.
-    supervisor
-        An actor, which is told that the step has begun, and what it logs to `loggers`.
+    reporter
+        Which is told that the step has begun, and what it logs to `loggers`.
 
     Raises
     ------
@@ -82,12 +87,12 @@ def run_step(
     _enter_code()
     take_environment(environment)
     context = ray.get_runtime_context()
-    supervisor.started.remote(step, f"{ray.util.get_node_ip_address()}-{context.get_node_id()[:4]}")
+    reporter.started(step, f"{ray.util.get_node_ip_address()}-{context.get_node_id()[:4]}")
     from zenml.exceptions import IllegalOperationError, RunStoppedException
     from zenml.steps.heartbeat import StepHeartBeatTerminationException
 
     try:
-        with _forwarded(loggers, supervisor):
+        with _forwarded(loggers, reporter):
             _entrypoint(of_operator="--step_run_id" in arguments)(list(arguments)).run()
     except (IllegalOperationError, RunStoppedException, StepHeartBeatTerminationException) as error:
         # In one line, where ZenML has a long traceback.
@@ -109,18 +114,18 @@ def _portable(error: Exception) -> Exception:
 class _Forwarder(logging.Handler):
     """Hands records on to the supervisor, and so to the terminal of whoever submitted the run."""
 
-    def __init__(self, supervisor: Any) -> None:
+    def __init__(self, reporter: Reporter) -> None:
         super().__init__(logging.INFO)
-        self._supervisor = supervisor
+        self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._supervisor.report.remote(record.levelno, record.name, record.getMessage())
+        self._reporter.report(record.levelno, record.name, record.getMessage())
 
 
 @contextmanager
-def _forwarded(loggers: Sequence[str], supervisor: Any) -> Iterator[None]:
+def _forwarded(loggers: Sequence[str], reporter: Reporter) -> Iterator[None]:
     """Whoever submitted the run sees what is logged to `loggers` within."""
-    forwarder, before = _Forwarder(supervisor), {name: logging.getLogger(name).level for name in loggers}
+    forwarder, before = _Forwarder(reporter), {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:
         logging.getLogger(name).addHandler(forwarder)
         logging.getLogger(name).setLevel(logging.INFO)
@@ -132,12 +137,19 @@ def _forwarded(loggers: Sequence[str], supervisor: Any) -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def take_environment(environment: dict[str, str]) -> None:
-    """Take the variables of a step; to be called before ZenML is imported.
+def take_environment(environment: Mapping[str, str]) -> None:
+    """Take the variables of a step, in place of those of the step before; to be called before ZenML is imported.
 
     ZenML writes the store that they name into its configuration, and whoever started the node shall keep theirs.
     """
-    os.environ.update(environment, ZENML_CONFIG_PATH=_configuration_folder())
+    for name, before in _REPLACED.items():
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
+    taken = {**environment, "ZENML_CONFIG_PATH": _configuration_folder()}
+    _REPLACED.clear()
+    _REPLACED.update({name: os.environ.get(name) for name in taken})
+    os.environ.update(taken)
 
 
 @cache
