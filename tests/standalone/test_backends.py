@@ -11,7 +11,7 @@ import yaml
 from ferkit.standalone.__main__ import main
 from ferkit.standalone.folder import RunFolder
 from tests.toys.bare import bare, bare_environment, bare_script
-from tests.toys.command import forked_script
+from tests.toys.command import QUICK_XLA, forked_script
 
 TOY = {
     "name": "toy",
@@ -62,8 +62,7 @@ def test_each_backend_learns_the_same(backend, stripes, tmp_path):
         forked_script(bare_script(), *arguments)
         if backend == "tensorflow"
         else bare(*arguments, without=("tensorflow",)),
-        # A quick compilation of what runs for seconds.
-        env=bare_environment(KERAS_BACKEND=backend, XLA_FLAGS="--xla_backend_optimization_level=0"),
+        env=bare_environment(KERAS_BACKEND=backend, XLA_FLAGS=QUICK_XLA),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,8 @@ from ferkit.cli.state.workspace import Workspace
 from tests.toys.services import CLEAN, wait_for
 
 _HERE = Path(__file__).parent
+# XLA's flags, for a quick compilation of what runs for seconds.
+QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 FORK_CLIENT = str(_HERE / "fork_client.py")
 
 
@@ -40,6 +42,25 @@ def forked(*arguments: object) -> list[str]:
 def forked_script(path: Path | str, *arguments: object, zenml: bool = False) -> list[str]:
     """The same for a Python script, or ``-m`` and a module's name, which imports ZenML itself if not said."""
     return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=zenml), str(path), *map(str, arguments)]
+
+
+@cache
+def forking_python() -> Path:
+    """A program that is Python but for scripts and ``-m``, which run in such a process.
+
+    Named in FORKING_PYTHON, it is ``sys.executable`` of a process that is forked, and so what that starts.
+    """
+    path = Path(tempfile.mkdtemp()) / "python"
+    path.write_text(
+        f"""#!/bin/sh
+case "$1" in
+*.py | -m) exec '{sys.executable}' -S -E '{FORK_CLIENT}' '{fork_server()}' "$@" ;;
+*) exec '{sys.executable}' "$@" ;;
+esac
+"""
+    )
+    path.chmod(0o700)
+    return path
 
 
 def fork_server(*, zenml: bool = False) -> str:

@@ -101,6 +101,8 @@ def become(request: dict) -> None:
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     random.seed()
+    # What it starts may be forked, too (`tests.toys.command.forking_python`).
+    sys.executable = os.environ.get("FORKING_PYTHON", sys.executable)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,23 @@ from ferkit.config.yaml_text import read_yaml
 from ferkit.errors import ConfigError
 from ferkit.training.execution import ExecutionSettings, execution, precision_of, use_precision
 from ferkit.training.fine_tune import fine_tune
+from tests.toys.command import QUICK_XLA, forked_script, script
 from tests.training.test_fine_tune import BACKBONE, TARGET, marked_faces, settings
 from tests.training.test_recipe import examples, selection
 
 
-def train(precision="float32", faces=None, **chosen):
+def train(precision="float32", faces=None, batch_size=32, **chosen):
     faces = faces or marked_faces()
     return fine_tune(
         examples(faces, TARGET),
         selection(faces, TARGET),
         BACKBONE,
-        settings(epochs=2, average=0.9, execution=ExecutionSettings(precision=precision, **chosen)),
+        settings(
+            epochs=2,
+            average=0.9,
+            batch_size=batch_size,
+            execution=ExecutionSettings(precision=precision, **chosen),
+        ),
         3,
     )
 
@@ -80,13 +85,15 @@ def backend(request):
 @pytest.fixture(scope="module")
 def learned(backend):
     """What `tests.training.two_devices` prints."""
+    run, root = Path(__file__).with_name("two_devices.py"), Path(__file__).parents[2]
     ran = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("two_devices.py")), str(Path(__file__).parents[2])],
+        # One that is forked has imported Keras with TensorFlow, which has not looked for its devices.
+        forked_script(run, root) if backend == "tensorflow" else script(run, root),
         env={
             **os.environ,
             "KERAS_BACKEND": backend,
             # Two devices, and a quick compilation of what runs for a second.
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count=2 {QUICK_XLA}",
         },
         capture_output=True,
         text=True,

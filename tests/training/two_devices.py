@@ -64,5 +64,7 @@ if __name__ == "__main__":
     assert on_tensorflow or "tensorflow" not in sys.modules, "it takes seconds to import"
     if on_tensorflow:
         devices_draw_apart()
-        learned |= {"without XLA": train(compile="off"), "XLA": train(compile="on")}
+        # It compiles a step for each size of a batch.
+        even = {"batch_size": len(marked_faces().of_split("Training")) // 7}
+        learned |= {"without XLA": train(compile="off", **even), "XLA": train(compile="on", **even)}
     json.dump({name: each.history.to_dict("list") for name, each in learned.items()}, sys.stdout)
