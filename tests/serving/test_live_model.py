@@ -23,7 +23,7 @@ from ferkit.registry.models import BUNDLE, CHAMPION, REGISTERED_NAME
 from ferkit.serving.errors import NotReadyError
 from ferkit.serving.model.live_model import LiveModel
 from tests.toys.bundle import MOODS, write_mood_bundle, write_toy_bundle
-from tests.toys.command import forked
+from tests.toys.command import forked, forking_python
 from tests.toys.registry import registry_at
 from tests.toys.server import ROOT, serving
 from tests.toys.services import CLEAN, free_port, wait_for
@@ -289,7 +289,10 @@ def test_a_new_champion_takes_over_without_a_request_that_fails(store, crown, tm
 def test_the_command_says_where_and_takes_the_settings(tmp_path, fallback):
     port = free_port()
     command = forked("serve", "--port", port, "--bundle", fallback, "--threads", 8)
-    environment = {**CLEAN, "COLUMNS": "300", "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home")}
+    environment = {
+        **CLEAN, "COLUMNS": "300", "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path / "home"),
+        "FORKING_PYTHON": str(forking_python()),
+    }  # fmt: skip
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
