@@ -10,6 +10,7 @@ import pytest
 from ferkit.cli.garbage import collect_seldom
 from ferkit.cli.state.workspace import Workspace
 from tests.leftovers import TemporaryFolder
+from tests.toys.drawn_faces import draw_once
 
 # pytest-xdist's workers are told by the environment, which they have from the process that started them.
 _TEMPORARY = None if "PYTEST_XDIST_WORKER" in os.environ else TemporaryFolder()
@@ -28,6 +29,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # These processes hold all libraries, and many a model, for as long as they live.
 collect_seldom()
+
+draw_once()
 
 # A shell that starts the tests in the background makes them ignore interruptions, and so all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -70,11 +73,11 @@ def pytest_unconfigure():
 # They take a minute or more and begin first, the longest before all, so that no process still has one when the others
 # are done.
 _LONG = (
-    "test_train.py", "test_ray.py", "test_run.py", "test_experiment_command.py", "test_export_reference.py",
-    "test_export_model.py", "test_benchmarks.py", "test_execution.py", "test_streamed_run.py", "test_import_run.py",
-    "test_app.py", "test_live_model.py", "test_api.py", "test_servers.py", "test_kept_features.py", "test_fine_tune.py",
-    "test_streaming.py", "test_register.py", "test_backbones.py", "test_page.py", "test_kubernetes.py",
-    "test_backends.py",
+    "test_train.py", "test_ray.py", "test_run.py", "test_experiment_command.py", "test_cache.py", "test_benchmarks.py",
+    "test_export_reference.py", "test_export_model.py", "test_execution.py", "test_streamed_run.py",
+    "test_import_run.py", "test_live_model.py", "test_api.py", "test_servers.py", "test_stopped_run.py",
+    "test_backends.py", "test_kept_features.py", "test_fine_tune.py", "test_streaming.py", "test_app.py",
+    "test_register.py", "test_backbones.py", "test_page.py", "test_kubernetes.py",
 )  # fmt: skip
 
 

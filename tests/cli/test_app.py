@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from ferkit.cli.app import app
 from ferkit.cli.next_steps import next_steps
 from ferkit.config.loading import load_config
-from tests.toys.command import forked, plain
+from tests.toys.command import forked
+from tests.toys.state import prepared_home
 
 ROOT = Path(__file__).parents[2]
 
@@ -182,17 +183,18 @@ def test_ui_serves_mlflow_and_says_where(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(tmp_path)}
+    home = prepared_home(tmp_path / "home")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(home)}
     environment.pop("MLFLOW_TRACKING_URI", None)
     server = subprocess.Popen(
-        plain("ui", "--port", port), cwd=ROOT, env=environment, text=True, start_new_session=True,
+        forked("ui", "--port", port), cwd=ROOT, env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         assert f"http://127.0.0.1:{port}" in server.stdout.readline()
         answer = wait_for(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=5", server)
         assert json.loads(answer)["experiments"]
-        taken = ferkit("ui", "--port", str(port), FERKIT_HOME=str(tmp_path), MLFLOW_TRACKING_URI="")
+        taken = ferkit("ui", "--port", str(port), FERKIT_HOME=str(home), MLFLOW_TRACKING_URI="")
         assert taken.returncode == 1
         assert f"port {port} of 127.0.0.1 cannot be used" in taken.stderr
     finally:

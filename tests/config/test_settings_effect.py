@@ -385,7 +385,7 @@ EFFECTS = {
     "evaluation.grid": different(of_grid, grid=4),
     "registry.register": "pipelines/test_train::test_the_ensemble_is_registered_with_its_lineage",
     "registry.singles": "registry/test_register::test_a_run_registers_its_ensemble_and_if_asked_its_networks",
-    "registry.promote": "pipelines/test_train::test_the_gate_is_asked_at_the_end_of_a_run_if_the_configuration_says_so",
+    "registry.promote": "pipelines/test_cache::test_the_gate_is_asked_at_the_end_of_a_run_if_the_configuration_says_so",
     "registry.gate.floors.accuracy": different(of_floor, accuracy=0.9),
     "registry.gate.floors.macro_f1": different(of_floor, macro_f1=0.9),
     "registry.gate.floors.recall": different(of_floor, {"recall_pictures": 1}, recall=0.1),

@@ -17,8 +17,8 @@ from ferkit.serving.model.live_model import LiveModel
 from ferkit.sources import FolderSettings, load
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from materializers.pictures import placed_hash, with_images, without_images
-from tests.pipelines.test_train import SMALL, Checkout
 from tests.toys.browser import SMILES, drawn, draws_the_answer, needs_browser, opened_browser, served_here, visits
+from tests.toys.checkout import SMALL, Checkout
 from tests.toys.registry import registry_at
 from tests.toys.state import prepared_home
 

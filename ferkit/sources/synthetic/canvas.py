@@ -1,5 +1,6 @@
 """The plane on which a face is drawn: pixel grids in head and face coordinates, and soft-edged shapes."""
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,7 @@ def smooth_noise(rng: np.random.Generator, cells: tuple[int, int]) -> Plane:
     return np.asarray(rows @ grid @ columns.T)
 
 
+@cache
 def _interpolation(cells: int) -> Plane:
     """(96, cells + 1): weights of a coarse line's values in each drawn pixel."""
     place = (np.arange(DRAWN, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / DRAWN)

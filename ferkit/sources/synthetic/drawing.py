@@ -47,9 +47,9 @@ def draw_face(action_units: Mapping[int, float], *, one_sided: bool, rng: np.ran
     z = np.sqrt(np.clip(1 - 0.93 * radius**2, 0.03, 1))
     u, v = (x - np.float32(scene.yaw) * z) / person.head_width, y - np.float32(scene.pitch) * z
 
-    height = 0.85 * z + relief(u, v, person, shape)
-    light = _shade(height, scene)
     lines = creases(u, v, person, shape)
+    height = 0.85 * z + relief(u, v, lines, person, shape)
+    light = _shade(height, scene)
     grain = smooth_noise(rng, (48, 48))
     mottle = smooth_noise(rng, (7, 7))
     skin = person.skin_tone * light * (1 - 0.42 * np.clip(lines, 0, 1.2)) * (1 + 0.02 * grain + 0.035 * mottle)

@@ -9,8 +9,8 @@ from ferkit.sources.synthetic.identity import Identity
 __all__ = ["creases", "relief"]
 
 
-def relief(u: Plane, v: Plane, person: Identity, shape: FaceShape) -> Plane:
-    """Height in head units of the skin above a smooth head, at face coordinates u, v."""
+def relief(u: Plane, v: Plane, lines: Plane, person: Identity, shape: FaceShape) -> Plane:
+    """Height in head units of the skin above a smooth head, at face coordinates u, v; `lines` are its `creases`."""
     side = np.abs(u)
     right = 0.5 + 0.5 * np.tanh(8 * u)
     cheek = shape.cheek[0] + (shape.cheek[1] - shape.cheek[0]) * right
@@ -36,7 +36,7 @@ def relief(u: Plane, v: Plane, person: Identity, shape: FaceShape) -> Plane:
     height -= 0.05 * bump(u, v, (0, shape.mouth_y + shape.gap_down + 0.2), (0.17, 0.05))
     height -= 0.07 * dimple * bump(side, v, (shape.mouth_width + 0.13, shape.mouth_y + corner_at(shape)), (0.04, 0.1))
     height -= 0.02 * bump(side, v - corner, (shape.mouth_width + 0.04, shape.mouth_y), (0.05, 0.05))
-    return height - 0.06 * creases(u, v, person, shape)
+    return height - 0.06 * lines
 
 
 def corner_at(shape: FaceShape) -> float:
