@@ -137,7 +137,7 @@ def test_backbones_lists_every_backbone_with_its_licence():
     assert [card["name"] for card in json.loads(ferkit("backbones", "--json").stdout)] == names()
 
 
-def test_run_check_runs_nothing():
+def test_run_check_runs_nothing(tmp_path):
     done = ferkit(
         "run",
         "configs/quickstart.yaml",
@@ -148,6 +148,7 @@ def test_run_check_runs_nothing():
         "--set",
         "validation.minimum_training=1",
         "--check",
+        FERKIT_HOME=str(prepared_home(tmp_path / "home")),
     )
     assert done.returncode == 0, done.stderr
     assert "a valid configuration" in done.stdout

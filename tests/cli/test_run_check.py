@@ -10,6 +10,7 @@ from ferkit.backbones.weights import require
 from ferkit.cli.run_check import check_run
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import ConfigError, WeightsError
+from tests.toys.state import prepare_own_home
 
 SMALL = {
     "name": "small",
@@ -17,6 +18,11 @@ SMALL = {
     "validation": {"minimum_class": 1},
     "backbones": [{"name": "fernet", "width": 4}],
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stores():
+    prepare_own_home()
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from ferkit.cli.state.workspace import Workspace
 from ferkit.config.loading import load_settings
 from ferkit.errors import ConfigError
 from ferkit.stacks.settings import StackSettings
+from tests.toys.state import prepare_own_home
 
 FLAVOR = """
     from zenml.orchestrators import BaseOrchestratorConfig, BaseOrchestratorFlavor
@@ -37,6 +38,7 @@ def stack(**changes):
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     """A workspace that shares the ZenML store of the tests; its stack is the active one again afterwards."""
+    prepare_own_home()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     yield Workspace.open()
     monkeypatch.undo()

@@ -139,9 +139,9 @@ def test_data_that_is_not_fit_stops_the_run_with_a_line_a_problem_and_trains_not
     )
     assert done.returncode == 1
     (alert,) = (checkout.root / "alerts.txt").read_text().splitlines()
-    assert re.match(r"tiny-\S+: validate failed: Training pictures: 320, expected at least 9,999\. ", alert)
+    assert re.match(r"tiny-\S+: validate failed: Training pictures: 192, expected at least 9,999\. ", alert)
     lines = [line for line in done.stderr.splitlines() if line.startswith("ferkit: ")]
-    assert lines[0] == "ferkit: Training pictures: 320, expected at least 9,999."
+    assert lines[0] == "ferkit: Training pictures: 192, expected at least 9,999."
     assert lines[1].startswith("ferkit: constant pictures: ")
     assert lines[-1] == "ferkit: The data is not fit to train on; nothing was trained."
     assert "Traceback" not in done.stderr

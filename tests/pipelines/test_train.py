@@ -62,25 +62,36 @@ def test_all_state_lies_in_the_checkout(checkout):
 
 
 @pytest.fixture(scope="module")
-def stored(checkout):
-    """What ZenML's store says of the first run: its artifacts, their ids, and the resources of its steps."""
-    return checkout.ask(
-        """
+def stored(checkout, tmp_path_factory):
+    """What ZenML's store says of the first run: its artifacts, their ids, and the resources of its steps.
+
+    And a folder with its tables and votes.
+    """
+    folder = tmp_path_factory.mktemp("stored")
+    told = checkout.ask(
+        f"""
         import json
         from zenml.client import Client
+        # What an artifact is read with lies in the checkout.
+        Workspace.open().activate_stack()
         run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
-        found, ids = [], {}
+        found, ids = [], {{}}
         for step in run.steps.values():
-            for versions in step.outputs.values():
+            for name, versions in step.outputs.items():
                 for v in versions:
                     shown = len(v.visualizations or [])
                     ids[str(v.id)] = v.name
                     found.append((v.name, v.materializer.import_path, v.content_hash, v.uri, shown))
-        of = {name: step.config.resource_settings for name, step in run.steps.items()}
-        asked = {name: [each.cpu_count, each.gpu_count, each.memory] for name, each in of.items()}
-        print(json.dumps({"artifacts": found, "ids": ids, "resources": asked}))
+                if name.endswith(("_history", "results")):
+                    versions[0].load().to_csv("{folder}/" + name + ".csv", index=False)
+                if name.endswith("_ensemble"):
+                    open("{folder}/" + name + ".json", "w").write(versions[0].load().to_json())
+        of = {{name: step.config.resource_settings for name, step in run.steps.items()}}
+        asked = {{name: [each.cpu_count, each.gpu_count, each.memory] for name, each in of.items()}}
+        print(json.dumps({{"artifacts": found, "ids": ids, "resources": asked}}))
         """
     )
+    return {**told, "folder": folder}
 
 
 def test_every_artifact_has_a_name_a_hash_and_a_materializer_of_ours(stored):
@@ -198,7 +209,7 @@ def test_the_ensemble_is_registered_with_its_lineage(checkout, stored):
     assert stored["ids"][artifacts["fer_a_model"]] == "fer_a_model"
 
 
-def test_a_run_without_zenml_comes_to_the_same_numbers(checkout, tmp_path):
+def test_a_run_without_zenml_comes_to_the_same_numbers(checkout, stored, tmp_path):
     alone = checkout.root / "alone.py"
     alone.write_text("import sys\nfrom ferkit.standalone.__main__ import main\nsys.exit(main(sys.argv[1:]))\n")
     done = subprocess.run(
@@ -207,31 +218,17 @@ def test_a_run_without_zenml_comes_to_the_same_numbers(checkout, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     folder = RunFolder(tmp_path)
-    checkout.ask(
-        f"""
-        import json
-        from zenml.client import Client
-        # What an artifact is read with lies in the checkout.
-        Workspace.open().activate_stack()
-        run = Client().list_pipeline_runs(sort_by="asc:created", size=1, hydrate=True).items[0]
-        for step in run.steps.values():
-            for name, versions in step.outputs.items():
-                if name.endswith(("_history", "results")):
-                    versions[0].load().to_csv("{tmp_path}/" + name + ".csv", index=False)
-                if name.endswith("_ensemble"):
-                    open("{tmp_path}/" + name + ".json", "w").write(versions[0].load().to_json())
-        print(json.dumps(None))
-        """
-    )
-    results = pd.read_csv(tmp_path / "results.csv")
+    results = pd.read_csv(stored["folder"] / "results.csv")
     for target in ("fer", "ferplus"):
         alone = folder.read_evaluations(target)
         # The table of all targets has the recalls of the first one's classes first.
         here = results[results["target"] == target][alone.columns].reset_index(drop=True)
         pd.testing.assert_frame_equal(here, alone, rtol=1e-6)
-        assert Ensemble.from_json((tmp_path / f"{target}_ensemble.json").read_text()) == folder.read_ensemble(target)
+        assert Ensemble.from_json((stored["folder"] / f"{target}_ensemble.json").read_text()) == folder.read_ensemble(
+            target
+        )
     for member in ("fer-a", "fer+ferplus-j", "fer+ferplus-s"):
-        curves = pd.read_csv(tmp_path / f"{re.sub('[+-]', '_', member)}_history.csv")
+        curves = pd.read_csv(stored["folder"] / f"{re.sub('[+-]', '_', member)}_history.csv")
         pd.testing.assert_frame_equal(
             *(each.drop(columns="pictures_per_second") for each in (curves, folder.member(member).read_history())),
             rtol=1e-6,

@@ -19,7 +19,7 @@ from ferkit.registry.history import Entry, History, ensure_history
 from ferkit.registry.listing import list_versions
 from ferkit.registry.models import champion_version, load_champion
 from ferkit.registry.promote import Pictures, find_challenger, promote, roll_back
-from tests.toys.registry import register_toy, registry_at
+from tests.toys.registry import register, registry_at
 from tests.toys.run import CONFIG, toy_run
 from tests.toys.services import free_port
 from tests.toys.tracking import mlflow_server
@@ -96,8 +96,8 @@ def test_models_are_registered_promoted_and_rolled_back_on_postgresql(client, fo
     one = {"targets": [{"name": "fer"}], "backbones": [CONFIG["backbones"][1]]}
     assert champion_version() is None
     for seed in (0, 1):
-        register_toy(tmp_path, seed=seed, **one)
-    run = toy_run(tmp_path / "again", seed=0, **one)
+        run = toy_run(tmp_path / f"run-{seed}", seed=seed, **one)
+        register(run, tmp_path)
     pictures = Pictures(run.faces, run.config.evaluation, 0)
     gate = GateSettings.model_validate(CONFIG["registry"]["gate"])
     first = promote(find_challenger("ferkit", "1", tmp_path / "cache"), pictures, gate, tmp_path / "cache")

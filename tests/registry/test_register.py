@@ -32,7 +32,7 @@ from ferkit.registry.promote import Pictures, find_challenger, promote
 from ferkit.sources import SyntheticSettings, load
 from tests.toys.command import forked_script
 from tests.toys.registry import register, register_toy, registry_at
-from tests.toys.run import toy_run
+from tests.toys.run import CONFIG, toy_run
 from tests.toys.services import free_port, served
 
 
@@ -268,7 +268,7 @@ def test_mlflow_serves_it(store, bundle, tmp_path):
 
 def test_the_same_models_are_registered_once_whatever_the_run_is_called(store):
     folder, client, _ = store
-    run = toy_run(folder / "run-7", seed=7)
+    run = toy_run(folder / "run-7", seed=7, targets=[{"name": "fer"}], backbones=[CONFIG["backbones"][1]])
     made = register(run, folder)
     version, model = made["version"].iloc[0], made["model_id"].iloc[0]
     assert register(_renamed(run), folder).equals(made)

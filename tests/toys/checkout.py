@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("configs", "ferkit", "materializers", "pipelines", "steps", "pyproject.toml")
 TINY = {
     "name": "tiny",
-    "data": {"source": "synthetic", "count": 400},
+    "data": {"source": "synthetic", "count": 240},
     "validation": {"minimum_class": 1},
     "balancing": {"method": "random_over_sampler"},
     "targets": [{"name": "fer"}, {"name": "ferplus"}],

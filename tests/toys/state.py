@@ -27,6 +27,14 @@ def prepared_home(home: Path) -> Path:
     return home
 
 
+def prepare_own_home() -> None:
+    """Let the folder of state of this process begin with such stores, if it has none yet."""
+    home = Workspace.named().root
+    if not (home / "zenml" / "local_stores" / _STORE).exists():
+        shutil.copytree(_prepared() / "home", home, dirs_exist_ok=True)
+        follow(home.resolve())
+
+
 def prepared_registry(database: Path) -> None:
     """Make `database` one of MLflow's that holds no run yet."""
     shutil.copyfile(_prepared() / "home" / "mlflow.db", database)
