@@ -32,7 +32,9 @@ class EnsembleMaterializer(StoreMaterializer):
         self.write("ensemble.json", data.to_json().encode())
 
     def save_visualizations(self, data: Ensemble) -> dict[str, VisualizationType]:
-        """The weights as bars."""
+        """The weights as bars, where there are several."""
+        if len(data.members) == 1:
+            return {}
         return self.show({"weights.png": plots.ensemble_weights(data, f"{data.target}: votes of the ensemble")})
 
     def extract_metadata(self, data: Ensemble) -> dict[str, MetadataType]:

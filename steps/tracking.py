@@ -75,19 +75,22 @@ def member_run(target: str, model: str, *, system: bool = False) -> Iterator[Non
             experiment_id=parent.info.experiment_id,
             run_name=name,
             nested=True,
-            tags={**inherited, MEMBER_TAG: name, "ferkit.target": target},
+            tags={**inherited, **_made_by(), MEMBER_TAG: name, "ferkit.target": target},
         ) as run,
         measured(run.info.run_id) if system else nullcontext(),
     ):
-        log_made_by()
         yield
 
 
 def log_made_by() -> None:
     """Tag the active run with the step that writes to it: a later run finds by it what that step wrote."""
     if mlflow.active_run():
-        step = get_step_context().step_run
-        mlflow.set_tags(dict(tags_of(step.name, str(step.id))))
+        mlflow.set_tags(_made_by())
+
+
+def _made_by() -> dict[str, str]:
+    step = get_step_context().step_run
+    return dict(tags_of(step.name, str(step.id)))
 
 
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:

@@ -27,6 +27,10 @@ Workspace.open().set_environment()
 # Hundreds of processes import the project; where Python may write no bytecode, each would compile all of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# As many processes as cores compute at the same time; threads of each, for pictures of 24 pixels, would only wait.
+for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 # These processes hold all libraries, and many a model, for as long as they live.
 collect_seldom()
 

@@ -2,10 +2,14 @@
 
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, distribution
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import inspect
     from collections.abc import Callable
+
+    from pydantic import BaseModel
+    from zenml.steps.entrypoint_function_utils import EntrypointFunctionDefinition
 
 __all__ = ["shorten_zenml"]
 
@@ -16,11 +20,13 @@ def shorten_zenml() -> None:
     scikit-learn is not imported for the materializer of its models: each of our steps names the materializers of its
     outputs, and those that compute with scikit-learn import it when they are executed. Which package a module comes
     from is looked up once, by its name: ZenML reads the file lists of all installed packages for each artifact that a
-    step makes.
+    step makes. So is whether what an integration needs is installed, which it looks up for each of sixty in each run,
+    and the pydantic model of a type that it checks parameters by, which it makes for every parameter of every step.
     """
     from zenml.integrations.constants import SKLEARN
     from zenml.integrations.integration import Integration
     from zenml.integrations.registry import integration_registry
+    from zenml.steps.entrypoint_function_utils import EntrypointFunctionDefinition
     from zenml.utils import source_utils
 
     # Asking for them makes ZenML find them all, which would otherwise bring this one back.
@@ -29,6 +35,9 @@ def shorten_zenml() -> None:
     lookup = source_utils._get_package_for_module
     if not hasattr(lookup, "cache_info"):
         source_utils._get_package_for_module = cache(partial(_package_of, lookup))
+        check: Callable[[Any], bool] = cache(Integration.check_installation.__func__)
+        Integration.check_installation = classmethod(check)
+        EntrypointFunctionDefinition._validate_input_value = _check_parameter
 
 
 def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str | None:
@@ -37,3 +46,20 @@ def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str 
         return str(distribution(module_name.partition(".")[0]).metadata["Name"])
     except PackageNotFoundError:
         return lookup(module_name)
+
+
+def _check_parameter(_: "EntrypointFunctionDefinition", parameter: "inspect.Parameter", value: Any) -> None:
+    """Raise pydantic's `ValidationError` if the value of a step's parameter is not of its type."""
+    _parameter_model(parameter.annotation, value is None)(value=value)
+
+
+@cache
+def _parameter_model(annotation: Any, is_none: bool) -> "type[BaseModel]":
+    """The model that ZenML makes to check a parameter: None may stand where pydantic knows no schema of the type."""
+    from pydantic import ConfigDict, create_model
+
+    return create_model(
+        "input_validation_model",
+        __config__=ConfigDict(arbitrary_types_allowed=is_none),
+        value=(annotation, ...),
+    )

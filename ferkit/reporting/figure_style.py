@@ -73,6 +73,8 @@ def empty_figure(
         )  # fmt: skip
     figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left", fontweight="bold")
     for axes in figure.axes:
+        # Where a height is given, matplotlib does not measure all ticks to find one: half of the time of a figure.
+        axes.set_title("", y=1.0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(GREY)
         axes.tick_params(labelsize=9, colors=INK)

@@ -80,7 +80,7 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
     best_epoch
         The epoch whose weights were kept; the one of the highest val_accuracy if not given.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     figure, _ = empty_figure(10.5, 3.4, title, panels=3, margins=Margins(0.6, 0.1, 0.5, 0.65, 0.7))
     epochs = history["epoch"].to_numpy()
@@ -91,6 +91,10 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
         if name == "learning rate":
             axes.plot(epochs, history["learning_rate"], color=INK, marker=marker, markersize=3)
             axes.set_yscale("log")
+            # Read at any range, within a decade, too; powers of ten are formulas, which take twice as long to draw.
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter("{x:g}")
         else:
             axes.plot(epochs, history[name], color=BLUE, marker=marker, markersize=3, label="Training")
             axes.plot(epochs, history[f"val_{name}"], color=ORANGE, marker=marker, markersize=3, label="PublicTest")
@@ -102,7 +106,7 @@ def training_curves(history: pd.DataFrame, title: str, best_epoch: int | None = 
         for start in starts:
             axes.axvline(start, color=GREY, linewidth=0.8)
         axes.set_xlabel("epoch")
-        axes.set_title(name, fontsize=10)
+        axes.set_title(name, fontsize=10, y=1.0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for start in starts:
         phase = history["phase"].to_numpy()[int(np.searchsorted(epochs, start))]
@@ -124,6 +128,12 @@ def class_counts(before: NDArray[np.int64], after: NDArray[np.int64], names: Seq
     title
         Above the figure.
     """
+    return _class_counts(tuple(map(int, before)), tuple(map(int, after)), tuple(names), title)
+
+
+# A step logs it, and reports of runs on the same data hold it.
+@lru_cache(maxsize=64)
+def _class_counts(before: tuple[int, ...], after: tuple[int, ...], names: tuple[str, ...], title: str) -> bytes:
     figure, axes = empty_figure(0.95 * len(names) + 1.0, 3.4, title, margins=Margins(0.8, 0.1, 0.35, 0.65))
     at = np.arange(len(names))
     for offset, counts, colour, label in ((-0.2, before, GREY, "before"), (0.2, after, BLUE, "after")):
@@ -184,6 +194,12 @@ def ensemble_weights(ensemble: Ensemble, title: str) -> bytes:
     title
         Above the figure.
     """
+    return _ensemble_weights(ensemble, title)
+
+
+# Its artifact shows it, and the report holds it.
+@lru_cache(maxsize=64)
+def _ensemble_weights(ensemble: Ensemble, title: str) -> bytes:
     figure, axes = empty_figure(6.4, 0.42 * len(ensemble.members) + 1.2, title)
     order = np.argsort(ensemble.weights, kind="stable")
     weights = np.asarray(ensemble.weights)[order]

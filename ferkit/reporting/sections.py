@@ -77,7 +77,9 @@ def balancing_section(content: ReportContent, target: Target, training_set: Trai
         rows.append(("weight in the loss", "", *(f"{weight:.2f}" for weight in training_set.class_weight)))
     blocks: list[Table | Picture] = [
         Table(("", "Examples in an epoch", *names), tuple(rows)),
-        Picture(f"{target}_class_counts.png", plots.class_counts(before, after, names, f"{target}: training examples")),
+        Picture(
+            f"{target}_class_counts.png", plots.class_counts(before, after, names, f"{target}: examples of each class")
+        ),
     ]
     if training_set.made.any():
         sheet = made_faces(training_set, names, most=_MOST_MADE, seed=content.seed)
@@ -115,8 +117,9 @@ def model_section(content: ReportContent, evaluation: Evaluation) -> Section:
     slug = _slug(target, model)
     pictures = [*_curves(content, target, model)]
     ensemble = content.ensembles.get(target)
-    if model == "ensemble" and ensemble is not None:
-        pictures.append(Picture(f"{slug}_weights.png", plots.ensemble_weights(ensemble, f"{target}: ensemble weights")))
+    if model == "ensemble" and ensemble is not None and len(ensemble.members) > 1:
+        votes = plots.ensemble_weights(ensemble, f"{target}: votes of the ensemble")
+        pictures.append(Picture(f"{slug}_weights.png", votes))
     for subset, scores in evaluation.scores.items():
         if subset == "PublicTest" or "no duplicates" in subset:
             continue
