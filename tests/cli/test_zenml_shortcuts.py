@@ -18,16 +18,31 @@ def told(status):
     said = {"looks": looks.count(2), "objects": len(gc.get_objects())}
     from ferkit.cli.zenml_shortcuts import shorten_zenml
     from zenml.integrations.registry import integration_registry
-    from zenml.utils import source_utils
-    modules = ("pandas.core.frame", "yaml.loader", "nowhere")
-    said["by itself"] = [source_utils._get_package_for_module(each) for each in modules]
+    said["by itself"] = answers(integration_registry)
     shorten_zenml()
-    said["ours"] = [source_utils._get_package_for_module(each) for each in modules]
+    said["ours"] = answers(integration_registry)
     # As it does to look for materializers.
     integration_registry.activate_integrations()
     said["imported"] = sorted({"keras", "sklearn", "tensorflow"} & set(sys.modules))
     print(json.dumps(said), flush=True)
     leave(status)
+
+def answers(registry):
+    # The packages of three modules, the integrations of ZenML that are installed, the parameters that it refuses.
+    from threading import Lock
+    from zenml.steps.entrypoint_function_utils import validate_entrypoint_function
+    from zenml.utils import source_utils
+    packages = [source_utils._get_package_for_module(each) for each in ("pandas.core.frame", "yaml.loader", "nowhere")]
+    installed = sorted(name for name, each in registry.integrations.items() if each.check_installation())
+    refused = []
+    def step(count: int, names: list[str], lock: Lock().__class__) -> None: ...
+    definition = validate_entrypoint_function(step)
+    for key, value in (("count", 3), ("count", "three"), ("names", ["a"]), ("names", [1]), ("lock", None)):
+        try:
+            definition.validate_input(key, value)
+        except RuntimeError as error:
+            refused.append(str(error))
+    return {"packages": packages, "installed": installed, "refused": refused}
 
 gc.callbacks.append(lambda phase, about: looks.append(about["generation"]))
 os._exit = told
@@ -52,4 +67,14 @@ def test_a_command_that_imports_zenml_looks_all_objects_through_once_at_most(sai
 
 def test_zenml_imports_no_library_for_a_run_that_is_cached(said):
     assert not said["imported"]
-    assert said["ours"] == said["by itself"] == ["pandas", "PyYAML", None]
+
+
+def test_zenml_finds_and_refuses_what_it_does_by_itself(said):
+    ours = said["ours"]
+    assert ours["packages"] == said["by itself"]["packages"] == ["pandas", "PyYAML", None]
+    assert {"pandas", "sklearn"} <= {*said["by itself"]["installed"]}
+    assert ours["installed"] == said["by itself"]["installed"]
+    assert ours["refused"] == said["by itself"]["refused"]
+    assert [each.partition(":")[0] for each in ours["refused"]] == [
+        f"Input validation failed for input '{name}'" for name in ("count", "names", "lock")
+    ]
