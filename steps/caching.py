@@ -6,21 +6,19 @@ and not modules, because ZenML would import those, and a run that is cached thro
 packages that this code imports count by their versions, see `steps.packages`.
 """
 
-import ast
-import re
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from zenml.config.cache_policy import CachePolicy
 
+from steps.names_in_code import keep, names_in
+
 __all__ = ["code_of", "packages_of", "reachable_modules"]
 
 _DOMAIN = "ferkit"
 _ROOT = Path(__file__).resolve().parents[1]
-_FILE_NAME = re.compile(r"[\w-]+\.[a-z0-9]+")
 
 
 def code_of(module: str) -> CachePolicy:
@@ -30,6 +28,7 @@ def code_of(module: str) -> CachePolicy:
     files: set[Path] = set()
     for name in reachable_modules(module):
         files |= {_source(name), *_read(name).files}
+    keep()
     return CachePolicy(
         file_dependencies=sorted(str(file.relative_to(_ROOT)) for file in files),
         cache_func=f"steps.packages.{module.removeprefix('steps.')}",
@@ -67,24 +66,9 @@ class _Reach(NamedTuple):
 
 @cache
 def _read(module: str) -> _Reach:
-    imported: set[str] = set()
-    files: set[Path] = set()
-    for node in _executed(ast.parse(_source(module).read_text())):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # `from package import name` may import a module of that package.
-            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _FILE_NAME.fullmatch(node.value):
-            files.add(_source(module).with_name(node.value))
-    domain = {name for name in imported if name.split(".")[0] == _DOMAIN and _source(name).is_file()}
-    packages = {name.split(".")[0] for name in imported} - sys.stdlib_module_names - {_DOMAIN}
-    return _Reach(frozenset(domain), frozenset(file for file in files if file.is_file()), frozenset(packages))
-
-
-def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node but those that only a type checker reads."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
-            yield node
-            yield from _executed(node)
+    source = _source(module)
+    names = names_in(source)
+    domain = {name for name in names.imported if name.split(".")[0] == _DOMAIN and _source(name).is_file()}
+    packages = {name.split(".")[0] for name in names.imported} - sys.stdlib_module_names - {_DOMAIN}
+    files = {file for name in names.files if (file := source.with_name(name)).is_file()}
+    return _Reach(frozenset(domain), frozenset(files), frozenset(packages))
