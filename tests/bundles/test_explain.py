@@ -16,6 +16,7 @@ from ferkit.bundles.bundle import Bundle
 from ferkit.bundles.explain import explain, grad_cam
 from ferkit.errors import DataError
 from tests.toys.bundle import write_mood_bundle, write_toy_bundle
+from tests.toys.command import QUICK_XLA
 
 ROOT = Path(__file__).parents[2]
 HEADS = {"fer": 7, "ferplus": 8}
@@ -126,8 +127,7 @@ def test_jax_finds_the_same_heat(bundle, tmp_path):
     subprocess.run(
         [sys.executable, "-c", program, bundle.folder, tmp_path / "heat.npy"],
         cwd=ROOT, check=True, timeout=300, capture_output=True,
-        # A quick compilation of what runs for a moment.
-        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
+        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": QUICK_XLA},
     )  # fmt: skip
     expected = explain(bundle, FACES, "fer", model="tiny", class_index=4)
     assert np.load(tmp_path / "heat.npy") == pytest.approx(expected, abs=1e-3)

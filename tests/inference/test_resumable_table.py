@@ -35,7 +35,7 @@ from ferkit.inference.video import frames_of_video
 from ferkit.models.face_model import FaceModel
 from tests.detection.test_detection import drawn_faces
 from tests.inference.test_video import write_video
-from tests.toys.command import forked
+from tests.toys.command import forked, forked_script
 
 ROOT = Path(__file__).parents[2]
 MADE_WITH = {"model": "a" * 64, "target": "fer", "single": False}
@@ -323,7 +323,7 @@ def work(tmp_path_factory):
 def start(root, to, *options, script=None):
     """The command as a process; `script` runs in place of the one line that calls it."""
     asked = ("predict", "--list", "list.csv", "--no-detect", "--model", "net.keras", "--to", to, *options)
-    arguments = [sys.executable, "-c", script, *asked] if script else forked(*asked)
+    arguments = forked_script(script, *asked) if script else forked(*asked)
     return subprocess.Popen(
         arguments,
         cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -399,7 +399,8 @@ main()
 
 
 def test_an_interruption_that_native_code_swallows_is_not_lost(work):
-    done = start(work, "lost.parquet", script=SWALLOWS)
+    (work / "swallows.py").write_text(SWALLOWS)
+    done = start(work, "lost.parquet", script=work / "swallows.py")
     assert done.wait(timeout=300) == 130
     assert "stopped; lost.parquet has 31 pictures" in done.stderr.read()
 

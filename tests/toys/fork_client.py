@@ -23,6 +23,7 @@ for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, _frame: connection.send(bytes([number])))
 status = struct.unpack("!i", connection.recv(4, socket.MSG_WAITALL))[0]
 if os.WIFSIGNALED(status):
-    signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+    if os.WTERMSIG(status) in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
     os.kill(os.getpid(), os.WTERMSIG(status))
 os._exit(os.waitstatus_to_exitcode(status))

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from ferkit.training.execution import ExecutionSettings
 from ferkit.training.fine_tune import fine_tune, statistics_pictures
 from ferkit.training.member import train_member
 from ferkit.training.settings import HeadPhaseSettings, NetworkPhaseSettings, PhaseSettings, TrainingSettings
+from tests.toys.command import forked_script
 
 TARGET = TargetSettings()
 # Learns the places of the squares; a quarter of it trains three times as fast and is enough for all else.
@@ -186,10 +186,9 @@ def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_pa
         train(Path(sys.argv[2]), average=0.9)
         """
     )
-    here = str(Path(__file__).parents[2])
-    killed = subprocess.run(
-        [sys.executable, "-c", script, here, str(tmp_path / "killed")], capture_output=True, check=False
-    )
+    (tmp_path / "killed.py").write_text(script)
+    command = forked_script(tmp_path / "killed.py", Path(__file__).parents[2], tmp_path / "killed")
+    killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
     assert list((tmp_path / "killed").rglob("last.npz"))
     resumed = train(tmp_path / "killed", average=0.9)

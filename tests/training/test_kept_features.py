@@ -165,6 +165,23 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "features"
 
 
+@pytest.fixture(scope="module")
+def stored_first(backbone, tmp_path_factory):
+    """A training that found an empty cache, and the folder in which it has left its features."""
+    cache = tmp_path_factory.mktemp("stored")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FERKIT_CACHE", str(cache))
+        return train(backbone, marked_faces()), cache / "features"
+
+
+@pytest.fixture
+def first(stored_first, cache):
+    """That training; what it has left lies in the cache."""
+    trained, features = stored_first
+    shutil.copytree(features, cache)
+    return trained
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """How many pictures the backbone was asked about, each time."""
@@ -209,9 +226,8 @@ def test_a_store_is_of_weights_and_layers_and_of_no_seed(cache):
 
 
 @pytest.mark.parametrize("damage", ["cut short", "no permission to write", "another width"])
-def test_a_store_that_cannot_be_used_costs_time_and_nothing_else(backbone, cache, asked, damage):
+def test_a_store_that_cannot_be_used_costs_time_and_nothing_else(backbone, cache, first, asked, damage):
     faces = marked_faces()
-    first = train(backbone, faces)
     [file] = cache.iterdir()
     if damage == "cut short":
         file.write_bytes(file.read_bytes()[:5000])
@@ -221,22 +237,28 @@ def test_a_store_that_cannot_be_used_costs_time_and_nothing_else(backbone, cache
     else:
         shutil.rmtree(cache)
         cache.write_text("no folder")
-    asked.clear()
     assert_the_same(train(backbone, faces), first)
     assert asked
 
 
-def test_the_store_has_a_limit_and_the_oldest_goes_first(backbone, cache, monkeypatch):
+def test_the_store_has_a_limit_and_the_oldest_goes_first(backbone, cache, first, monkeypatch):
     faces = marked_faces()
-    train(backbone, faces)
+
+    def look(input_size):
+        network = build_network(backbone.model_copy(update={"input_size": input_size}), {"fer": 7}, seed=3)
+        pictures = (faces.of_split(split).images for split in ("Training", "PublicTest"))
+        kept = kept_features.KeptFeatures(network, *pictures, None)
+        assert len(kept.training) == 98
+        assert len(kept.predict(["fer"])["fer"]) == 21
+
     [oldest] = cache.iterdir()
     os.utime(oldest, (1, 1))
-    train(backbone.model_copy(update={"input_size": 40}), faces)
+    look(40)
     assert oldest.exists()
     monkeypatch.setattr(feature_store, "LIMIT_BYTES", 2 * oldest.stat().st_size)
-    train(backbone.model_copy(update={"input_size": 32}), faces)
+    look(32)
     assert not oldest.exists()
     kept = set(cache.iterdir())
     monkeypatch.setattr(feature_store, "LIMIT_BYTES", 1)
-    train(backbone.model_copy(update={"input_size": 56}), faces)
+    look(56)
     assert not list(cache.iterdir()), kept

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferkit.backbones import BackboneSettings
+from ferkit.backbones import BackboneSettings, Head, registry
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import FER_EMOTIONS
 from ferkit.data.picture_blocks import blocks
@@ -96,11 +96,28 @@ def test_a_picture_that_breaks_in_the_middle_is_a_line_that_names_it(tmp_path):
         list(blocks(faces.images))
 
 
-@pytest.mark.parametrize(("backbone", "colour"), [("fernet", "grey"), ("mobilenet_vggface2", "rgb")])
-def test_larger_pictures_and_colour_reach_the_network(tmp_path, backbone, colour):
+@pytest.fixture
+def tiny_bgr(monkeypatch):
+    """Two convolutions that expect blue first."""
+    import keras
+
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    caffe = registry.get("mobilenet_vggface2").preprocessing
+    assert caffe.bgr
+
+    @registry.register(
+        "tiny_bgr", summary="", input_size=48, min_size=8, preprocessing=caffe, head=Head(), parameters=0
+    )
+    def tiny_bgr(size, settings):
+        picture = keras.Input((size, size, 3))
+        return keras.Model(picture, keras.layers.Conv2D(4, 3)(keras.layers.Conv2D(4, 3, activation="relu")(picture)))
+
+
+@pytest.mark.parametrize(("backbone", "colour"), [("fernet", "grey"), ("tiny_bgr", "rgb")])
+def test_larger_pictures_and_colour_reach_the_network(tmp_path, tiny_bgr, backbone, colour):
     faces = marked_faces(70)
     faces = stored(FaceDataset(faces.images, faces.label, faces.split, faces.row), tmp_path, 64, colour)
-    width = {"width": 4, "depth": 2} if backbone == "fernet" else {"weights": "none", "input_size": 48}
+    width = {"width": 4, "depth": 2} if backbone == "fernet" else {}
     chosen = BackboneSettings(name=backbone, **width)
     trained = train(faces, backbone=chosen, epochs=1, mixing=MixingSettings(cutmix=1.0))
     channels = 3 if colour == "rgb" else 1
