@@ -117,6 +117,8 @@ def first_run() -> FirstRun:
     with (shared / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
+            # Of one that failed.
+            shutil.rmtree(shared / "checkout", ignore_errors=True)
             (shared / "checkout").mkdir()
             made = Checkout(shared / "checkout")
             with subprocess.Popen(

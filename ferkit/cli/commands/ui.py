@@ -49,6 +49,7 @@ def show(workspace: Workspace, host: str, port: int, part: str | None = None) ->
     close_abandoned(workspace)
     require_free(host, port, "ui")
     from mlflow import MlflowClient
+    from mlflow.cli import cli
 
     from ferkit.tracking.saved_pages import view_address
 
@@ -58,5 +59,5 @@ def show(workspace: Workspace, host: str, port: int, part: str | None = None) ->
     # One person looks at it, and nothing of ours runs MLflow's jobs: without this eight processes start.
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     where = ["--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
-    command = [sys.executable, "-m", "mlflow", "ui", *where]
-    os.execv(sys.executable, command)  # noqa: S606
+    # In this process, which has imported MLflow already; its server is another one that imports it again.
+    cli(["ui", *where])
