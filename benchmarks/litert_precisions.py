@@ -18,7 +18,7 @@ from ferkit.bundles.parity import Precision, compare
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Target
 from ferkit.data.targets import labelled
-from ferkit.export import LiteRTNetwork, write_litert
+from ferkit.export import LiteRTNetwork, litert_graph, write_litert
 from ferkit.export.latency import measure_latency
 from ferkit.models.face_model import predict_targets
 from ferkit.models.selection import NO_DUPLICATES, selection_pictures
@@ -41,9 +41,9 @@ def measured(faces: FaceDataset, name: str | None = None, limit: int | None = No
         labels[target][np.isin(pictures.row, known.row)] = distribution.argmax(axis=1)
     expected = predict_targets(network, pictures.images, heads)
     with tempfile.TemporaryDirectory() as place:
-        files = {}
+        graph, files = litert_graph(network, Path(place) / "graph"), {}
         for precision in PRECISIONS:
-            write_litert(network, Path(place) / f"{precision}.tflite", precision)
+            write_litert(network, Path(place) / f"{precision}.tflite", precision, graph=graph)
             files[precision] = LiteRTNetwork(Path(place) / f"{precision}.tflite")
         latencies = measure_latency(files, pictures.images[:32])
         lines = [_header(tuple(heads))]

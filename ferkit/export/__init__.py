@@ -2,8 +2,8 @@
 
 from ferkit.bundles.parity import LIMITS, Limits, ParityError
 from ferkit.export.export_model import ExportReport, export_model
-from ferkit.export.litert import write_litert
-from ferkit.export.onnx import ONNXNetwork, write_onnx
+from ferkit.export.litert import litert_graph, write_litert
+from ferkit.export.onnx import ONNXNetwork, onnx_graph, write_onnx
 from ferkit.export.pictures import ExportPictures
 from ferkit.export.source import ExportSource
 from ferkit.export.student import write_litert_of
@@ -19,6 +19,8 @@ __all__ = [
     "ONNXNetwork",
     "ParityError",
     "export_model",
+    "litert_graph",
+    "onnx_graph",
     "write_litert",
     "write_litert_of",
     "write_onnx",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,8 @@ from ferkit.data.input_card import InputCard
 from ferkit.data.labels import Target
 from ferkit.export.formats import SUFFIXES, Format, Precision
 from ferkit.export.latency import SECONDS, Latency, measure_latency
-from ferkit.export.litert import write_litert
-from ferkit.export.onnx import ONNXNetwork, write_onnx
+from ferkit.export.litert import litert_graph, write_litert
+from ferkit.export.onnx import ONNXNetwork, onnx_graph, write_onnx
 from ferkit.export.pictures import ExportPictures
 from ferkit.export.source import ExportSource
 from ferkit.models.face_model import TargetProbabilities
@@ -123,16 +124,19 @@ def export_model(
     expected = _in_batches(source.predict, pictures.compared)
     files, runs = [], {}
     for form in formats:
-        for precision in precisions:
-            path = to / f"{source.name}-{precision}{SUFFIXES[form]}"
-            on_file(path.name)
-            write = write_onnx if form == "onnx" else write_litert
-            write(source.network, path, precision, pictures.representative)
-            run = ONNXNetwork(path, threads) if form == "onnx" else LiteRTNetwork(path, threads)
-            agreements = compare(expected, _in_batches(run, pictures.compared), pictures.labels)
-            wrong = violations(agreements, limits[precision])
-            files.append(ExportedFile(path, form, precision, path.stat().st_size, agreements, wrong))
-            runs[path.name] = run
+        write, write_graph = (write_onnx, onnx_graph) if form == "onnx" else (write_litert, litert_graph)
+        with tempfile.TemporaryDirectory() as scratch:
+            graph = None
+            for precision in precisions:
+                path = to / f"{source.name}-{precision}{SUFFIXES[form]}"
+                on_file(path.name)
+                graph = graph or write_graph(source.network, Path(scratch) / "graph")
+                write(source.network, path, precision, pictures.representative, graph=graph)
+                run = ONNXNetwork(path, threads) if form == "onnx" else LiteRTNetwork(path, threads)
+                agreements = compare(expected, _in_batches(run, pictures.compared), pictures.labels)
+                wrong = violations(agreements, limits[precision])
+                files.append(ExportedFile(path, form, precision, path.stat().st_size, agreements, wrong))
+                runs[path.name] = run
     on_file("latency")
     latencies = measure_latency({KERAS: source.predict, **runs}, pictures.compared, seconds)
     for each in files:

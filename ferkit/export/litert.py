@@ -18,7 +18,7 @@ from ferkit.files import written_whole
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["SIGNATURE", "write_litert"]
+__all__ = ["SIGNATURE", "litert_graph", "write_litert"]
 
 SIGNATURE = "serving_default"
 # What a vote does with the probabilities of its networks. Quantised, they would be multiples of 1/256, and the
@@ -31,6 +31,8 @@ def write_litert(
     file: Path,
     precision: Precision = "float32",
     representative: NDArray[np.uint8] | None = None,
+    *,
+    graph: Path | None = None,
 ) -> None:
     """Write `network` as a .tflite file that `LiteRTNetwork` and every other LiteRT runtime can run.
 
@@ -49,6 +51,8 @@ def write_litert(
         et al., CVPR 2018, arXiv:1712.05877).
     representative : (N, side, side[, 3]) uint8
         Pictures that show which values the activations take; ``int8`` needs some hundred of the kind that will come.
+    graph
+        What `litert_graph` wrote of this network; made here if empty, which takes most of the time.
 
     Raises
     ------
@@ -64,8 +68,8 @@ def write_litert(
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
         # That the interpreter within TensorFlow will move to ai-edge-litert, which is the one that ferkit uses.
         warnings.simplefilter("ignore")
-        _save(answering(network), scratch)
-        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=[SIGNATURE])
+        saved = graph or litert_graph(network, Path(scratch) / "graph")
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved), signature_keys=[SIGNATURE])
         if precision in ("float16", "int8_dynamic", "int8"):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if precision == "float16":
@@ -77,12 +81,28 @@ def write_litert(
         part.write_bytes(content)
 
 
-def _save(network: "keras.Model", folder: str) -> None:
-    """A SavedModel whose graph holds the weights: Keras's own, which keeps them beside it, takes five times as long."""
+def litert_graph(network: "keras.Model", folder: Path) -> Path:
+    """Write what every precision of a .tflite file begins with, a SavedModel of `network`, and return its folder.
+
+    Its graph holds the weights: of Keras's own, which keeps them beside it, a conversion takes five times as long.
+
+    Parameters
+    ----------
+    network
+        Pictures (N, side, side, 1 or 3) uint8 to probabilities, see `ferkit.export.graph`.
+    folder
+        Made if missing.
+
+    Raises
+    ------
+    ConfigError
+        If Keras does not run on TensorFlow.
+    """
+    require_tensorflow()
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    traced, pictures = as_function(network)
+    traced, pictures = as_function(answering(network))
     answers = traced.get_concrete_function()
     frozen = convert_variables_to_constants_v2(answers)
     module = tf.Module()
@@ -90,7 +110,8 @@ def _save(network: "keras.Model", folder: str) -> None:
         lambda picture: tf.nest.pack_sequence_as(answers.structured_outputs, frozen(picture)),
         input_signature=[pictures], autograph=False,
     )  # fmt: skip
-    tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})
+    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve})
+    return folder
 
 
 def _quantised(converter: Any, representative: Any) -> bytes:

@@ -1,5 +1,6 @@
 """Keras to ONNX, through tf2onnx; halved and quantised by the tools of ONNX Runtime."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ferkit.models.face_model import TargetProbabilities
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ONNXNetwork", "write_onnx"]
+__all__ = ["ONNXNetwork", "onnx_graph", "write_onnx"]
 
 # Of 2022, so that older runtimes read it.
 _OPSET = 18
@@ -29,11 +30,37 @@ _FLOAT_OPS = ["Softmax", "ReduceSum", "Max", "Log"]
 _INT8_OPS = ["Conv", "Gemm", "MatMul", "Add", "Relu", "Clip", "MaxPool"]
 
 
+def onnx_graph(network: "keras.Model", file: Path) -> Path:
+    """Write what every precision of an .onnx file begins with, the float32 graph of `network`, and return `file`.
+
+    Parameters
+    ----------
+    network
+        Pictures (N, side, side, 1 or 3) uint8 to probabilities, see `ferkit.export.graph`.
+    file
+        In a folder that is there.
+
+    Raises
+    ------
+    ConfigError
+        If Keras does not run on TensorFlow, or a package is missing.
+    """
+    require_tensorflow()
+    require("onnx", "tf2onnx", "onnxruntime")
+    import tf2onnx
+
+    traced, pictures = as_function(answering(network))
+    tf2onnx.convert.from_function(traced, [pictures], opset=_OPSET, output_path=str(file))
+    return file
+
+
 def write_onnx(
     network: "keras.Model",
     file: Path,
     precision: Precision = "float32",
     representative: NDArray[np.uint8] | None = None,
+    *,
+    graph: Path | None = None,
 ) -> None:
     """Write `network` as an .onnx file: ``picture`` (batch, side, side, 1 or 3) uint8 to one float32 output a target.
 
@@ -48,6 +75,8 @@ def write_onnx(
         ``int8`` quantises weights a channel and activations (uint8) a tensor.
     representative : (N, side, side[, 3]) uint8
         Pictures that show which values the activations take; ``int8`` needs some hundred of the kind that will come.
+    graph
+        What `onnx_graph` wrote of this network; made here if empty, which takes most of the time.
 
     Raises
     ------
@@ -62,21 +91,22 @@ def write_onnx(
     if precision not in PRECISIONS:
         raise ConfigError(f"{precision}: of LiteRT files alone; ONNX has float32, float16 and int8.")
     import onnx
-    import tf2onnx
 
     with written_whole(file) as part:
-        traced, pictures = as_function(answering(network))
-        tf2onnx.convert.from_function(traced, [pictures], opset=_OPSET, output_path=str(part))
+        if graph is None:
+            onnx_graph(network, part)
+        else:
+            shutil.copyfile(graph, part)
         if precision == "int8":
             _quantise(part, representative)
-        graph = onnx.load(part)
+        model = onnx.load(part)
         if precision == "float16":
-            graph = _halved(graph)
-        for value in (*graph.graph.input, *graph.graph.output):
+            model = _halved(model)
+        for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
-        graph.producer_name, graph.graph.name = "ferkit", network.name
-        onnx.checker.check_model(graph)
-        onnx.save(graph, part)
+        model.producer_name, model.graph.name = "ferkit", network.name
+        onnx.checker.check_model(model)
+        onnx.save(model, part)
 
 
 def _halved(model: Any) -> Any:

@@ -35,6 +35,8 @@ from ferkit.export import (
     ONNXNetwork,
     ParityError,
     export_model,
+    litert_graph,
+    onnx_graph,
     write_litert,
     write_litert_of,
     write_onnx,
@@ -218,9 +220,10 @@ def test_ten_crops_lie_in_the_graph_too(bundle_folder, faces, tmp_path):
     close({target: np.asarray(each) for target, each in forward(network, images).items()}, expected)
     write_litert(network, tmp_path / "ten.tflite")
     close(LiteRTNetwork(tmp_path / "ten.tflite")(images), expected)
-    write_onnx(network, tmp_path / "ten.onnx")
+    graph = onnx_graph(network, tmp_path / "graph")
+    write_onnx(network, tmp_path / "ten.onnx", graph=graph)
     close(ONNXNetwork(tmp_path / "ten.onnx")(images), expected)
-    write_onnx(network, tmp_path / "small.onnx", "int8", faces.images)
+    write_onnx(network, tmp_path / "small.onnx", "int8", faces.images, graph=graph)
     close(ONNXNetwork(tmp_path / "small.onnx")(images), expected, atol=0.05)
     stored = {tuple(each.dims): each.data_type for each in onnx.load(tmp_path / "small.onnx").graph.initializer}
     assert stored[48, 48] == onnx.TensorProto.FLOAT, "crops are pixels that the network was trained with"
@@ -401,8 +404,9 @@ def test_weights_in_8_bits_say_what_the_bundle_s_own_say_and_are_a_quarter(tmp_p
     network = build_network(BackboneSettings(name="fernet", width=24), HEADS, seed=0)
     write_weights(network, tmp_path / "net.npz", "int8")
     read_weights(network, tmp_path / "net.npz")
+    graph = litert_graph(network, tmp_path / "graph")
     for precision in ("float32", "int8_weights"):
-        write_litert(network, tmp_path / f"{precision}.tflite", precision)
+        write_litert(network, tmp_path / f"{precision}.tflite", precision, graph=graph)
     large, small = (LiteRTNetwork(tmp_path / f"{name}.tflite") for name in ("float32", "int8_weights"))
     images = faces.images[:40]
     require_parity("small", large(images), small(images), "float32")
@@ -415,8 +419,9 @@ def test_only_the_largest_weights_have_8_bits_where_precisions_are_mixed(tmp_pat
     beyond_float16, after = (network.get_layer("backbone").get_layer(name) for name in ("conv4_1", "conv4_2"))
     beyond_float16.kernel.assign(1e7 * np.asarray(beyond_float16.kernel))
     after.kernel.assign(1e-7 * np.asarray(after.kernel))
+    graph = litert_graph(network, tmp_path / "graph")
     for precision in ("float32", "mixed_weights"):
-        write_litert(network, tmp_path / f"{precision}.tflite", precision)
+        write_litert(network, tmp_path / f"{precision}.tflite", precision, graph=graph)
     large, small = (LiteRTNetwork(tmp_path / f"{name}.tflite") for name in ("float32", "mixed_weights"))
     require_parity("mixed", large(faces.images[:40]), small(faces.images[:40]), "mixed_weights")
     half, int8 = np.float16, np.int8
