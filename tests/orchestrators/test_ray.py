@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
 import urllib.request
@@ -19,11 +18,10 @@ import pytest
 import yaml
 
 from ferkit.orchestrators.ray.liveness import HEAD, is_lost
-from tests.toys.command import forked, interrupted
-from tests.toys.ray import LARGE, ROOT, toy_cluster
-from tests.toys.ray_configs import SMALL, base_of_many, in_bucket, results
-from tests.toys.services import CLEAN, s3_server, wait_for
-from tests.toys.state import prepared_home
+from tests.toys.command import interrupted
+from tests.toys.ray import LARGE, toy_cluster
+from tests.toys.ray_configs import SMALL, experiment_of, in_bucket, results, run_here, with_operator
+from tests.toys.services import s3_server, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +115,9 @@ def test_what_does_not_depend_on_a_failed_step_is_done_and_kept(cluster, failure
 
 def test_runs_of_one_process_share_the_workers_that_have_imported_libraries(cluster, failures):
     """Ray gives a worker to the tasks of one detached actor alone."""
-    noted = {label: [each["pid"] for each in cluster.noted(label, run="broken")] for label in ("unfit", "independent")}
-    first, second = ({noted["unfit"][at], noted["independent"][at]} for at in (0, 1))
-    kept = {each["pid"] for each in cluster.noted("kept", run="broken") + cluster.noted("flaky", run="broken")[:2]}
-    assert second & (first | kept)
+    noted = [cluster.noted(label, run="broken") for label in ("unfit", "flaky", "independent")]
+    first = {each["pid"] for steps in noted for each in steps[: len(steps) // 2]}
+    assert first & {each["pid"] for steps in noted for each in steps[len(steps) // 2 :]}
 
 
 def test_a_run_that_fails_fast_stops_everything(failures):
@@ -139,11 +136,8 @@ def test_a_run_that_fails_fast_stops_everything(failures):
 
 @pytest.mark.timeout(1200)
 def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interruption(cluster, tmp_path):
-    base_of_many(tmp_path)
     factors = {"smoothing": {"hard": {}, "smooth": {"training.label_smoothing": 0.1}}}
-    cells = {"name": "cells", "base": "base.yaml", "factors": factors, "seeds": 1, "measure": {"bootstrap": 200}}
-    file = tmp_path / "cells.yaml"
-    file.write_text(yaml.safe_dump(cells))
+    file = experiment_of(tmp_path, name="cells", factors=factors, seeds=1, measure={"bootstrap": 200})
     command = ("experiment", str(file), "--stack", str(cluster.stack))
     before = cluster.executed("ingest")
     said = interrupted(cluster.ferkit(*command), "hard, seed 0 | ingest ...", signal.SIGKILL)
@@ -163,11 +157,9 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
 
 @pytest.mark.timeout(1200)
 def test_trials_of_a_search_run_side_by_side_and_go_on_after_an_interruption(cluster, tmp_path):
-    base_of_many(tmp_path)
     smoothing, trained = [0.2, 0.3], cluster.executed("fine_tune_fer_fernet")
     search = {"sampler": "grid", "ranges": {"training.label_smoothing": smoothing}, "pruner": {"method": "none"}}
-    file = tmp_path / "trials.yaml"
-    file.write_text(yaml.safe_dump({"name": "trials", "base": "base.yaml", "search": search}))
+    file = experiment_of(tmp_path, name="trials", search=search)
     command = ("experiment", str(file), "--stack", str(cluster.stack))
     interrupted(cluster.ferkit(*command), "trial 1 | fine_tune_fer_fernet ...", signal.SIGINT)
     assert "running" not in {status for status, _, _ in cluster.runs("trials.")}
@@ -191,13 +183,15 @@ def test_trials_of_a_search_run_side_by_side_and_go_on_after_an_interruption(clu
 
 
 def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tmp_path):
-    stack = json.loads(cluster.stack.read_text())
-    operator = "ferkit.orchestrators.ray.flavor.RayStepOperatorFlavor"
-    stack["step_operator"] = {**stack["orchestrator"], "flavor_source": operator}
-    file = tmp_path / "operator.yaml"
-    file.write_text(json.dumps({**stack, "name": "toy-operator", "orchestrator": {"flavor": "local"}, "retries": 0}))
-    said, _ = cluster.ferkit("stack", "apply", str(file)).communicate(timeout=120)
-    assert "toy-operator" in said
+    file = with_operator(cluster.stack, tmp_path / "operator.yaml", "toy-operator")
+    config = tmp_path / "small.yaml"
+    config.write_text(yaml.safe_dump({**SMALL, "resources": {"fine_tune": {"cpu_count": 64}}}))
+    # It registers the stack.
+    process = cluster.ferkit("run", str(config), "--stack", str(file))
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "step fine_tune_fer_fernet asks for 64 CPU, 0 GPU, which no node of the Ray cluster has" in said
+    assert "ingest" not in said, "what cannot train begins nothing"
     with patch.dict(cluster.environment, TOY_STACK="toy-operator"):
         status, said = cluster.run("trained_elsewhere")
     assert status != 0, said
@@ -206,13 +200,6 @@ def test_a_step_operator_takes_its_steps_to_the_cluster_and_no_other(cluster, tm
     (here,), (there,) = (cluster.noted(label) for label in ("kept", "there"))
     assert (there["gpus"], there["pid"] != here["pid"]) == ("0", True)
     assert cluster.statuses() == ("failed", {"kept": ["completed"], "there": ["completed"], "unfit": ["failed"]})
-    config = tmp_path / "small.yaml"
-    config.write_text(yaml.safe_dump({**SMALL, "resources": {"fine_tune": {"cpu_count": 64}}}))
-    process = cluster.ferkit("run", str(config), "--stack", str(file))
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "step fine_tune_fer_fernet asks for 64 CPU, 0 GPU, which no node of the Ray cluster has" in said
-    assert "ingest" not in said, "what cannot train begins nothing"
 
 
 def test_a_step_whose_node_is_lost_is_begun_again_elsewhere(cluster):
@@ -271,11 +258,7 @@ def test_a_run_on_the_cluster_ends_as_it_does_here_whatever_was_lost_on_the_way(
     config = tmp_path / "small.yaml"
     config.write_text(yaml.safe_dump(SMALL))
     # At the same time: the other run waits for most of its.
-    here = subprocess.Popen(
-        forked("run", config),
-        env={**CLEAN, "PYTHONPATH": str(ROOT), "FERKIT_HOME": str(prepared_home(tmp_path / "home"))},
-        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    here = run_here(config, tmp_path / "home")
     [place] = cluster.large_nodes(1)
     process = cluster.ferkit(
         "run", str(config), "--stack", str(cluster.stack), "--set", f"resources.fine_tune.cpu_count={LARGE}"

@@ -24,6 +24,8 @@ WARM = {"setup_worker_path": str(Path(__file__).with_name("ray_worker.py"))}
 LARGE = 3
 # Nobody looks at a head's dashboard here, reads its logs elsewhere or lets it grow.
 QUIET = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+# A node that fails to answer five times is lost; one that was killed fails at once, one that is slow after ten seconds.
+OFTEN = {"_system_config": {"health_check_period_ms": 500}}
 STACK = {
     "name": "toy",
     "orchestrator": {
@@ -201,7 +203,7 @@ def toy_cluster(folder: Path, nodes: int | None = None, *, warm: bool = True):
     fair = patch.dict(os.environ, RAY_worker_niceness="0", FORK_SERVER=fork_server(zenml=True) if warm else "")
     with fair, zenml_server(folder) as zenml_url, ExitStack() as tracking:
         mlflow_url = tracking.enter_context(mlflow_server(folder))
-        head = {"num_cpus": 0 if nodes else 1, **QUIET, **(WARM if warm else {})}
+        head = {"num_cpus": 0 if nodes else 1, **QUIET, **OFTEN, **(WARM if warm else {})}
         machines = Cluster(initialize_head=True, head_node_args=head)
         try:
             stack = folder / "toy.yaml"
