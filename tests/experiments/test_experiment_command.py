@@ -1,4 +1,8 @@
-"""`ferkit experiment` as a person runs it: killed in the middle, gone on with, through real ZenML and MLflow stores."""
+"""`ferkit experiment` as a person runs it: killed in the middle, gone on with, through real ZenML and MLflow stores.
+
+And with a search in the same folder of state, whose cache has what both make of the data: a good, a poor, an
+impossible rate.
+"""
 
 import signal
 import subprocess
@@ -45,6 +49,19 @@ EXPERIMENT = {
     "published": {"none+hard": None, "none+smooth": 0.512},
     "claims": [{"claim": "smooth is better", "cell": "none+smooth", "than": "none+hard", "expected": "better"}],
 }  # fmt: skip
+RATE = "training.network.learning_rate"
+# The grid's order with this seed is that of the list.
+RATES = {
+    "name": "rates",
+    "base": "rates_base.yaml",
+    "search": {
+        "sampler": "grid", "seed": 5, "ranges": {RATE: [0.003, 3.0, 1e30]},
+        "pruner": {"startup_trials": 1, "warmup_epochs": 0},
+    },
+    "measure": {"metric": "log_loss"},
+}  # fmt: skip
+
+
 CELLS = ["none+hard", "none+smooth", "repeated+hard"]
 
 
@@ -190,3 +207,52 @@ def test_an_unknown_cell_is_refused_with_the_known_ones(experiment):
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.strip() == f"ferkit: --final smoth: no such cell, toy has {', '.join(CELLS)}."
+
+
+class Search(Experiment):
+    """A search with the folder of state of an experiment."""
+
+    def __init__(self, of):
+        root, self.home, self.environment = of.home.parent, of.home, of.environment
+        training = {"network": {"epochs": 2, "warmup_epochs": 0}}
+        (root / "rates_base.yaml").write_text(yaml.safe_dump({**BASE, "training": training}))
+        self.file, self.folder = root / "rates.yaml", self.home / "experiments" / "rates"
+        self.file.write_text(yaml.safe_dump(RATES))
+        self.done = self.run()
+
+
+@pytest.fixture(scope="module")
+def search(experiment):
+    return Search(experiment)
+
+
+def test_a_poor_trial_is_stopped_and_one_without_a_result_has_failed(search):
+    table = pd.read_csv(search.folder / "report" / "trials.csv")
+    assert table[RATE].tolist() == [0.003, 3.0, 1e30]
+    assert table["state"].tolist() == ["complete", "pruned", "failed"]
+    assert table["epochs"].tolist()[:2] == [2, 1]
+    assert "stopped after epoch 0: val_loss" in search.done.stderr
+    assert "loss" in table["note"][2]
+    assert f"with {RATE} 0.003." in search.done.stdout
+    assert f"ferkit run {search.file.parent / 'rates_base.yaml'} --set {RATE}=0.003" in search.done.stdout
+
+
+def test_the_score_is_that_of_a_direct_computation_and_mlflow_has_a_run_a_trial(search):
+    client = mlflow.MlflowClient(f"sqlite:///{search.home / 'mlflow.db'}")
+    place = [client.get_experiment_by_name("rates").experiment_id]
+    (parent,) = client.search_runs(place, "tags.`ferkit.experiment` = 'parent'")
+    runs = client.search_runs(place, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    tags = {run.data.tags["ferkit.trial"]: run.data.tags for run in runs}
+    assert {number: each["ferkit.trial.state"] for number, each in tags.items()} == {
+        "0": "complete", "1": "pruned", "2": "failed"
+    }  # fmt: skip
+    assert tags["1"][f"ferkit.search.{RATE}"] == "3.0"
+    (judged,) = client.search_runs(place, "tags.`ferkit.trial` = '0' and tags.`ferkit.member` = 'fer/ensemble'")
+    table = pd.read_csv(search.folder / "report" / "trials.csv")
+    assert parent.data.metrics["best_score"] == pytest.approx(table["score"][0])
+    assert judged.data.metrics["PublicTest/no duplicates/log_loss"] == pytest.approx(table["score"][0], rel=1e-4)
+    assert not [name for run in client.search_runs(place) for name in run.data.metrics if "PrivateTest" in name]
+
+
+def test_what_is_done_is_not_done_again_and_a_plan_says_so(search):
+    assert "3 trials by grid, 3 are done, 0 to run. Nothing was run." in search.run("--plan").stdout

@@ -188,7 +188,7 @@ def _bound(to_be: socket.socket, port: int) -> bool:
 
 @contextmanager
 def toy_cluster(folder: Path, nodes: int | None = None, *, warm: bool = True):
-    """A head and a node with one core each, and a node that says it has a GPU; or `nodes` alike, and a bare head.
+    """A head with two cores, and a node with one that says it has a GPU; or `nodes` alike with one, and a bare head.
 
     Its workers, and those who submit, have imported libraries before they begin, unless it is not `warm`.
     """
@@ -203,7 +203,7 @@ def toy_cluster(folder: Path, nodes: int | None = None, *, warm: bool = True):
     fair = patch.dict(os.environ, RAY_worker_niceness="0", FORK_SERVER=fork_server(zenml=True) if warm else "")
     with fair, zenml_server(folder) as zenml_url, ExitStack() as tracking:
         mlflow_url = tracking.enter_context(mlflow_server(folder))
-        head = {"num_cpus": 0 if nodes else 1, **QUIET, **OFTEN, **(WARM if warm else {})}
+        head = {"num_cpus": 0 if nodes else 2, **QUIET, **OFTEN, **(WARM if warm else {})}
         machines = Cluster(initialize_head=True, head_node_args=head)
         try:
             stack = folder / "toy.yaml"
@@ -219,7 +219,7 @@ def toy_cluster(folder: Path, nodes: int | None = None, *, warm: bool = True):
                 "MLFLOW_TRACKING_URI": mlflow_url,
             }
             cluster = ToyCluster(folder, machines, environment, stack, tracking, warm)
-            for gpus in [0] * nodes if nodes else (0, 1):
+            for gpus in [0] * nodes if nodes else [1]:
                 cluster.add_node(num_cpus=1, num_gpus=gpus)
             applying = cluster.ferkit("stack", "apply", str(stack))
             output, _ = applying.communicate(timeout=120)
