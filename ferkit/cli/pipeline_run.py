@@ -113,7 +113,7 @@ def begun(
 
     from ferkit.cli.lost_registrations import forget_lost_registrations
     from ferkit.cli.training_place import require_training_place
-    from ferkit.cli.zenml_shortcuts import shorten_zenml
+    from ferkit.orchestrators.zenml_shortcuts import shorten_zenml
     from ferkit.stacks.placement import placed
     from ferkit.tracking.pipeline_run import opened_run, tracker_settings
     from ferkit.tracking.saved_pages import save_runs_view

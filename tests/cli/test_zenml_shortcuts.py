@@ -16,7 +16,7 @@ looks, leave = [], os._exit
 
 def told(status):
     said = {"looks": looks.count(2), "objects": len(gc.get_objects())}
-    from ferkit.cli.zenml_shortcuts import shorten_zenml
+    from ferkit.orchestrators.zenml_shortcuts import shorten_zenml
     from zenml.integrations.registry import integration_registry
     said["by itself"] = answers(integration_registry)
     shorten_zenml()

@@ -2,7 +2,7 @@
 
 Run as ``fork_server.py FOLDER``; `tests.toys.command` starts it. It imports libraries alone: the code of the project
 comes from wherever the command is run. It listens at the socket ``libraries`` in the folder, and a copy of it that has
-imported ZenML and Ray, too, at ``zenml``. Both end with their standard input.
+imported ZenML, too, at ``zenml``. Both end with their standard input.
 """
 
 import gc
@@ -27,9 +27,6 @@ _LIBRARIES = (
     "matplotlib.backends.backend_agg", "matplotlib.figure", "mlflow.pyfunc", "mlflow.tensorflow",
     "mlflow.store.tracking.sqlalchemy_store", "great_expectations", "great_expectations.render.view",
 )  # fmt: skip
-
-# What a worker of a Ray cluster imports besides.
-_CLUSTER = ("ray", "ray._private.node", "ray._private.runtime_env.setup_hook")
 
 
 def serve(path: str) -> dict:
@@ -118,8 +115,6 @@ if __name__ == "__main__":
     if not os.fork():
         name = "zenml"
         import_early()
-        for library in _CLUSTER:
-            importlib.import_module(library)
         gc.freeze()
     asked = serve(f"{sys.argv[1]}/{name}")
     become(asked)

@@ -91,6 +91,9 @@ def run_step(
     from zenml.exceptions import IllegalOperationError, RunStoppedException
     from zenml.steps.heartbeat import StepHeartBeatTerminationException
 
+    from ferkit.orchestrators.zenml_shortcuts import shorten_zenml
+
+    shorten_zenml()
     try:
         with _forwarded(loggers, reporter):
             _entrypoint(of_operator="--step_run_id" in arguments)(list(arguments)).run()

@@ -20,8 +20,9 @@ def shorten_zenml() -> None:
     scikit-learn is not imported for the materializer of its models: each of our steps names the materializers of its
     outputs, and those that compute with scikit-learn import it when they are executed. Which package a module comes
     from is looked up once, by its name: ZenML reads the file lists of all installed packages for each artifact that a
-    step makes. So is whether what an integration needs is installed, which it looks up for each of sixty in each run,
-    and the pydantic model of a type that it checks parameters by, which it makes for every parameter of every step.
+    step makes. So is whether what an integration needs is installed, which it looks up for each of sixty in each run
+    and in each step on a cluster, and the pydantic model of a type that it checks parameters by, which it makes for
+    every parameter of every step.
     """
     from zenml.integrations.constants import SKLEARN
     from zenml.integrations.integration import Integration
