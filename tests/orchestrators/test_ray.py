@@ -236,8 +236,7 @@ def test_an_interruption_stops_the_steps(cluster):
     wait_for(lambda: cluster.noted("long"), what="the step did not begin")
     run, head = cluster.handed_over()
     assert not is_lost(run, {HEAD: head})
-    # The head of another cluster, or of this one after it was started anew, knows no such run.
-    assert is_lost(uuid4(), {HEAD: head})
+    assert is_lost(uuid4(), {HEAD: head}), "the head of another cluster, or started anew, knows no such run"
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
     assert process.returncode != 0
