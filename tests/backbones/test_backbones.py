@@ -2,7 +2,6 @@ import builtins
 import hashlib
 import importlib.util
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
@@ -10,22 +9,17 @@ from functools import cache
 import h5py
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from ferkit.backbones import (
     BackboneSettings,
     build_network,
-    describe,
     get,
     names,
-    register,
     registry,
-    restore_batch_norm_statistics,
     set_trainable,
 )
 from ferkit.backbones.keras_vggface_compat import vggface_models
-from ferkit.backbones.registry import Head, Preprocessing
-from ferkit.errors import ConfigError, FerkitError, WeightsError
+from ferkit.errors import FerkitError, WeightsError
 
 # Of the blocks of a network that has four.
 SHALLOW = {"depth": 2, "stages": (1, 2)}
@@ -171,105 +165,6 @@ def test_fernet_learns_toy_faces():
     assert history["accuracy"][-1] > 0.9
 
 
-# Freezing
-
-
-def trainable_layers(built):
-    return [layer.name for layer in built.get_layer("backbone").layers if layer.trainable_weights]
-
-
-def test_how_much_learns():
-    built = build_network(BackboneSettings(name="fernet", width=8), {"fer": 7}, seed=3)
-    convolutions = [f"conv{block}_{number}" for block in (1, 2, 3, 4) for number in (1, 2)]
-    assert set_trainable(built, "none") == 64 * 7 + 7
-    assert trainable_layers(built) == []
-    everything = set_trainable(built, "all", batch_norm="trainable")
-    assert everything == sum(int(np.prod(weight.shape)) for weight in built.trainable_weights)
-    assert built.count_params() - everything == 2 * 2 * (8 + 16 + 32 + 64)
-    set_trainable(built, "all")
-    assert trainable_layers(built) == convolutions
-    set_trainable(built, 0.25)
-    assert trainable_layers(built) == ["conv4_1", "conv4_2"]
-    set_trainable(built, "conv3_2", batch_norm="trainable")
-    assert trainable_layers(built) == ["conv3_2", "conv3_2_bn", "conv4_1", "conv4_1_bn", "conv4_2", "conv4_2_bn"]
-    set_trainable(built, "conv4_2", batch_norm="everywhere")
-    assert trainable_layers(built) == [
-        name for each in convolutions for name in ([each] if each == "conv4_2" else []) + [f"{each}_bn"]
-    ]
-    assert set_trainable(built, 0.0) == set_trainable(built, "none")
-    assert set_trainable(built, 1.0) == set_trainable(built, "all")
-
-
-@pytest.mark.parametrize("batch_norm", ["frozen", "trainable"])
-def test_frozen_batch_norm_keeps_its_statistics_in_training(batch_norm):
-    import keras
-
-    built = build_network(BackboneSettings(name="fernet", width=8, depth=2), {"fer": 7}, seed=3)
-    set_trainable(built, "all", batch_norm=batch_norm)
-    statistics = built.get_layer("backbone").get_layer("conv2_1_bn").moving_mean
-    before = keras.ops.convert_to_numpy(statistics).copy()
-    built.compile("sgd", "sparse_categorical_crossentropy")
-    built.fit(PICTURES, np.arange(6), verbose=0)
-    assert (keras.ops.convert_to_numpy(statistics) == before).all() == (batch_norm == "frozen")
-
-
-@pytest.mark.parametrize(
-    ("unfreeze", "message"),
-    [
-        ("conv4_3", r"no layer 'conv4_3'.*did you mean 'conv4_2\w*'.*conv1_1 \.\.\. conv4_2_bn"),
-        (1.5, r"unfreeze 1\.5: expected a fraction 0\.\.1"),
-    ],
-)
-def test_unfreeze_refuses(unfreeze, message):
-    with pytest.raises(ConfigError, match=message):
-        set_trainable(network("fernet", width=8), unfreeze)
-
-
-# BatchNorm statistics
-
-
-def folded_mobilenet():
-    """As the published file is: scale and shift hold everything, mean 0, variance 1 - epsilon."""
-    import keras
-
-    built = build_network(
-        BackboneSettings(name="mobilenet_vggface2", weights="none", input_size=48), {"fer": 7}, seed=3
-    )
-    rng = np.random.default_rng(1)
-    for layer in built.get_layer("backbone").layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            size = layer.gamma.shape
-            layer.gamma.assign(rng.uniform(0.5, 1.5, size))
-            layer.beta.assign(rng.normal(0, 0.3, size))
-            layer.moving_mean.assign(np.zeros(size))
-            layer.moving_variance.assign(np.full(size, 1 - layer.epsilon))
-    return built
-
-
-def test_restored_statistics_are_real_and_change_no_output():
-    import keras
-
-    built = folded_mobilenet()
-    backbone = built.get_layer("backbone")
-    faces = np.random.default_rng(2).integers(0, 256, (40, 48, 48), dtype=np.uint8)
-    before, features = probabilities(built), backbone.predict(PICTURES - np.array([104.0, 117, 124]), verbose=0)
-    assert restore_batch_norm_statistics(built, faces, batch_size=16) == 27
-    after = backbone.predict(PICTURES - np.array([104.0, 117, 124]), verbose=0)
-    np.testing.assert_allclose(after, features, atol=1e-3 * np.abs(features).max())
-    np.testing.assert_allclose(probabilities(built), before, atol=1e-3)
-    first = backbone.get_layer("conv1")
-    front = keras.Model(built.input, built.get_layer("preprocessing").output)
-    convolved = keras.ops.convert_to_numpy(first(front(faces[..., None])))
-    normalisation = backbone.get_layer("conv1_bn")
-    np.testing.assert_allclose(normalisation.moving_mean, convolved.mean(axis=(0, 1, 2)), atol=1e-2)
-    np.testing.assert_allclose(normalisation.moving_variance, convolved.var(axis=(0, 1, 2)), rtol=1e-3)
-    # The aim: with statistics of the batch in place of its own, the network still says nearly the same.
-    set_trainable(built, "all", batch_norm="trainable")
-    pre = front(faces[..., None])
-    training, inference = (keras.ops.convert_to_numpy(backbone(pre, training=mode)) for mode in (True, False))
-    np.testing.assert_allclose(training, inference, atol=1e-2 * np.abs(inference).max())
-
-
 # Weight files in their published layout
 
 
@@ -377,87 +272,3 @@ def test_without_keras_vggface_there_is_one_line(monkeypatch):
     vggface_models.cache_clear()
     with pytest.raises(FerkitError, match=r"keras-vggface 0\.6 cannot be imported: No module named 'keras_vggface'"):
         vggface_models()
-
-
-# Registry and settings
-
-
-def test_importing_the_registry_imports_no_keras():
-    code = (
-        "import sys, ferkit.backbones, ferkit.training.augmentation; print({'keras', 'tensorflow'} & set(sys.modules))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
-
-
-def test_unknown_name_lists_the_known():
-    with pytest.raises(ConfigError, match=r"no backbone 'vggfaces' \(did you mean 'vggface'\?\); known: .*fernet.*"):
-        get("vggfaces")
-    with pytest.raises(ValidationError, match=r"no backbone 'xyz'; known: .*fernet.*vggface2_senet"):
-        BackboneSettings(name="xyz")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"input_size": 32, "name": "vggface"}, "needs at least 48"),
-        ({"input_size": 0, "name": "fernet"}, "needs at least 16"),
-        ({"width": 16, "name": "vggface"}, "width of vggface is fixed"),
-        ({"weights": "pretraned", "name": "vggface"}, "expected pretrained, none, or the path of an .h5 file"),
-        ({"dropout": 1, "name": "vggface"}, "less than 1"),
-        ({"hidden": [0], "name": "vggface"}, "at least one unit"),
-        ({"alias": "a/b", "name": "vggface"}, "alias"),
-        ({"size": 48, "name": "vggface"}, "Extra inputs"),
-    ],
-)
-def test_settings_refuse(settings, message):
-    with pytest.raises(ValidationError, match=message):
-        BackboneSettings(**settings)
-
-
-def test_settings_say_whether_a_network_starts_trained():
-    assert BackboneSettings(name="vggface").starts_trained
-    assert not BackboneSettings(name="vggface", weights="none").starts_trained
-    assert not BackboneSettings(name="fernet").starts_trained
-    assert BackboneSettings(name="fernet", weights="mine.h5").starts_trained
-    assert BackboneSettings(name="fernet", alias="fernet_b").label == "fernet_b"
-
-
-def test_a_backbone_of_ones_own(monkeypatch):
-    import keras
-
-    from ferkit.backbones import registry
-
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-
-    @register(
-        "tinynet",
-        summary="one convolution",
-        input_size=24,
-        min_size=8,
-        preprocessing=Preprocessing("grey 0..1", mean=(0.0,), scale=1 / 255),
-        head=Head(dropout=0.1),
-        parameters=40,
-    )
-    def tinynet(size, settings):
-        picture = keras.Input((size, size, 1))
-        return keras.Model(picture, keras.layers.Conv2D(4, 3)(picture))
-
-    built = build_network(BackboneSettings(name="tinynet"), {"fer": 7}, seed=3)
-    assert built.get_layer("backbone").count_params() == 40
-    assert probabilities(built).shape == (6, 7)
-    with pytest.raises(ConfigError, match="'tinynet' is registered already: one convolution"):
-        register("tinynet")(tinynet)
-
-
-def test_listing(tmp_path, monkeypatch):
-    monkeypatch.setenv("FERKIT_WEIGHTS", str(tmp_path))
-    monkeypatch.setenv("FERKIT_CACHE", str(tmp_path / "cache"))
-    (tmp_path / get("vggface").weights.file).write_bytes(b"")
-    table = describe().set_index("name")
-    assert list(table.index) == names()
-    assert table.loc["vggface", "weights"] == f"found: {tmp_path / get('vggface').weights.file}"
-    assert table.loc["vggface2", "weights"].startswith("missing: will be downloaded from https://github.com/rcmalli/")
-    assert table.loc["mobilenet_vggface2", "weights"].startswith("missing: put mobilenet_vggface2.weights.h5 into")
-    assert table.loc["fernet", "weights"] == "trained from scratch"
-    assert "non-commercial" in table.loc["vggface2", "licence"]
-    assert table.loc["vggface", "parameters"] == 14_714_688

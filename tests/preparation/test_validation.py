@@ -18,7 +18,6 @@ from ferkit.sources.fer2013 import Fer2013Settings, load_fer2013
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 
 _TRAINING, _PUBLIC, _PRIVATE = 0, 1, 2
-_LAST = "The data is not fit to train on; nothing was trained."
 
 
 def _votes_for(label: np.ndarray) -> np.ndarray:
@@ -53,9 +52,9 @@ def _failed(result) -> dict[tuple[str, str], int]:
 def _problems(faces: FaceDataset, **settings: object) -> list[str]:
     with pytest.raises(DataError) as caught:
         validate(faces, ValidationSettings(**settings))
-    lines = str(caught.value).splitlines()
-    assert lines[-1] == _LAST
-    return lines[:-1]
+    *lines, last = str(caught.value).splitlines()
+    assert last == "The data is not fit to train on; nothing was trained."
+    return lines
 
 
 @pytest.fixture(scope="module")
@@ -64,23 +63,21 @@ def passed(clean) -> ValidationResult:
 
 
 def test_clean_data_passes_every_expectation_and_stays_whole(clean, passed):
-    result = passed
-    assert result.expectations.passed.all()
-    assert result.faces.content_hash() == clean.content_hash()
-    assert result.quarantined.empty
-    columns = ["expectation", "subject", "severity", "passed", "observed", "expected", "unexpected"]
-    assert list(result.expectations) == columns
-    assert result.expectations.passed.dtype == bool
-    assert result.expectations.unexpected.dtype == np.int64
-    assert set(result.expectations.severity) == {"fatal", "quarantine", "warning"}
-    counts = result.expectations.set_index("subject").observed
+    assert passed.faces.content_hash() == clean.content_hash()
+    assert passed.quarantined.empty
+    table = passed.expectations
+    assert table.passed.all()
+    assert list(table) == ["expectation", "subject", "severity", "passed", "observed", "expected", "unexpected"]
+    assert table.passed.dtype == bool
+    assert table.unexpected.dtype == np.int64
+    assert set(table.severity) == {"fatal", "quarantine", "warning"}
+    counts = table.set_index("subject").observed
     assert counts["Training pictures"] == "140"
     assert counts["disgust Training pictures"] == "20"
 
 
 def test_an_empty_quarantine_has_the_types_of_a_full_one(clean, passed):
-    empty = passed.quarantined
-    full = validate(_changed(clean, "images", 5, 7), ValidationSettings()).quarantined
+    empty, full = passed.quarantined, validate(_changed(clean, "images", 5, 7), ValidationSettings()).quarantined
     assert len(empty) == 0
     assert len(full) == 1
     assert list(empty) == ["row", "sha256", "split", "reason"]
