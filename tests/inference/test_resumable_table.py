@@ -2,14 +2,6 @@
 
 import json
 import os
-import re
-import signal
-import subprocess
-import sys
-import threading
-import time
-from dataclasses import replace
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ferkit.backbones import BackboneSettings, build_network
-from ferkit.cli.commands.predict import predict
-from ferkit.cli.writers import JsonWriter
 from ferkit.data.labels import FER_EMOTIONS
-from ferkit.data.prefetch import read_ahead
 from ferkit.data.statistics import face_statistics
-from ferkit.errors import ConfigError, DataError, FerkitError
+from ferkit.errors import ConfigError, DataError
 from ferkit.inference.batches import predict_pictures
-from ferkit.inference.inputs import Source, list_sources, read_list
+from ferkit.inference.inputs import Source
 from ferkit.inference.predictor import Predictor
 from ferkit.inference.results import read_face_table
 from ferkit.inference.resumable_table import ResumableTable, open_table
 from ferkit.inference.stream import Drawings, pictures_of_sources
-from ferkit.inference.video import frames_of_video
-from ferkit.models.face_model import FaceModel
 from tests.detection.test_detection import drawn_faces
 from tests.inference.test_video import write_video
-from tests.toys.command import forked, forked_script
 
-ROOT = Path(__file__).parents[2]
 MADE_WITH = {"model": "a" * 64, "target": "fer", "single": False}
 
 
@@ -300,295 +284,13 @@ def test_parts_that_are_damaged_are_told(tmp_path, sources, damage):
     make(tmp_path / "a.parquet", sources, restart=True)
 
 
-# As a process
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    """300 faces, a network, and the table that an undisturbed run makes of them."""
-    root = tmp_path_factory.mktemp("batch")
-    for index in range(300):
-        save(root / "faces" / f"{index:03d}.png", index)
-    (root / "faces" / "003.png").write_bytes(b"")
-    network = build_network(BackboneSettings(name="fernet", width=4, hidden=()), {"fer": 7}, seed=1)
-    FaceModel.save(network, "net", "fer", root / "net.keras")
-    (root / "list.csv").write_text("file\n" + "".join(f"faces/{index:03d}.png\n" for index in range(300)))
-    done = start(root, "whole.parquet")
-    assert done.wait(timeout=300) == 1
-    assert done.stderr.read() == "ferkit: faces/003.png: an empty file, expected a picture.\n"
-    assert done.stdout.read() == "whole.parquet: 299 faces in 299 pictures\n"
-    return root
-
-
-def start(root, to, *options, script=None):
-    """The command as a process; `script` runs in place of the one line that calls it."""
-    asked = ("predict", "--list", "list.csv", "--no-detect", "--model", "net.keras", "--to", to, *options)
-    arguments = forked_script(script, *asked) if script else forked(*asked)
-    return subprocess.Popen(
-        arguments,
-        cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-
-
-def held_at(picture):
-    """Put a pipe that nobody writes to where a picture is: whoever reads it waits.
-
-    It has to be named: of a folder it is passed over.
-    """
-    content, times = picture.read_bytes(), picture.stat()
-    picture.unlink()
-    os.mkfifo(picture)
-
-    def release():
-        picture.unlink()
-        picture.write_bytes(content)
-        os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-    return release
-
-
-def test_a_process_that_is_killed_twice_goes_on_twice(work):
-    to = work / "killed.parquet"
-    parts = work / "killed.parquet.partial"
-    releases = [held_at(work / "faces" / f"{index}.png") for index in (140, 290)]
-    first = start(work, to.name)
-    wait_for(lambda: list(parts.glob("part-*.parquet")), first)
-    first.send_signal(signal.SIGINT)
-    assert first.wait(timeout=300) == 130
-    interrupted, stopped = first.stderr.read().splitlines()
-    assert interrupted == "ferkit: faces/003.png: an empty file, expected a picture."
-    # Whole batches of 32; how many of them it had seen depends on the machine.
-    progress = re.fullmatch(rf"ferkit: stopped; {to.name} has (\d+) pictures.*, the same command goes on\.", stopped)
-    assert int(progress[1]) < 140
-    count = len(list(parts.glob("part-*.parquet")))
-    releases[0]()
-
-    second = start(work, to.name)
-    wait_for(lambda: len(list(parts.glob("part-*.parquet"))) > count, second)
-    second.kill()
-    assert second.wait(timeout=300) == -signal.SIGKILL
-    assert second.stderr.read().startswith(f"ferkit: {to.name}: goes on after {progress[1]} pictures")
-    assert not to.exists()
-    releases[1]()
-
-    third = start(work, to.name)
-    assert third.wait(timeout=300) == 1
-    [goes_on] = third.stderr.read().splitlines()
-    assert int(re.search(r"after (\d+) pictures", goes_on)[1]) > int(progress[1])
-    assert third.stdout.read() == f"{to.name}: 299 faces in 299 pictures\n"
-    assert to.read_bytes() == (work / "whole.parquet").read_bytes()
-    assert not parts.exists()
-
-
-# What TensorFlow does with an interruption while it traces a network for the first batch of another size.
-SWALLOWS = """
-import os, signal, time
-import ferkit.models.face_model
-ask = ferkit.models.face_model.forward
-def forward(*given):
-    try:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(60)
-    except KeyboardInterrupt:
-        return ask(*given)
-ferkit.models.face_model.forward = forward
-from ferkit.cli.app import main
-main()
-"""
-
-
-def test_an_interruption_that_native_code_swallows_is_not_lost(work):
-    (work / "swallows.py").write_text(SWALLOWS)
-    done = start(work, "lost.parquet", script=work / "swallows.py")
-    assert done.wait(timeout=300) == 130
-    assert "stopped; lost.parquet has 31 pictures" in done.stderr.read()
-
-
-def wait_for(condition, process):
-    end = time.monotonic() + 300
-    while not condition():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < end, "nothing was written"
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"restart": True}, "--restart begins a table anew: give --to FILE.parquet"),
-        ({"model": "models:/ferkit"}, "models:/ferkit: no such model, expected vote, default, tiny, FILE.keras"),
-        (
-            {"model": "nowhere"},
-            "nowhere: no such model, expected vote, default, tiny, FILE.keras, a folder",
-        ),
-        ({"list_file": Path("gone.txt")}, "gone.txt: no such file, expected a list of pictures"),
-    ],
-)
-def test_what_cannot_be_done_is_said_first(tmp_path, monkeypatch, options, message):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FerkitError, match=f"^{message}"):
-        predict(["a.png"], **options)
-
-
-# Lists
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("list.txt", "b.png\n\n  a b.png \r\nb.png\n"),
-        ("list.txt", "\ufeffb.png\na b.png"),
-        ("list.csv", "size,file\n1,b.png\n2,a b.png\n3,b.png\n4,\n"),
-        ("LIST.CSV", '\ufefffile,size\n"b.png",1\na b.png\n'),
-    ],
-)
-def test_lists_name_each_picture_once_in_order(tmp_path, name, text):
-    (tmp_path / name).write_text(text, newline="")
-    assert read_list(tmp_path / name) == ["b.png", "a b.png"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.txt", b"\n \n", "names no picture"),
-        ("a.txt", b"\xff\xfe\x00", "not a list of pictures, expected text in UTF-8"),
-        ("a.csv", b"path,size\nb.png,1\n", "no column 'file', found path, size; a list as plain text ends with .txt"),
-        ("a.csv", b"", "no column 'file', found none"),
-    ],
-)
-def test_what_is_no_list(tmp_path, name, content, message):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=f"{name}: {message}"):
-        read_list(tmp_path / name)
-
-
-def test_folders_are_taken_apart_and_an_empty_one_is_a_problem(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    save(tmp_path / "b" / "2.png", 0)
-    save(tmp_path / "b" / "a" / "1.png", 0)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "b" / "clip.3gp").touch()
-    (tmp_path / "b" / "notes.txt").touch()
-    listed = list_sources(["z.png", "b", "empty", "talk.MP4"])
-    assert listed.passed_over == {".txt": 1}
-    found = listed.sources
-    assert [source.name for source in found] == ["z.png", "b/2.png", "b/a/1.png", "b/clip.3gp", "empty", "talk.MP4"]
-    assert [source.is_video for source in found] == [False, False, False, True, False, True]
-    assert found[4].problem.startswith("empty: no picture in this folder")
-
-
-def test_names_that_are_no_utf8_are_written_escaped(tmp_path):
-    good, bad = (os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/caf\xe9.png", b"/b\xff.png"))
-    save(Path(good), 0)
-    Path(bad).write_bytes(b"x")
-    sources = list_sources([str(tmp_path)]).sources
-    for suffix in ("parquet", "csv"):
-        make(tmp_path / f"whole.{suffix}", sources)
-        rows = read_face_table(tmp_path / f"whole.{suffix}").rows
-        assert [name.rpartition("/")[2] for name in rows["file"]] == [r"b\xff.png", r"caf\xe9.png"]
-        assert rows["problem"][0].startswith(rf"{tmp_path}/b\xff.png: not a picture")
-    [group] = predict_pictures(pictures_of_sources(sources, 1), Predictor(classify, FER_EMOTIONS, detector=None))
-    for encoding in ("ascii", "utf-8"):
-        stream = TextIOWrapper(BytesIO(), encoding=encoding)
-        with JsonWriter(stream, FER_EMOTIONS) as writer:
-            writer.write(replace(group[1].finding, file="gr\u00fcn \U0001f600"))
-            writer.write(group[1].finding)
-        stream.seek(0)
-        assert [each["file"] for each in json.load(stream)] == ["gr\u00fcn \U0001f600", rf"{tmp_path}/caf\xe9.png"]
-
-
-def test_all_of_a_mixed_folder_is_read(cases, tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "linked").symlink_to(cases / "mixed_folder")
-    listed = list_sources([str(tmp_path / "photos")])
-    frames = list(pictures_of_sources(listed.sources, every=1000))
-    assert [Path(frame.file).name for frame in frames] == ["IMG_1.HEIC", "clip.mp4", "ok.jpg", "scan.jp2"]
-    assert all(frame.picture is not None for frame in frames)
-
-
-# Pieces
-
-
-def test_frames_of_a_video_from_one_on(tmp_path):
-    write_video(tmp_path / "a.avi", [np.full((48, 64, 3), 20 * index, np.uint8) for index in range(9)], "MJPG")
-    whole = {frame.index: frame for frame in frames_of_video(tmp_path / "a.avi", every=2)}
-    for first in range(10):
-        later = list(frames_of_video(tmp_path / "a.avi", every=2, start=first))
-        assert [frame.index for frame in later] == [index for index in whole if index >= first]
-        for frame in later:
-            assert frame.seconds == whole[frame.index].seconds
-            assert (frame.picture == whole[frame.index].picture).all()
-
-
-def test_reading_ahead_keeps_the_order_and_does_not_run_away():
-    made = []
-
-    def prepare(item):
-        made.append(item)
-        return item * 10
-
-    ahead = read_ahead(range(100), prepare, lambda _item: 1, most=5)
-    assert [next(ahead), next(ahead)] == [0, 10]
-    time.sleep(0.2)
-    # Two are taken, five wait, and one more may be in the making.
-    assert 7 <= len(made) <= 8
-    assert list(ahead) == list(range(20, 1000, 10))
-    assert made == list(range(100))
-
-
-def test_what_goes_wrong_while_reading_ahead_is_told_in_its_place():
-    def prepare(item):
-        return 1 // (3 - item)
-
-    ahead = read_ahead(range(9), prepare, lambda _item: 1, most=100)
-    assert [next(ahead), next(ahead), next(ahead)] == [0, 0, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(ahead)
-
-
-def test_reading_ahead_ends_with_whoever_takes():
-    ahead = read_ahead(iter(int, 1), lambda item: item, lambda _item: 1, most=3)
-    next(ahead)
-    ahead.close()
-    end = time.monotonic() + 20
-    while any(thread.name == "read-ahead" for thread in threading.enumerate()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_drawings_have_names_of_their_own_whatever_was_drawn_before(tmp_path):
     names = ["a/x.png", "b/x.jpg", "x-2.png", "clip.mp4", "clip-000003.png", "clip.avi"]
     drawings = Drawings(tmp_path, [Source(name) for name in names])
     assert drawings.names == ["x", "x-2", "x-2-2", "clip-2", "clip-000003", "clip-3"]
 
 
-def test_statistics_tell_light_contrast_and_blur_apart():
-    sharp = drawn_faces()
-    dark = (sharp * 0.5).astype(np.uint8)
-    blurred = np.stack([np.asarray(Image.fromarray(face).resize((16, 16)).resize((48, 48))) for face in sharp])
-    of_sharp, of_dark, of_blurred = (face_statistics(images) for images in (sharp, dark, blurred))
-    assert of_dark["brightness"] == pytest.approx(of_sharp["brightness"] / 2, abs=1)
-    assert of_dark["contrast"] == pytest.approx(of_sharp["contrast"] / 2, abs=1)
-    assert of_dark["sharpness"] == pytest.approx(of_sharp["sharpness"], rel=0.1)
-    assert (of_blurred["sharpness"] < 0.7 * of_sharp["sharpness"]).all()
-    flat = face_statistics(np.full((1, 48, 48), 7, np.uint8))
-    assert {name: value.tolist() for name, value in flat.items()} == {
-        "brightness": [7], "contrast": [0], "sharpness": [0]
-    }  # fmt: skip
-    assert all(len(value) == 0 for value in face_statistics(sharp[:0]).values())
-
-
 def test_the_plan_is_there_to_read(tmp_path, sources):
     with pytest.raises(StoppedError):
         make(tmp_path / "a.parquet", sources, stop_after=7)
     assert json.loads((tmp_path / "a.parquet.partial" / "made_with.json").read_text()) == MADE_WITH
-
-
-def test_importing_the_command_imports_no_arrow():
-    code = (
-        "import sys, ferkit.cli.commands.predict; "
-        "print([n for n in ('pyarrow.parquet', 'keras', 'cv2', 'PIL') if n in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout == "[]\n"

@@ -131,3 +131,14 @@ def test_a_webcam_that_is_not_there():
 
 def test_suffixes_are_written_as_they_are_compared():
     assert all(suffix == suffix.lower() == Path(f"a{suffix}").suffix for suffix in VIDEO_SUFFIXES)
+
+
+def test_frames_of_a_video_from_one_on(tmp_path):
+    write_video(tmp_path / "a.avi", [np.full((48, 64, 3), 20 * index, np.uint8) for index in range(9)], "MJPG")
+    whole = {frame.index: frame for frame in frames_of_video(tmp_path / "a.avi", every=2)}
+    for first in range(10):
+        later = list(frames_of_video(tmp_path / "a.avi", every=2, start=first))
+        assert [frame.index for frame in later] == [index for index in whole if index >= first]
+        for frame in later:
+            assert frame.seconds == whole[frame.index].seconds
+            assert (frame.picture == whole[frame.index].picture).all()
