@@ -31,7 +31,7 @@ from ferkit.serving.openapi import description
 from ferkit.serving.settings import ServingSettings
 from tests.detection.test_detection import drawn_faces, scene
 from tests.toys.bundle import write_toy_bundle
-from tests.toys.command import forked_script
+from tests.toys.command import script
 from tests.toys.server import ROOT, InProcess, form, serving
 from tests.toys.services import free_port, wait_for
 
@@ -136,7 +136,8 @@ def test_it_says_what_the_bundle_says(server, bundle, target, model):
 
 def example(name, *arguments):
     """A script of examples/, as a person calls it."""
-    command = forked_script(ROOT / "examples" / name, *arguments)
+    # It imports nothing but the standard library.
+    command = script(ROOT / "examples" / name, *arguments)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
