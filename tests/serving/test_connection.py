@@ -56,9 +56,14 @@ def test_a_body_that_comes_byte_by_byte_has_an_end(ends):
 
 
 def test_a_pause_within_a_body_has_an_end(ends):
-    _, body = begun(*ends, pause=0.1, total=20.0)
+    connection, body = begun(*ends, pause=0.1, total=20.0)
     with pytest.raises(TimeoutError):
         body.read(5000)
+    # Nobody waits for the rest either, as gunicorn does that reads it to keep the connection.
+    ends[1].sendall(b"x" * 5000)
+    with pytest.raises(TimeoutError):
+        body.read(5000)
+    assert not connection.parser.finish_body(deadline=time.monotonic() + 5), "its connection ends"
 
 
 def test_each_request_has_its_own_time(ends):

@@ -38,7 +38,8 @@ class _BodyReader(SocketUnreader):  # type: ignore[misc]
         ------
         TimeoutError
             If nothing comes for as long as the socket waits, or if the time for all of it has passed: bytes that come
-            one by one would each be in time.
+            one by one would each be in time. From then on at once: who reads what is left, so that the connection may
+            be kept, would hold a thread for as long again.
         """
         now, pause = time.monotonic(), self.sock.gettimeout()
         if self._deadline is None:
@@ -50,6 +51,9 @@ class _BodyReader(SocketUnreader):  # type: ignore[misc]
             self.sock.settimeout(left)
         try:
             return bytes(super().chunk())
+        except TimeoutError:
+            self._deadline = -math.inf
+            raise
         finally:
             # It is also how long an answer may wait to be taken.
             self.sock.settimeout(pause)
