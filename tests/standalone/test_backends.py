@@ -57,12 +57,14 @@ def test_each_backend_learns_the_same(backend, stripes, tmp_path):
     config = tmp_path / "toy.yaml"
     config.write_text(yaml.safe_dump({**TOY, "data": {**TOY["data"], "path": str(folder)}}))
     arguments = (config, "--out", tmp_path / "out", "--no-test")
+    environment = bare_environment(KERAS_BACKEND=backend, XLA_FLAGS=QUICK_XLA)
     done = subprocess.run(
         # One that is forked has imported Keras with TensorFlow; a machine with another backend may have none.
         forked_script(bare_script(), *arguments)
         if backend == "tensorflow"
         else bare(*arguments, without=("tensorflow",)),
-        env=bare_environment(KERAS_BACKEND=backend, XLA_FLAGS=QUICK_XLA),
+        # With as many threads as a user's training has.
+        env={name: value for name, value in environment.items() if not name.endswith("_THREADS")},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
