@@ -313,7 +313,7 @@ def test_a_damaged_picture_is_left_out_of_the_shards_with_its_reason(tmp_path):
     other = next((tmp_path / "pictures/train/sad").iterdir())
     other.write_bytes(b"no picture")
     plan = plan_shards(settings, 50, 0)
-    with pytest.raises(DataError, match=r"2 of 300 pictures are damaged, expected at most 1: .*Mend the file"):
+    with pytest.raises(DataError, match=r"2 of 200 pictures are damaged, expected at most 1: .*Mend the file"):
         write_shards(replace(plan, source=settings.model_copy(update={"maximum_damaged": 0.005})), tmp_path / "few")
     with pytest.raises(DataError, match=r": not a (whole )?picture.*Mend the file or delete it\.$"):
         write_shards(replace(plan, source=settings.model_copy(update={"maximum_damaged": 0})), tmp_path / "none")
