@@ -58,12 +58,17 @@ def evaluate_ensemble(
         combine({each.model: each.predictions[split] for each in single}, ensemble) for split in single[0].predictions
     ]
     evaluation = judge("ensemble", predictions, ingested, target, settings, seed)
-    _log(evaluation, ingested, settings, seed)
+    _log(evaluation, ingested, settings, seed, alone=len(ensemble.members) == 1)
     return {target.name: evaluation}
 
 
-def _log(evaluation: Evaluation, faces: FaceDataset, settings: EvaluationSettings, seed: int) -> None:
-    """Write the numbers and figures of an evaluation to the MLflow run of its model."""
+def _log(
+    evaluation: Evaluation, faces: FaceDataset, settings: EvaluationSettings, seed: int, *, alone: bool = False
+) -> None:
+    """Write the numbers of an evaluation to the MLflow run of its model, and the figures, which the vote of one
+    network, `alone`, has from that.
+    """
     with tracking.member_run(evaluation.target, evaluation.model):
         tracking.log_evaluation(evaluation)
-        tracking.log_files(evaluation_figures(evaluation, faces, settings, seed), folder="evaluation")
+        if not alone:
+            tracking.log_files(evaluation_figures(evaluation, faces, settings, seed), folder="evaluation")

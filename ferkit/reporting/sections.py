@@ -116,8 +116,11 @@ def model_section(content: ReportContent, evaluation: Evaluation) -> Section:
     names, title = evaluation.classes, f"{target}/{model}"
     slug = _slug(target, model)
     pictures = [*_curves(content, target, model)]
-    ensemble = content.ensembles.get(target)
-    if model == "ensemble" and ensemble is not None and len(ensemble.members) > 1:
+    ensemble = content.ensembles.get(target) if model == "ensemble" else None
+    if ensemble is not None:
+        if len(ensemble.members) == 1:
+            alone = Text(f"A vote of {ensemble.members[0]} alone answers as that network does; see its figures.")
+            return Section(f"{target}/{content.called(model)}", (alone,), folded=True)
         votes = plots.ensemble_weights(ensemble, f"{target}: votes of the ensemble")
         pictures.append(Picture(f"{slug}_weights.png", votes))
     for subset, scores in evaluation.scores.items():

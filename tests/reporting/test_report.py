@@ -225,6 +225,14 @@ def test_markdown_names_every_figure_and_each_is_a_picture(report: Report) -> No
     assert "dropped.png" in report.figures
 
 
+def test_a_vote_of_one_network_has_the_figures_of_that(content: ReportContent) -> None:
+    alone = {"fer": Ensemble("fer", "mean", ("fernet",), (1.0,))}
+    report = build_report(replace(content, ensembles={**content.ensembles, **alone}))
+    assert "A vote of fernet alone answers as that network does" in report.markdown
+    assert not [name for name in report.figures if name.startswith("fer_ensemble")]
+    assert {"fer_fernet_reliability.png", "ferplus_ensemble_reliability.png"} <= {*report.figures}
+
+
 def test_the_model_that_public_test_chose_stands_out(content: ReportContent, report: Report) -> None:
     best = max(content.evaluations[:2], key=lambda each: each.scores["PublicTest"].accuracy).model
     assert f"labels FER-2013: {best} is best on PublicTest" in report.markdown.splitlines()[2]
