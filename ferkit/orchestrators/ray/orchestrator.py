@@ -15,7 +15,7 @@ from ferkit.orchestrators.ray.cluster import connect, forwarded, nodes, require_
 from ferkit.orchestrators.ray.liveness import HEAD
 from ferkit.orchestrators.ray.requests import fitting, options, request
 from ferkit.orchestrators.ray.submitted import SubmittedRun, found_again, hand_over
-from ferkit.orchestrators.ray.supervised import PlannedStep
+from ferkit.orchestrators.ray.supervised import PlannedRun, PlannedStep
 from ferkit.orchestrators.ray.supervisor import own_supervisor
 from ferkit.orchestrators.ray.worker import RUN_ID, PassingError
 
@@ -49,11 +49,12 @@ class RayOrchestrator(BaseOrchestrator):
         if run is None:
             raise PipelineSubmissionError("the Ray orchestrator keeps no schedules: run the pipeline itself.")
         connect(self.config)
-        plan = self._plan(snapshot, environments, str(run.id))
+        steps = self._steps(snapshot, environments, str(run.id))
         fail_fast = snapshot.pipeline_configuration.execution_mode == ExecutionMode.FAIL_FAST
-        supervisor = own_supervisor(next(iter(plan.values())).environment)
-        work = supervisor.run.remote(run.id, str(snapshot.id), plan, self.config.loggers, fail_fast=fail_fast)
-        submitted = SubmittedRun(supervisor, work, run.id, plan)
+        config: Any = self.config
+        supervisor = own_supervisor(next(iter(steps.values())).environment)
+        plan = PlannedRun(run.id, str(snapshot.id), steps, config.loggers, fail_fast)
+        submitted = SubmittedRun(supervisor, supervisor.run.remote(plan), run.id, steps)
         return SubmissionResult(None if hand_over(submitted) else submitted.wait, self._place())
 
     def places(self, needs: Iterable[ResourceSettings]) -> int:
@@ -81,7 +82,7 @@ class RayOrchestrator(BaseOrchestrator):
             return {}
         return {HEAD: ray.get_runtime_context().gcs_address}
 
-    def _plan(self, snapshot: Any, environments: dict[str, dict[str, str]], run_id: str) -> dict[str, PlannedStep]:
+    def _steps(self, snapshot: Any, environments: dict[str, dict[str, str]], run_id: str) -> dict[str, PlannedStep]:
         config: Any = self.config
         steps = snapshot.step_configurations
         requests = {name: request(step.config.resource_settings, config.default_cpus) for name, step in steps.items()}

@@ -13,7 +13,7 @@ import ray
 from ferkit.orchestrators.ray.events import Event, EventLog, Reporter
 from ferkit.orchestrators.ray.worker import HaltedError, cause_of, run_step
 
-__all__ = ["PlannedStep", "RunOutcome", "SupervisedRun"]
+__all__ = ["PlannedRun", "PlannedStep", "RunOutcome", "SupervisedRun"]
 
 # So often is it seen whether the run is to be stopped.
 _POLL_S = 0.5
@@ -41,6 +41,29 @@ class PlannedStep:
 
 
 @dataclass(frozen=True)
+class PlannedRun:
+    """A run as its supervisor has to know it.
+
+    Attributes
+    ----------
+    run_id, snapshot_id
+        Of the run, and of its pipeline, in ZenML.
+    steps
+        By their names, each behind those that come before it.
+    loggers
+        Names of the loggers whose lines the steps hand on.
+    fail_fast
+        Whether a step that fails stops all others.
+    """
+
+    run_id: UUID
+    snapshot_id: str
+    steps: Mapping[str, PlannedStep]
+    loggers: Sequence[str]
+    fail_fast: bool
+
+
+@dataclass(frozen=True)
 class RunOutcome:
     """What became of a run that is over.
 
@@ -57,32 +80,11 @@ class RunOutcome:
 
 
 class SupervisedRun(EventLog):
-    """The tasks of one run, to be made by the actor that owns them.
+    """The tasks of the run `plan`, to be made by the actor that owns them."""
 
-    Parameters
-    ----------
-    run_id, snapshot_id
-        Of the run, and of its pipeline, in ZenML.
-    plan
-        The steps by their names, each behind those that come before it.
-    loggers
-        Names of the loggers whose lines the steps hand on.
-    fail_fast
-        Whether a step that fails stops all others.
-    """
-
-    def __init__(
-        self,
-        run_id: UUID,
-        snapshot_id: str,
-        plan: Mapping[str, PlannedStep],
-        loggers: Sequence[str],
-        *,
-        fail_fast: bool,
-    ) -> None:
+    def __init__(self, plan: PlannedRun) -> None:
         super().__init__()
-        self._run_id, self._snapshot_id, self._plan, self._fail_fast = run_id, snapshot_id, plan, fail_fast
-        self._loggers = loggers
+        self._plan = plan
         self._begun: dict[str, float] = {}
         # What became of each step that has no result.
         self._lost: dict[str, str] = {}
@@ -92,7 +94,7 @@ class SupervisedRun(EventLog):
     @property
     def steps(self) -> list[str]:
         """Names of the steps."""
-        return list(self._plan)
+        return list(self._plan.steps)
 
     @property
     def over(self) -> bool:
@@ -115,7 +117,7 @@ class SupervisedRun(EventLog):
 
                 stopped = self._stopped or not self._that("failed")
                 async with _FINISHING:
-                    await asyncio.to_thread(finish, self._run_id, stopped=stopped)
+                    await asyncio.to_thread(finish, self._plan.run_id, stopped=stopped)
         finally:
             self._done.set()
 
@@ -136,12 +138,12 @@ class SupervisedRun(EventLog):
     def _submit(self, supervisor: Any) -> dict[str, Any]:
         """Ray's promise of each step."""
         tasks: dict[str, Any] = {}
-        reporter = Reporter(supervisor, self._run_id)
-        for step, planned in self._plan.items():
+        reporter = Reporter(supervisor, self._plan.run_id)
+        for step, planned in self._plan.steps.items():
             upstream = [tasks[each] for each in planned.upstream if each in tasks]
             task = run_step.options(name=step, **planned.options)
-            arguments = ["--snapshot_id", self._snapshot_id, "--step_name", step]
-            tasks[step] = task.remote(step, arguments, planned.environment, self._loggers, reporter, *upstream)
+            arguments = ["--snapshot_id", self._plan.snapshot_id, "--step_name", step]
+            tasks[step] = task.remote(step, arguments, planned.environment, self._plan.loggers, reporter, *upstream)
         return tasks
 
     async def _see_through(self, tasks: Mapping[str, Any]) -> None:
@@ -150,15 +152,15 @@ class SupervisedRun(EventLog):
         waiting = set(ends)
         while waiting:
             await asyncio.wait([ends[step] for step in waiting], timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
-            for step in [each for each in self._plan if each in waiting and ends[each].done()]:
+            for step in [each for each in self._plan.steps if each in waiting and ends[each].done()]:
                 self._settle(step, ends, waiting)
-            if self._stopped or (self._fail_fast and self._that("failed")):
+            if self._stopped or (self._plan.fail_fast and self._that("failed")):
                 for step in waiting:
                     ray.cancel(tasks[step], force=True)
 
     def _settle(self, step: str, ends: Mapping[str, "asyncio.Future[None]"], waiting: set[str]) -> None:
         """Take note of what became of `step`, and first of what it waited for: the error of that is the step's, too."""
-        for upstream in self._plan[step].upstream:
+        for upstream in self._plan.steps[step].upstream:
             if upstream in waiting and ends[upstream].done():
                 self._settle(upstream, ends, waiting)
         # It may be settled already, as one that another waited for.
@@ -170,9 +172,9 @@ class SupervisedRun(EventLog):
         if error is None:
             took = time.monotonic() - self._begun.get(step, time.monotonic())
             return Event(logging.INFO, f"Step `{step}` has finished in `{took:.1f}s`.", ended=step)
-        cause, broken = cause_of(error), self._fail_fast and self._that("failed")
+        cause, broken = cause_of(error), self._plan.fail_fast and self._that("failed")
         # Ray hands the error of a step on to all that wait for it.
-        if self._stopped or broken or self._lost.keys() & set(self._plan[step].upstream):
+        if self._stopped or broken or self._lost.keys() & set(self._plan.steps[step].upstream):
             self._lost[step] = "skipped"
             return Event(logging.WARNING, f"Skipping step {step} due to a failed step.", ended=step)
         # What a failure halts may be done before the step that failed.

@@ -3,7 +3,7 @@
 import asyncio
 import atexit
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +12,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 
 from ferkit.orchestrators.ray.events import Event
-from ferkit.orchestrators.ray.supervised import PlannedStep, RunOutcome, SupervisedRun
+from ferkit.orchestrators.ray.supervised import PlannedRun, RunOutcome, SupervisedRun
 from ferkit.orchestrators.ray.worker import take_environment
 
 __all__ = ["Supervisor", "holder_of", "own_supervisor"]
@@ -44,19 +44,11 @@ class Supervisor:
         self._silence_s = _SILENCE_S
         self._asked = time.monotonic()
 
-    async def run(
-        self,
-        run_id: UUID,
-        snapshot_id: str,
-        plan: Mapping[str, PlannedStep],
-        loggers: Sequence[str],
-        *,
-        fail_fast: bool,
-    ) -> RunOutcome:
+    async def run(self, plan: PlannedRun) -> RunOutcome:
         """See a run through, see `SupervisedRun`, and return what became of it."""
         me = ray.get_runtime_context().current_actor
-        supervised = self._runs[run_id] = SupervisedRun(run_id, snapshot_id, plan, loggers, fail_fast=fail_fast)
-        if run_id in self._stopped:
+        supervised = self._runs[plan.run_id] = SupervisedRun(plan)
+        if plan.run_id in self._stopped:
             supervised.stop()
         self._leaving = self._leaving or asyncio.create_task(self._leave(me))
         await supervised.run(me)
