@@ -33,7 +33,7 @@ class EnsembleMaterializer(StoreMaterializer):
 
     def save_visualizations(self, data: Ensemble) -> dict[str, VisualizationType]:
         """The weights as bars, where there are several."""
-        if len(data.members) == 1:
+        if data.of_one:
             return {}
         return self.show({"weights.png": plots.ensemble_weights(data, f"{data.target}: votes of the ensemble")})
 

@@ -58,7 +58,7 @@ def evaluate_ensemble(
         combine({each.model: each.predictions[split] for each in single}, ensemble) for split in single[0].predictions
     ]
     evaluation = judge("ensemble", predictions, ingested, target, settings, seed)
-    _log(evaluation, ingested, settings, seed, alone=len(ensemble.members) == 1)
+    _log(evaluation, ingested, settings, seed, alone=ensemble.of_one)
     return {target.name: evaluation}
 
 

@@ -82,6 +82,11 @@ class Ensemble:
         if min(self.weights) < 0 or not np.isclose(sum(self.weights), 1.0, atol=1e-6):
             raise DataError(f"ensemble weights {self.weights}: expected values from 0 that sum to 1.")
 
+    @property
+    def of_one(self) -> bool:
+        """Whether a single network votes: the ensemble answers as that does."""
+        return len(self.members) == 1
+
     def to_json(self) -> str:
         """The ensemble as JSON; `from_json` reads it."""
         return json.dumps(asdict(self), indent=2)

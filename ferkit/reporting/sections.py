@@ -118,7 +118,7 @@ def model_section(content: ReportContent, evaluation: Evaluation) -> Section:
     pictures = [*_curves(content, target, model)]
     ensemble = content.ensembles.get(target) if model == "ensemble" else None
     if ensemble is not None:
-        if len(ensemble.members) == 1:
+        if ensemble.of_one:
             alone = Text(f"A vote of {ensemble.members[0]} alone answers as that network does; see its figures.")
             return Section(f"{target}/{content.called(model)}", (alone,), folded=True)
         votes = plots.ensemble_weights(ensemble, f"{target}: votes of the ensemble")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from ferkit.cli.state.relocation import follow
 from tests.toys.command import forked, forked_script
+from tests.toys.state import copy_state
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("configs", "ferkit", "materializers", "pipelines", "steps", "pyproject.toml")
@@ -137,7 +137,5 @@ def checkout_after_first_run(root: Path) -> Checkout:
     """A checkout in `root` whose state is a copy of what the first run left."""
     shared = Path(first_run().root).parent
     made = Checkout(root)
-    shutil.copytree(shared / "state", made.home)
-    # As a command does with one that was copied, which says so.
-    follow(made.home.resolve())
+    copy_state(shared / "state", made.home)
     return made

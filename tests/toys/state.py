@@ -21,18 +21,22 @@ def prepared_home(home: Path) -> Path:
 
     Tests of how they are made begin with an empty folder instead.
     """
-    shutil.copytree(_prepared() / "home", home)
+    copy_state(_prepared() / "home", home)
+    return home
+
+
+def copy_state(source: Path, home: Path, *, dirs_exist_ok: bool = False) -> None:
+    """Make `home` a copy of the folder of state `source`; one that is there is an error if not said."""
+    shutil.copytree(source, home, dirs_exist_ok=dirs_exist_ok)
     # As a command does with one that was copied, which says so.
     follow(home.resolve())
-    return home
 
 
 def prepare_own_home() -> None:
     """Let the folder of state of this process begin with such stores, if it has none yet."""
     home = Workspace.named().root
     if not (home / "zenml" / "local_stores" / _STORE).exists():
-        shutil.copytree(_prepared() / "home", home, dirs_exist_ok=True)
-        follow(home.resolve())
+        copy_state(_prepared() / "home", home, dirs_exist_ok=True)
 
 
 def prepared_registry(database: Path) -> None:
