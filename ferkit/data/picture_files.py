@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferkit.data.formats.av1_size import coded_sizes
-from ferkit.data.formats.deep_colour import has_deep_colour, spare_bits, use_lower_bits
+from ferkit.data.formats.deep_colour import has_deep_colour, use_lower_bits
 from ferkit.data.formats.jpeg_scans import count_scans
 from ferkit.data.limited_process import decode_apart
+from ferkit.data.upright_rgb import upright_rgb
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
 
 if TYPE_CHECKING:
@@ -61,9 +62,6 @@ FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF
 
 # How the files of AVIF and HEIC begin: boxes that name pictures, which are coded as anybody likes.
 _BOXES = b"ftyp"
-
-# Pixels that are converted at a time.
-_STRIP = 1_000_000
 
 _END_OF_JPEG = b"\xff\xd9"
 # Behind a whole scan, any bytes but markers are passed over; in one that was cut they are taken for pixels.
@@ -193,7 +191,7 @@ def decode_here(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> ND
         loaded = _loaded(picture, content, name)
         if is_deep:
             use_lower_bits(loaded, content)
-        return _upright_rgb(loaded, name)
+        return upright_rgb(loaded, name)
 
 
 @contextmanager
@@ -283,31 +281,3 @@ def _with_end_marker(content: bytes) -> "Image.Image | None":
 def _warn_once(text: str) -> None:
     """Write a warning into the log; a training reads the same picture many times."""
     _LOG.warning("%s", text)
-
-
-def _upright_rgb(picture: "Image.Image", name: str) -> NDArray[np.uint8]:
-    from PIL import ImageOps
-
-    # In place: a copy of 25 million pixels is 100 MB.
-    ImageOps.exif_transpose(picture, in_place=True)
-    # Pillow would clip 16 bits to 8: every grey but the darkest would be white. It reads those of PGM as 32.
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM"):
-        values = np.asarray(picture)
-        return np.repeat((values >> spare_bits(values)).astype(np.uint8)[..., None], 3, axis=2)
-    if picture.mode in ("I", "F"):
-        raise DataError(f"{name}: pixels of 32 bits, whose range nobody knows; expected 8 or 16: convert it.")
-    rgb = np.empty((picture.height, picture.width, 3), np.uint8)
-    rows = max(1, _STRIP // picture.width)
-    for top in range(0, picture.height, rows):
-        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-        rgb[top : top + rows] = np.asarray(_on_paper(strip).convert("RGB"))
-    return rgb
-
-
-def _on_paper(picture: "Image.Image") -> "Image.Image":
-    """`picture` with white where it is transparent."""
-    from PIL import Image
-
-    if not picture.has_transparency_data:
-        return picture
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
