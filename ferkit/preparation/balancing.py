@@ -18,6 +18,7 @@ from ferkit.data.stored_pictures import StoredPictures
 from ferkit.data.targets import TargetSettings, labelled, pictures_left_out, with_votes
 from ferkit.data.training_set import TrainingSet, equal_shares
 from ferkit.errors import DataError
+from ferkit.preparation.disgust_copies import augment_disgust
 from ferkit.settings import Settings
 
 __all__ = ["MAKES_PICTURES", "BalancingSettings", "check_balancing", "oversample"]
@@ -26,9 +27,6 @@ _LOG = logging.getLogger(__name__)
 
 # Methods that make pictures, for which all others have to be in memory.
 MAKES_PICTURES = ("smote", "adasyn", "augment_disgust")
-
-# The recipe with which keras-vggface networks reach 73 % on FER: rotation 10 degrees, shift and zoom a tenth, flip.
-_ROTATION_DEGREES, _SHIFT, _ZOOM = 10.0, 0.1, 0.1
 
 # ADASYN stops where no picture of a class has a neighbour of another class, or where fewer than half a picture is due
 # to each.
@@ -116,7 +114,8 @@ def oversample(faces: FaceDataset, target: TargetSettings, settings: BalancingSe
                 "their files: use weighted_sampling, random_over_sampler or none."
             )
         if settings.method == "augment_disgust":
-            made, made_targets = _augment_disgust(images, targets, _disgust(target, classes), settings, seed)
+            disgust = _disgust(target, classes)
+            made, made_targets = augment_disgust(images, targets, disgust, settings.disgust_factor, seed)
         else:
             made, made_label = _interpolate(images, label, classes, settings, seed)
             made_targets = np.eye(targets.shape[1], dtype=np.float32)[made_label]
@@ -277,38 +276,3 @@ def _between_neighbours(pixels: NDArray[np.float32], label: NDArray[np.int64], s
         resampled = pixels
     made: NDArray[np.float32] = np.rint(resampled[len(pixels) :])
     return np.clip(made, 0, 255, out=made).astype(np.uint8).reshape(-1, SIZE, SIZE)
-
-
-def _augment_disgust(
-    images: NDArray[np.uint8], targets: NDArray[np.float32], disgust: int, settings: BalancingSettings, seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Changed copies of the disgusted faces, each original used equally often; a copy keeps its original's target."""
-    originals = np.flatnonzero(targets.argmax(axis=1) == disgust)
-    if not len(originals):
-        raise DataError("augment_disgust: no training picture is labelled disgust: use another balancing.method.")
-    generator = np.random.default_rng(seed)
-    count = round((settings.disgust_factor - 1) * len(originals))
-    rounds = -(-count // len(originals))
-    chosen = (
-        np.concatenate([generator.permutation(originals) for _ in range(rounds)])[:count] if count else originals[:0]
-    )
-    made = np.empty((count, SIZE, SIZE), dtype=np.uint8)
-    for at, original in enumerate(chosen):
-        made[at] = _vary(images[original], generator)
-    return made, targets[chosen]
-
-
-def _vary(image: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """One random flip, rotation, zoom and shift about the picture's centre."""
-    from scipy.ndimage import affine_transform
-
-    angle = np.deg2rad(generator.uniform(-_ROTATION_DEGREES, _ROTATION_DEGREES))
-    zoom = generator.uniform(1 - _ZOOM, 1 + _ZOOM)
-    shift = generator.uniform(-_SHIFT, _SHIFT, size=2) * SIZE
-    flip = generator.choice([-1.0, 1.0])
-    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.diag([1.0, flip]) / zoom
-    centre = np.full(2, (SIZE - 1) / 2)
-    varied = affine_transform(
-        image.astype(np.float32), matrix, centre - matrix @ (centre + shift), order=3, mode="nearest"
-    )
-    return np.asarray(np.clip(np.rint(varied), 0, 255), dtype=np.uint8)
