@@ -8,7 +8,7 @@ from ferkit.backbones import BackboneSettings
 from ferkit.bundles.card import BundleCard
 from ferkit.config.run_config import RunConfig
 from ferkit.models.test_time_augmentation import NO_TTA
-from ferkit.release.model_card import FAILINGS, MISUSE, labels_words, licences, picture_words, tta_words, votes_table
+from ferkit.release.card_parts import FAILINGS, MISUSE, labels_words, licences, picture_words, tta_words, votes_table
 from ferkit.release.scores_table import published_table
 
 __all__ = ["run_card"]
