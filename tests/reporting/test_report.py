@@ -1,6 +1,7 @@
+"""The report of a run: its numbers, figures and names in both forms, and a page that fetches and runs nothing."""
+
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from io import BytesIO
 
 import markdown
@@ -11,94 +12,15 @@ from PIL import Image
 
 from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Target, class_names
-from ferkit.data.targets import TargetSettings, labelled
-from ferkit.evaluation.evaluate import Evaluation, evaluate
-from ferkit.evaluation.metrics import EvaluationSettings
+from ferkit.data.targets import TargetSettings
+from ferkit.evaluation.evaluate import evaluate
 from ferkit.models.ensemble import Ensemble
 from ferkit.models.predictions import Predictions
 from ferkit.preparation.balancing import BalancingSettings, oversample
 from ferkit.reporting.content import ReportContent
-from ferkit.reporting.document import Code, Document, Picture, Section, Table, Text
 from ferkit.reporting.report import Report, build_report
-
-SETTINGS = EvaluationSettings(bootstrap=200, grid=8)
-
-
-def make_faces() -> FaceDataset:
-    generator = np.random.default_rng(0)
-    count = 240
-    votes = generator.multinomial(10, [0.08] * 8 + [0.18] * 2, size=count).astype(np.uint8)
-    votes[np.arange(count), generator.integers(0, 8, count)] += 10
-    return FaceDataset(
-        generator.integers(0, 256, (count, 48, 48)).astype(np.uint8),
-        (np.arange(count) % 7).astype(np.int8),
-        np.repeat([0, 1, 2], 80).astype(np.int8),
-        np.arange(count) + 100,
-        votes,
-    )
-
-
-def judged(faces: FaceDataset, target: TargetSettings, model: str, skill: float) -> Evaluation:
-    generator = np.random.default_rng(len(model))
-    predictions = []
-    for split in ("PublicTest", "PrivateTest"):
-        kept, labels = labelled(faces.of_split(split), target)
-        odds = np.exp(generator.normal(0, 1, labels.shape) + skill * labels)
-        probabilities = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
-        predictions.append(Predictions(target.name, split, kept.row, probabilities, target.class_names(faces.classes)))
-    return evaluate(model, predictions, faces, target, SETTINGS, seed=0)
-
-
-def make_content(**changes: object) -> ReportContent:
-    faces = make_faces()
-    targets = [TargetSettings(), TargetSettings(name="ferplus")]
-    history = pd.DataFrame(
-        {
-            "epoch": [0, 1],
-            "phase": ["head", "network"],
-            "loss": [2.0, 1.0],
-            "accuracy": [0.2, 0.4],
-            "val_loss": [2.0, 1.5],
-            "val_accuracy": [0.2, 0.3],
-            "learning_rate": [1e-3, 1e-4],
-        }
-    )
-    fields: dict[str, object] = {
-        "config": 'name: study\nnote: "``` <script>alert(1)</script>"\n',
-        "seed": 42,
-        "data_hash": faces.content_hash(),
-        "commit": "0123abc",
-        "versions": {"keras": "3.15.1"},
-        "stages": {"as read": faces, "cleaned": faces.take(np.arange(3, 240))},
-        "expectations": pd.DataFrame({"expectation": ["2,304 pixels | row"], "passed": [True]}),
-        "quarantined": pd.DataFrame({"row": np.arange(25), "reason": "constant picture"}),
-        "manifest": pd.DataFrame(
-            {
-                "row": [100, 101, 200],
-                "split": ["Training", "Training", "PublicTest"],
-                "score": [0.91, 0.62, 0.97],
-                "reason": ["flat", "text", "flat"],
-                "dropped": [True, True, False],
-            }
-        ),
-        "training_sets": {
-            target.name: oversample(
-                faces, target, BalancingSettings(method="smote", neighbours=1, class_weight=True), 0
-            )
-            for target in targets
-        },
-        "histories": {(target.name, "fernet"): history for target in targets},
-        "ensembles": {
-            target.name: Ensemble(target.name, "weighted", ("fernet", "b"), (0.7, 0.3)) for target in targets
-        },
-        "evaluations": [
-            judged(faces, target, model, skill)
-            for target in targets
-            for model, skill in (("fernet", 1.5), ("ensemble", 2.5))
-        ],
-        "settings": SETTINGS,
-    }
-    return ReportContent(**{**fields, **changes})  # type: ignore[arg-type]
+from tests.reporting.html_page import Page
+from tests.reporting.run_content import SETTINGS, judged, make_content, make_faces
 
 
 @pytest.fixture(scope="module")
@@ -109,44 +31,6 @@ def content() -> ReportContent:
 @pytest.fixture(scope="module")
 def report(content: ReportContent) -> Report:
     return build_report(content).titled("study_<1>")
-
-
-class Page(HTMLParser):
-    """Addresses, texts of table cells, and open tags of a page."""
-
-    VOID = frozenset({"meta", "img", "br", "link"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.anchors: set[str] = set()
-        self.rows: list[list[str]] = []
-        self.tags: list[str] = []
-        self.scripts = 0
-        self._open: list[str] = []
-        self.feed(html)
-        assert self._open == [], "every tag is closed"
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag not in self.VOID:
-            self._open.append(tag)
-        self.addresses += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "data")]
-        self.anchors |= {value or "" for name, value in attributes if name == "id"}
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attributes)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if {"td", "th"} & set(self._open):
-            self.rows[-1][-1] += data
 
 
 def rendered(report: Report) -> Page:
@@ -308,44 +192,6 @@ def test_pictures_that_were_not_predicted_are_told() -> None:
     evaluation = evaluate("fernet", [predictions], faces, TargetSettings(), SETTINGS, seed=0)
     report = build_report(make_content(evaluations=[evaluation], training_sets={}))
     assert "| 76 of 80 |" in report.markdown.replace("**", "")
-
-
-TEXTS = [
-    "a | b",
-    "<b>bold</b> &amp; > 1",
-    "> 1",
-    "*x* _y_ `z`",
-    "# no heading",
-    "[link](http://example.org)",
-    "back\\slash",
-    "a_b_c",
-]
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_text_means_itself_in_both_forms(text: str) -> None:
-    document = Document("t", (text,), (Section("s", (Text(text), Table(("h",), ((text,),)))),))
-    for html in (
-        document.to_html(),
-        markdown.markdown(document.to_markdown(), extensions=["tables"]),
-    ):
-        page = Page(html)
-        assert [row for row in page.rows if row == [text]] == [[text]]
-        assert not set(page.tags) & {"b", "em", "code"}
-        assert not [address for address in page.addresses if "example.org" in address]
-
-
-def test_code_cannot_close_its_fence() -> None:
-    document = Document("t", (), (Section("s", (Code("```\n# not a heading\n````", "yaml"),)),))
-    assert document.to_markdown().count("`````") == 2
-    assert "not a heading" not in [*re.findall(r"<h\d>(.*?)</h\d>", document.to_html())]
-
-
-def test_pictures_of_smaller_sections_are_found() -> None:
-    inner = Section("inner", (Picture("a.png", b"1"),), folded=True)
-    document = Document("t", (), (Section("s", (Picture("b.png", b"2"),), (inner,)),))
-    assert document.pictures() == {"b.png": b"2", "a.png": b"1"}
-    assert "<details><summary>inner</summary>" in document.to_html()
 
 
 def test_class_names_head_the_recall_table(report: Report) -> None:
