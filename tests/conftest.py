@@ -41,6 +41,16 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs):
+    """The processes that run tests have imported the libraries, which takes each of them ten seconds otherwise."""
+    # Behind all that is set above, which it hands on.
+    from tests.toys.command import forked_worker
+
+    for spec in specs:
+        spec.python = forked_worker()
+
+
 @pytest.fixture(scope="session")
 def cases():
     """The folder of inputs that once failed, which is no part of the repository; its README names each."""

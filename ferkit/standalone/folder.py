@@ -119,6 +119,6 @@ class RunFolder:
         """The scores of every model of `target`."""
         file = self.path / "evaluations" / f"{target}.csv"
         try:
-            return pd.read_csv(file, float_precision="round_trip")
+            return pd.read_csv(file)
         except FileNotFoundError:
             raise missing_file(file) from None

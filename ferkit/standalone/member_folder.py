@@ -96,7 +96,7 @@ class MemberFolder:
         """One line an epoch."""
         file = self.path / "history.csv"
         try:
-            history = pd.read_csv(file, float_precision="round_trip")
+            history = pd.read_csv(file)
         except FileNotFoundError:
             raise missing_file(file) from None
         except (ValueError, OSError) as error:

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -42,6 +43,11 @@ def forked(*arguments: object) -> list[str]:
 def forked_script(path: Path | str, *arguments: object, zenml: bool = False) -> list[str]:
     """The same for a Python script, or ``-m`` and a module's name, which imports ZenML itself if not said."""
     return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=zenml), str(path), *map(str, arguments)]
+
+
+def forked_worker() -> str:
+    """The command line of a Python that runs ``-u -c CODE``, as a process of pytest-xdist is started."""
+    return shlex.join([sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=True)])
 
 
 @cache

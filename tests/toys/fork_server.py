@@ -120,6 +120,11 @@ if __name__ == "__main__":
     become(asked)
     if asked["script"] == "-m":
         runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+    elif asked["script"] == "-u":
+        # And ``-c``, as pytest-xdist starts a process of its own.
+        code = asked["arguments"][1]
+        sys.argv[:] = ["-c"]
+        exec(code)
     elif asked["script"]:
         runpy.run_path(asked["script"], run_name="__main__")
     else:
