@@ -2,13 +2,15 @@
 
     python benchmarks/experiments.py [--cells 12] [--nodes 2 --nodes 4]
 
-On this machine it counts processor time of whole processes: of `ferkit experiment` with all cells but two, which are
-done before, less the same command when nothing is left to do; and of the same work called directly, of which the
-training is timed alone. The goal is at most 3 s a cell over the training.
+On this machine it counts processor time of whole processes: of `ferkit experiment` with nothing left to do, with one
+cell left, and with all the others left. What the last takes more than the one before is the cells' own: the first one
+to train in a process imports TensorFlow and traces its functions, which is in both. The training is timed alone in the
+same work called directly, there, too, without the first one. The goal is at most 3 s a cell over the training.
 
 On the cluster, whose nodes have one core each and share this machine, the ratio is the time from the first step to the
 end of the last one, over the ideal: what all cells share, and then the rest of what the steps took, spread over the
-nodes without a gap. The goal is 1.15. Steps take longer where nodes share cores, which is in both.
+nodes without a gap. The goal is 1.15. Steps take longer where nodes share cores, which is in both; where the cores were
+busy all the time, nothing but more of them would make it shorter.
 """
 
 import argparse
@@ -22,7 +24,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import psutil
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +68,7 @@ for config in configs:
 print(sum(alone[1:]) / len(alone[1:]), sum(whole[1:]) / len(whole[1:]))
 """
 # Done before the others are measured, so that stores are there and what cells share is in the cache.
-_FIRST = 2
+_BEFORE = 2
 _LINE = re.compile(r"(\d\d:\d\d:\d\d)  (.+?) \| (\w+) (?:(\.\.\.)|took ([\d.]+)s)")
 
 
@@ -133,15 +137,20 @@ def here(cells: int) -> str:
     """The row of this machine: seconds of processor time a cell."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        first, every = write_experiment(folder, _FIRST), write_experiment(folder, cells)
+        before, one_more, every = (write_experiment(folder, number) for number in (_BEFORE, _BEFORE + 1, cells))
         command = ("-c", "from ferkit.cli.app import main; main()", "experiment")
-        processor_time(*command, str(first), home=folder / "home")
-        through, _ = processor_time(*command, str(every), home=folder / "home")
-        nothing, _ = processor_time(*command, str(every), home=folder / "home")
+        processor_time(*command, str(before), home=folder / "home")
+        nothing, _ = processor_time(*command, str(before), home=folder / "home")
+        first, _ = processor_time(*command, str(one_more), home=folder / "home")
+        others, _ = processor_time(*command, str(every), home=folder / "home")
         _, said = processor_time("-c", DIRECT, str(every), home=folder / "home")
     alone, directly = map(float, said.split()[-2:])
-    cell = (through - nothing) / (cells - _FIRST)
-    return f"| {cells} | {nothing:.1f} | {alone:.2f} | {directly:.2f} | {cell:.2f} | {cell - alone:.2f} |"
+    cell = (others - first) / (cells - _BEFORE - 2)
+    whole = (others - nothing) / (cells - _BEFORE - 1)
+    return (
+        f"| {cells} | {nothing:.1f} | {first - cell:.1f} | {alone:.2f} | {directly:.2f} | {cell:.2f} |"
+        f" {cell - alone:.2f} | {whole - alone:.2f} |"
+    )
 
 
 def on_cluster(cells: int, nodes: int) -> str:
@@ -151,13 +160,23 @@ def on_cluster(cells: int, nodes: int) -> str:
     with tempfile.TemporaryDirectory() as name, toy_cluster(Path(name), nodes=nodes, warm=False) as cluster:
         file = write_experiment(Path(name) / "experiment", cells)
         process = cluster.ferkit("experiment", str(file), "--stack", str(cluster.stack))
-        said, _ = process.communicate()
-    if process.returncode:
-        raise SystemExit(said)
-    found = occupancy(said.splitlines())
+        lines, loads = [], []
+        for line in process.stdout or ():
+            lines.append(line)
+            if _LINE.match(line):
+                loads.append(psutil.cpu_times())
+    if process.wait():
+        raise SystemExit("".join(lines))
+    found, load = occupancy(lines), 1 - _idle(loads[0], loads[-1])
     return (
         f"| {nodes} | {cells} | {found.shared:.0f} | {found.busy:.0f} | {found.span:.0f} | {found.ratio(nodes):.2f} |"
+        f" {100 * load:.0f} % |"
     )
+
+
+def _idle(before: Any, after: Any) -> float:
+    """The share of the time between two readings of all cores in which they had nothing to do."""
+    return (after.idle + after.iowait - before.idle - before.iowait) / (sum(after) - sum(before))
 
 
 def main() -> None:
@@ -165,12 +184,15 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=12)
     parser.add_argument("--nodes", type=int, action="append", default=[], help="of a cluster; may be repeated")
     arguments = parser.parse_args()
-    print("| cells | command, s | training alone, s | the same work directly, s | a cell, s | over the training, s |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    print(
+        "| cells | nothing to do, s | before the first cell, s | training alone, s | the same work directly, s |"
+        " a cell, s | over the training, s | with its share of the start, s |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     print(here(arguments.cells), flush=True)
     if arguments.nodes:
-        print("\n| nodes | cells | shared steps, s | all steps, s | from first to last, s | ratio |")
-        print("|---:|---:|---:|---:|---:|---:|")
+        print("\n| nodes | cells | shared steps, s | all steps, s | from first to last, s | ratio | cores busy |")
+        print("|---:|---:|---:|---:|---:|---:|---:|")
     for nodes in arguments.nodes:
         print(on_cluster(arguments.cells, nodes), flush=True)
 
