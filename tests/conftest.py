@@ -84,17 +84,43 @@ def pytest_unconfigure():
         _TEMPORARY.remove()
 
 
+# The files of each share a server or a browser of that folder's conftest.py, which several processes would each start.
+_TOGETHER = ("serving/api", "serving/page")
+
 # They take a minute or more and begin first, the longest before all, so that no process still has one when the others
 # are done.
 _LONG = (
     "test_train.py", "test_ray.py", "test_run.py", "test_experiment_command.py", "test_cache.py", "test_benchmarks.py",
     "test_export_reference.py", "test_export_model.py", "test_execution.py", "test_streamed_run.py",
-    "test_import_run.py", "test_live_model.py", "test_api.py", "test_servers.py", "test_stopped_run.py",
+    "test_import_run.py", "test_live_model.py", "serving/api", "test_servers.py", "test_stopped_run.py",
     "test_backends.py", "test_kept_features.py", "test_fine_tune.py", "test_streaming.py", "test_app.py",
-    "test_register.py", "test_backbones.py", "test_page.py", "test_kubernetes.py",
+    "test_register.py", "test_backbones.py", "serving/page", "test_kubernetes.py",
 )  # fmt: skip
+
+
+def _together(nodeid):
+    """The folder of a test if one process runs all its files."""
+    folder = nodeid.partition("::")[0].removeprefix("tests/").rpartition("/")[0]
+    return folder if folder in _TOGETHER else None
+
+
+def _place(item):
+    whole = _together(item.nodeid) or item.path.name
+    return _LONG.index(whole) if whole in _LONG else len(_LONG)
 
 
 def pytest_collection_modifyitems(items):
     """Sort the files; within one, tests keep their order."""
-    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+    items.sort(key=_place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where a process gets whole files, it gets such folders as wholes, too."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadFolderScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return _together(nodeid) or super()._split_scope(nodeid)
+
+    return LoadFolderScheduling(config, log) if config.getoption("dist") == "loadfile" else None

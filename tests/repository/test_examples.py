@@ -31,7 +31,7 @@ def test_every_example_is_short_tested_and_in_the_list():
     names = {path.name for path in EXAMPLES.glob("*.py")}
     assert names == set(re.findall(r"^\| \[(\w+\.py)\]", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
     # The one that asks the service is run where there is one.
-    tests = Path(__file__).read_text() + (ROOT / "tests" / "serving" / "test_api.py").read_text()
+    tests = Path(__file__).read_text() + (ROOT / "tests/serving/api/test_answers.py").read_text()
     assert names == set(re.findall(r'example\("(\w+\.py)"', tests))
     assert all(len((EXAMPLES / name).read_text().splitlines()) < 60 for name in names)
 

@@ -14,6 +14,7 @@ from ferkit.models.test_time_augmentation import TestTimeAugmentation
 
 TARGETS: tuple[Target, ...] = ("fer", "ferplus")
 HEADS = {target: len(class_names(target)) for target in TARGETS}
+FER = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 MOODS = ("calm", "cross", "glad")
 
 

@@ -17,6 +17,7 @@ from tests.toys.services import end, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 BOUNDARY = "----ferkit"
+TOKEN = "a secret of the tests"
 
 
 @dataclass
