@@ -35,6 +35,8 @@ from tests.toys.registry import register, register_toy, registry_at
 from tests.toys.run import CONFIG, toy_run
 from tests.toys.services import free_port, served
 
+ASK = Path(__file__).with_name("model_client.py").read_text()
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
@@ -170,36 +172,6 @@ def test_a_registry_that_does_not_answer_is_told(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with registry_at("http://127.0.0.1:9"), pytest.raises(RegistryError, match="registered model ferkit: MLflow"):
         champion_version()
-
-
-ASK = """
-import json, sys
-import mlflow, numpy as np, pandas as pd
-assert not any("work" in path and path.endswith("main") for path in sys.path)
-model = mlflow.pyfunc.load_model("models:/ferkit@champion")
-import ferkit
-pixels = np.load("pixels.npz")
-grey, colour, encoded = pixels["grey"], pixels["colour"], open("face.png", "rb").read()
-def ask(pictures, **params):
-    return model.predict(pd.DataFrame({"picture": pictures}), params=params).to_dict("records")
-refused = {}
-for name, cell, params in (
-    ("text", "no base64!", {}), ("file", b"no picture", {}), ("float", np.ones((4, 4)), {}),
-    ("target", grey[0], {"target": "valence"}),
-):
-    try:
-        ask([cell], **params)
-    except mlflow.exceptions.MlflowException as error:
-        refused[name] = str(error)
-print(json.dumps({
-    "home": ferkit.__file__,
-    "lines": ask([*grey]), "tensor": model.predict({"picture": grey}).to_dict("records"),
-    "kinds": ask([encoded, colour, colour.tolist(), colour[..., :1]]),
-    "ferplus": ask([*grey], target="ferplus", model="tiny"),
-    "nobody": ask([np.full((48, 48), 90, np.uint8)], detect=True),
-    "refused": refused,
-}))
-"""
 
 
 def test_it_answers_without_the_checkout(store, bundle, tmp_path):
