@@ -29,7 +29,8 @@ from ferkit.models.predictions import Predictions
 from ferkit.models.selection import selection_predictions
 from ferkit.models.test_time_augmentation import NO_TTA, TestTimeAugmentation
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.members import RunData, RunMembers, read_data
+from ferkit.standalone.members import RunMembers
+from ferkit.standalone.run_data import RunData, read_data
 from ferkit.training.distillation import DistillationSettings, distil
 
 DRAWS = 2000

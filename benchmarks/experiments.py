@@ -47,6 +47,7 @@ from pathlib import Path
 import ferkit.standalone.members as members
 from ferkit.experiments.cells import load_experiment
 from ferkit.standalone.run import train_run
+from ferkit.standalone.run_data import read_data
 
 alone, train_member = [], members.train_member
 
@@ -58,7 +59,7 @@ def timed(*given, **named):
 
 members.train_member = timed
 configs = [config for cell in load_experiment(Path(sys.argv[1])).cells for config in cell.configs.values()]
-data = members.read_data(configs[0])
+data = read_data(configs[0])
 whole = []
 for config in configs:
     begin = time.process_time()

@@ -26,8 +26,8 @@ import sys, tempfile
 from pathlib import Path
 from ferkit.config.loading import load_config
 from ferkit.preparation.validation import validate
-from ferkit.standalone.members import read_data
 from ferkit.standalone.run import train_run
+from ferkit.standalone.run_data import read_data
 
 config = load_config(Path(sys.argv[1]), sys.argv[2:])
 data = read_data(config)

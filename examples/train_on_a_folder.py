@@ -13,8 +13,8 @@ from PIL import Image
 from ferkit.config.run_config import RunConfig
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
-from ferkit.standalone.members import read_data
 from ferkit.standalone.run import train_run
+from ferkit.standalone.run_data import read_data
 
 
 def draw_faces(folder: Path, count: int) -> None:

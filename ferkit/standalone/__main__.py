@@ -16,8 +16,9 @@ from ferkit.config.repetitions import repetitions, varied
 from ferkit.environment import TENSORFLOW
 from ferkit.errors import ConfigError, FerkitError
 from ferkit.evaluation.over_seeds import over_seeds
-from ferkit.standalone.members import OutOfTimeError, read_data
+from ferkit.standalone.members import OutOfTimeError
 from ferkit.standalone.run import train_run
+from ferkit.standalone.run_data import read_data
 
 __all__ = ["main"]
 

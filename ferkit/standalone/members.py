@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from ferkit.backbones.weights import content_of
 from ferkit.config.run_config import RunConfig, Training
 from ferkit.config.run_plan import RunPlan
-from ferkit.data.dataset import FaceDataset
 from ferkit.data.labels import Split, Target
 from ferkit.data.targets import TargetSettings
 from ferkit.data.training_set import TrainingSet
@@ -24,12 +21,10 @@ from ferkit.models.ensemble import Ensemble
 from ferkit.models.face_model import FaceModel
 from ferkit.models.predictions import Predictions
 from ferkit.preparation import balancing
-from ferkit.preparation.cleaning import drop_non_faces
-from ferkit.preparation.quarantine import without_quarantined
-from ferkit.sources import fingerprint, read
 from ferkit.standalone.folder import RunFolder
 from ferkit.standalone.member_folder import MemberFolder
 from ferkit.standalone.records import ALL_PICTURES, MemberRecord
+from ferkit.standalone.run_data import RunData
 from ferkit.training.distillation import distil
 from ferkit.training.epochs import EpochRecord
 from ferkit.training.execution import precision_of
@@ -37,48 +32,13 @@ from ferkit.training.member import train_member
 from ferkit.training.teacher import predict_training, teach
 from ferkit.training.teacher_file import read_teacher_file
 
-__all__ = ["OutOfTimeError", "RunData", "RunMembers", "read_data"]
+__all__ = ["OutOfTimeError", "RunMembers"]
 
 _LOG = logging.getLogger(__name__)
 
 
 class OutOfTimeError(TrainingError):
     """The time limit has passed; what is done is kept."""
-
-
-@dataclass(frozen=True, eq=False)
-class RunData:
-    """The data of a run, as far as no seed is needed for it.
-
-    Attributes
-    ----------
-    fingerprint
-        Hash of the data's files.
-    ingested
-        The faces as they were read.
-    faces
-        What quarantine and cleaning left.
-    left_out
-        Pictures that could not be read or have no face, see `ferkit.sources.read`.
-    """
-
-    fingerprint: str
-    ingested: FaceDataset
-    faces: FaceDataset
-    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-
-def read_data(config: RunConfig) -> RunData:
-    """Read and clean the data that `config` names.
-
-    Raises
-    ------
-    DataError
-        As `ferkit.sources.load` and `ferkit.preparation.cleaning.drop_non_faces` do.
-    """
-    ingested, left_out = read(config.data)
-    cleaned = drop_non_faces(without_quarantined(ingested, config.validation), config.cleaning)
-    return RunData(fingerprint(config.data), ingested, cleaned.faces, left_out)
 
 
 @dataclass

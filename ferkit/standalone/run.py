@@ -20,8 +20,9 @@ from ferkit.evaluation.evaluate import evaluate
 from ferkit.models.ensemble import Ensemble, combine, selection_ensemble
 from ferkit.models.predictions import Predictions
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.members import RunData, RunMembers
+from ferkit.standalone.members import RunMembers
 from ferkit.standalone.records import RunRecord
+from ferkit.standalone.run_data import RunData
 
 __all__ = ["train_run"]
 
@@ -42,7 +43,7 @@ def train_run(
     Parameters
     ----------
     data
-        As `ferkit.standalone.members.read_data` read it.
+        As `ferkit.standalone.run_data.read_data` read it.
     out
         The run folder, see `ferkit.standalone.folder`. What it holds of this very configuration is not done again.
     only

@@ -11,7 +11,8 @@ from ferkit.preparation.quarantine import without_quarantined
 from ferkit.preparation.validation import validate
 from ferkit.preparation.validation_settings import ValidationSettings
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.members import RunData, RunMembers
+from ferkit.standalone.members import RunMembers
+from ferkit.standalone.run_data import RunData
 
 
 def test_quarantine_is_that_of_the_validation():

@@ -12,8 +12,8 @@ from ferkit.preparation.validation_settings import ValidationSettings
 from ferkit.reporting.grids import prediction_grid
 from ferkit.sources.synthetic.generate import SyntheticSettings, generate
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.members import read_data
 from ferkit.standalone.run import train_run
+from ferkit.standalone.run_data import read_data
 
 NAMES = {"happy": "amused", "sad": "blue", "surprise": "Startled", "angry": "spare"}
 MOOD = ("amused", "blue", "Startled")

@@ -20,7 +20,7 @@ from ferkit.models.ensemble import Ensemble, combine
 from ferkit.sources import fingerprint, load
 from ferkit.standalone.__main__ import main
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.members import read_data
+from ferkit.standalone.run_data import read_data
 from ferkit.training.execution import precision_of
 from tests.toys.bare import bare, bare_environment, bare_script
 from tests.toys.command import forked_script

@@ -11,8 +11,8 @@ from ferkit.models.face_model import FaceModel
 from ferkit.release.run_bundle import TrainedRun
 from ferkit.sources import load
 from ferkit.standalone.folder import RunFolder
-from ferkit.standalone.members import RunData, read_data
 from ferkit.standalone.run import train_run
+from ferkit.standalone.run_data import RunData, read_data
 
 TINY = {"name": "fernet", "width": 4, "depth": 1, "input_size": 16}
 CONFIG = {
