@@ -1,6 +1,8 @@
 """fer2013.csv: every form and every place that is read, and where it is said to be looked for."""
 
 import os
+import shlex
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -142,9 +144,9 @@ def test_an_archive_says_how_to_unpack_it(tmp_path, pictures, named):
     line = problem(folder / named)
     assert "fer2013.tar.gz" in line
     assert "an archive" in line or "the archive" in line
-    assert f"Unpack it: `tar -xzf '{folder / 'fer2013.tar.gz'}' -C '{folder}'`." in line
-    with tarfile.open(folder / "fer2013.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    command = f"tar -xzf '{folder / 'fer2013.tar.gz'}' -C '{folder}'"
+    assert f"Unpack it: `{command}`." in line
+    subprocess.run(shlex.split(command), check=True)
     check_faces(read_faces(folder), pictures)
 
 
@@ -177,8 +179,8 @@ _CASES = {
 
 @pytest.mark.parametrize("case", _CASES)
 def test_what_people_had(cases, tmp_path, case):
-    with tarfile.open(cases / "csv" / f"{case}.tgz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    # Python's own way of unpacking has another signature before 3.11.4.
+    subprocess.run(["tar", "-xzf", cases / "csv" / f"{case}.tgz", "-C", tmp_path], check=True)
     said = _CASES[case]
     if said:
         assert said in problem(tmp_path)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +152,7 @@ def test_linked_pictures_are_those_of_the_folder_that_has_the_link(root, tmp_pat
 
 
 def test_a_linked_folder_as_it_came(cases, tmp_path):
-    shutil.unpack_archive(cases / "layouts" / "dir_k_onelink.tgz", tmp_path, filter="fully_trusted")
+    subprocess.run(["tar", "-xzf", cases / "layouts" / "dir_k_onelink.tgz", "-C", tmp_path], check=True)
     root = tmp_path / "k_onelink"
     # Where it was packed, it led to pictures.
     with pytest.raises(DataError, match="train/happy: a link to nothing"):
