@@ -168,16 +168,17 @@ def on_cluster(cells: int, nodes: int) -> str:
                 loads.append(psutil.cpu_times())
     if process.wait():
         raise SystemExit("".join(lines))
-    found, load = occupancy(lines), 1 - _idle(loads[0], loads[-1])
+    found, load = occupancy(lines), _load(loads[0], loads[-1])
     return (
         f"| {nodes} | {cells} | {found.shared:.0f} | {found.busy:.0f} | {found.span:.0f} | {found.ratio(nodes):.2f} |"
         f" {100 * load:.0f} % |"
     )
 
 
-def _idle(before: Any, after: Any) -> float:
-    """The share of the time between two readings of all cores in which they had nothing to do."""
-    return (after.idle + after.iowait - before.idle - before.iowait) / (sum(after) - sum(before))
+def _load(before: Any, after: Any) -> float:
+    """The share of the time between two readings of all cores in which they had something to do."""
+    idle = after.idle + after.iowait - before.idle - before.iowait
+    return 1 - idle / (sum(after) - sum(before))
 
 
 def main() -> None:
@@ -185,6 +186,8 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=12)
     parser.add_argument("--nodes", type=int, action="append", default=[], help="of a cluster; may be repeated")
     arguments = parser.parse_args()
+    if arguments.cells < _BEFORE + 3:
+        parser.error(f"--cells {arguments.cells}: expected at least {_BEFORE + 3}")
     print(
         "| cells | nothing to do, s | before the first cell, s | training alone, s | the same work directly, s |"
         " a cell, s | over the training, s | with its share of the start, s |"

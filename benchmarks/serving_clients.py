@@ -85,12 +85,13 @@ def measured(address: str, loads: Sequence[Load], seconds: float, rounds: int, s
         for load, sum_of in zip(loads, total, strict=True):
             line = [sys.executable, __file__, address, json.dumps(asdict(load)), str(seconds)]
             before = processor_seconds(server) if server else 0.0
-            load_result = json.loads(subprocess.run(line, capture_output=True, text=True, check=True, env=own()).stdout)
-            sum_of.seconds += load_result["seconds"]
-            sum_of.errors += load_result["errors"]
-            sum_of.elapsed += load_result["elapsed"]
+            done = subprocess.run(line, capture_output=True, text=True, check=True, env=own())
+            seen = Seen(**json.loads(done.stdout))
+            sum_of.seconds += seen.seconds
+            sum_of.errors += seen.errors
+            sum_of.elapsed += seen.elapsed
             # The answers that are not counted cost as much as the others.
-            share = load_result["elapsed"] / (load_result["elapsed"] + WARM)
+            share = seen.elapsed / (seen.elapsed + WARM)
             sum_of.processor += share * (processor_seconds(server) - before) if server else 0.0
     return total
 

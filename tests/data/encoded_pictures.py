@@ -1,11 +1,10 @@
 """A picture whose corners differ, as a file of any format, and what is read of that."""
 
-from io import BytesIO
-
 import numpy as np
 from pillow_heif import register_heif_opener
 
 from ferkit.data.picture_files import decode_picture
+from tests.toys.pictures import encoded
 
 # It writes HEIC, too.
 register_heif_opener()
@@ -19,12 +18,6 @@ def pattern(width=40, height=24):
     picture[height // 2 :, : width // 2] = 0, 0, 255
     picture[height // 2 :, width // 2 :] = 60
     return picture
-
-
-def encoded(image, kind="PNG", **options):
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def decoded(image, kind="PNG", **options):

@@ -8,7 +8,8 @@ from PIL import Image
 
 from ferkit.data.picture_files import decode_picture, read_picture
 from ferkit.errors import DataError
-from tests.data.encoded_pictures import encoded, pattern
+from tests.data.encoded_pictures import pattern
+from tests.toys.pictures import encoded
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "HEIF"])

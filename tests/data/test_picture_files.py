@@ -7,7 +7,8 @@ from PIL import Image
 from ferkit.data.folder_search import find_files
 from ferkit.data.picture_files import FORMATS, SUFFIXES, decode_picture, read_picture
 from ferkit.errors import DataError
-from tests.data.encoded_pictures import decoded, encoded, pattern
+from tests.data.encoded_pictures import decoded, pattern
+from tests.toys.pictures import encoded
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])

@@ -15,7 +15,8 @@ from ferkit.data.formats.jpeg_scans import count_scans
 from ferkit.data.limited_process import limits_of
 from ferkit.data.picture_files import PictureHead, decode_here, decode_picture, inspect_picture
 from ferkit.errors import DataError, TooCostlyError, TooLargeError
-from tests.data.encoded_pictures import decoded, encoded, pattern
+from tests.data.encoded_pictures import decoded, pattern
+from tests.toys.pictures import encoded
 
 
 def test_more_pixels_than_allowed():

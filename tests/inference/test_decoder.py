@@ -18,6 +18,7 @@ from ferkit.errors import DataError, TooCostlyError, TooLargeError
 from ferkit.inference.decoder import Decoder
 from ferkit.inference.predictor import find_faces
 from tests.detection.test_detection import drawn_faces, scene
+from tests.toys.pictures import encoded
 
 MOST = 25_000_000
 
@@ -27,12 +28,6 @@ def decoder():
     started = Decoder("blazeface")
     yield started
     started.close()
-
-
-def encoded(image, kind="PNG", **options):
-    file = BytesIO()
-    Image.fromarray(image).save(file, kind, **options)
-    return file.getvalue()
 
 
 def found(decoder, content, **options):

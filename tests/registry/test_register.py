@@ -1,7 +1,6 @@
 """Models of a run in MLflow's registry: what is written, and that it works where nothing of this checkout is."""
 
 import base64
-import io
 import json
 import os
 import shlex
@@ -16,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
 
 from ferkit.bundles.bundle import Bundle
 from ferkit.config.resources import ResourceRequest, Resources
@@ -31,6 +29,7 @@ from ferkit.registry.models import champion_version, load_champion, load_version
 from ferkit.registry.promote import Pictures, find_challenger, promote
 from ferkit.sources import SyntheticSettings, load
 from tests.toys.command import forked_script
+from tests.toys.pictures import encoded
 from tests.toys.registry import register, register_toy, registry_at
 from tests.toys.run import CONFIG, toy_run
 from tests.toys.services import free_port, served
@@ -51,12 +50,6 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle(store, tmp_path_factory):
     return Bundle(load_version("1", tmp_path_factory.mktemp("cache")).folder)
-
-
-def png(pixels):
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "png")
-    return content.getvalue()
 
 
 def environment(folder):
@@ -179,7 +172,7 @@ def test_it_answers_without_the_checkout(store, bundle, tmp_path):
     faces = load(SyntheticSettings(count=200)).of_split("PrivateTest").images[:5]
     colour = np.random.default_rng(0).integers(0, 256, (70, 60, 3), np.uint8)
     np.savez(tmp_path / "pixels.npz", grey=faces, colour=colour)
-    (tmp_path / "face.png").write_bytes(png(faces[0]))
+    (tmp_path / "face.png").write_bytes(encoded(faces[0]))
     (tmp_path / "ask.py").write_text(ASK)
     done = subprocess.run(
         forked_script("ask.py"), cwd=tmp_path, env=environment(folder), capture_output=True, text=True, check=False,
@@ -220,7 +213,7 @@ def test_mlflow_serves_it(store, bundle, tmp_path):
     uvicorn.write_text(f'#!/bin/sh\nexec {shlex.join(forked_script(Path(sys.executable).with_name("uvicorn")))} "$@"\n')
     uvicorn.chmod(0o755)
     face = np.random.default_rng(1).integers(0, 256, (48, 48), np.uint8)
-    cells = [base64.b64encode(png(face)).decode(), face.tolist()]
+    cells = [base64.b64encode(encoded(face)).decode(), face.tolist()]
     asked = {
         "dataframe_split": {"columns": ["picture"], "data": [[cell] for cell in cells]},
         "params": {"target": "fer"},

@@ -2,19 +2,11 @@
 
 import struct
 import zlib
-from io import BytesIO
 
 import jsonschema
-from PIL import Image
 
 from ferkit.serving.openapi import description
 from tests.detection.test_detection import drawn_faces, scene
-
-
-def encoded(image, kind="PNG", **options) -> bytes:
-    file = BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
-    return file.getvalue()
 
 
 def two_faces():

@@ -11,8 +11,9 @@ from ferkit.serving.app import create_app
 from ferkit.serving.model.live_model import LiveModel
 from ferkit.serving.settings import ServingSettings
 from tests.detection.test_detection import drawn_faces, scene
-from tests.serving.messages import encoded, refused, valid
+from tests.serving.messages import refused, valid
 from tests.toys.bundle import write_toy_bundle
+from tests.toys.pictures import encoded
 from tests.toys.server import TOKEN, InProcess, form
 from tests.toys.services import wait_for
 

@@ -25,6 +25,7 @@ from ferkit.serving.openapi import description
 from ferkit.serving.settings import ServingSettings
 from tests.detection.test_detection import drawn_faces, scene
 from tests.toys.bundle import write_mood_bundle, write_toy_bundle
+from tests.toys.pictures import encoded
 from tests.toys.server import InProcess
 from tests.toys.services import wait_for
 
@@ -54,12 +55,6 @@ def service(model):
 def toy(tmp_path_factory) -> Path:
     """A bundle with the targets of FER and FER+."""
     return write_toy_bundle(tmp_path_factory.mktemp("toy"), {"one": 1.0})
-
-
-def encoded(image) -> bytes:
-    file = BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
 
 
 def colourful():

@@ -17,7 +17,8 @@ from ferkit.errors import DataError
 from ferkit.sources import FolderSettings, ShardSettings, fingerprint, load, read
 from ferkit.sources.shard_writer import plan_shards, write_shards
 from tests.pipelines.test_streamed_run import write_folder
-from tests.sources.written_pictures import PICTURE, png, write_tar
+from tests.sources.written_pictures import PICTURE, write_tar
+from tests.toys.pictures import encoded
 
 COUNT = 200
 
@@ -62,7 +63,7 @@ def test_shards_of_a_folder_keep_its_classes(tmp_path):
     for at, name in enumerate(("calm", "tense", "calm")):
         place = tmp_path / "faces/train" / name / f"{at}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(png(np.full((48, 48), at, dtype=np.uint8)))
+        place.write_bytes(encoded(np.full((48, 48), at, dtype=np.uint8)))
     write_shards(plan_shards(FolderSettings(path=tmp_path / "faces"), 10, 0), tmp_path / "shards")
     faces = load(ShardSettings(path=tmp_path / "shards"))
     assert faces.classes == ("calm", "tense")

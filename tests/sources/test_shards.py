@@ -11,12 +11,13 @@ from ferkit.data.dataset import as_faces
 from ferkit.data.labels import FER_EMOTIONS, SPLITS
 from ferkit.errors import DataError
 from ferkit.sources import FolderSettings, ShardSettings, load
-from tests.sources.written_pictures import PICTURE, png, write_tar
+from tests.sources.written_pictures import PICTURE, write_tar
+from tests.toys.pictures import encoded
 
 
 def test_larger_pictures_keep_their_side_and_colour(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-    write_tar(tmp_path / "train.tar", [("a.png", png(pixels)), ("a.cls", b"3")])
+    write_tar(tmp_path / "train.tar", [("a.png", encoded(pixels)), ("a.cls", b"3")])
     images = load(ShardSettings(path=tmp_path, side=96, colour="rgb")).images
     assert images.shape == (1, 96, 96, 3)
     np.testing.assert_array_equal(np.asarray(images)[0], pixels)
@@ -33,8 +34,8 @@ def test_a_web_dataset_of_somebody_else(tmp_path):
         [
             ("x/0001.jpg.txt", b"passed over"),
             ("x/0001.cls", b"happiness\n"),
-            ("x/0001.png", png(pixels)),
-            ("x/0002.png", png(pixels + 1)),
+            ("x/0001.png", encoded(pixels)),
+            ("x/0002.png", encoded(pixels + 1)),
             ("x/0002.json", json.dumps({"emotion": "SAD", "split": "test", "votes": votes}).encode()),
         ],
     )
@@ -59,7 +60,7 @@ def test_a_web_dataset_of_somebody_else(tmp_path):
 def test_classes_of_shards(tmp_path, names, classes):
     members = []
     for at, name in enumerate(names):
-        members += [(f"{at}.png", png(np.full((48, 48), at, dtype=np.uint8))), (f"{at}.cls", name.encode())]
+        members += [(f"{at}.png", encoded(np.full((48, 48), at, dtype=np.uint8))), (f"{at}.cls", name.encode())]
     write_tar(tmp_path / "train.tar", members)
     faces = load(ShardSettings(path=tmp_path))
     assert faces.classes == classes

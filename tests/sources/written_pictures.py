@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ferkit.data.dataset import SIZE
+from tests.toys.pictures import encoded
 
 
 def noise(seed: int, shape: tuple[int, ...] = (SIZE, SIZE)) -> np.ndarray:
@@ -30,12 +31,6 @@ def warnings_in(caplog) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
-def png(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
 def write_tar(path, members):
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
@@ -46,4 +41,4 @@ def write_tar(path, members):
     return path
 
 
-PICTURE = ("a.png", png(np.zeros((48, 48), dtype=np.uint8)))
+PICTURE = ("a.png", encoded(np.zeros((48, 48), dtype=np.uint8)))

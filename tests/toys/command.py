@@ -37,17 +37,22 @@ def forked(*arguments: object) -> list[str]:
     What it runs, and how, is decided by its folder and environment as ever; libraries of other versions on PYTHONPATH
     are not taken, and neither is KERAS_BACKEND.
     """
-    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=True), "", *map(str, arguments)]
+    return [*_fork_client(zenml=True), "", *map(str, arguments)]
 
 
 def forked_script(path: Path | str, *arguments: object, zenml: bool = False) -> list[str]:
     """The same for a Python script, or ``-m`` and a module's name, which imports ZenML itself if not said."""
-    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=zenml), str(path), *map(str, arguments)]
+    return [*_fork_client(zenml=zenml), str(path), *map(str, arguments)]
 
 
 def forked_worker() -> str:
     """The command line of a Python that runs ``-u -c CODE``, as a process of pytest-xdist is started."""
-    return shlex.join([sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=True)])
+    return shlex.join(_fork_client(zenml=True))
+
+
+def _fork_client(*, zenml: bool) -> list[str]:
+    """What stands for a forked process, before its script and arguments."""
+    return [sys.executable, "-S", "-E", FORK_CLIENT, fork_server(zenml=zenml)]
 
 
 @cache
@@ -60,7 +65,7 @@ def forking_python() -> Path:
     path.write_text(
         f"""#!/bin/sh
 case "$1" in
-*.py | -m) exec '{sys.executable}' -S -E '{FORK_CLIENT}' '{fork_server()}' "$@" ;;
+*.py | -m) exec {shlex.join(_fork_client(zenml=False))} "$@" ;;
 *) exec '{sys.executable}' "$@" ;;
 esac
 """

@@ -15,8 +15,9 @@ from ferkit.bundles.bundle import Bundle
 from ferkit.data.labels import class_names
 from ferkit.detection.loading import load_detector
 from tests.detection.test_detection import drawn_faces
-from tests.serving.messages import encoded, refused, two_faces, valid
+from tests.serving.messages import refused, two_faces, valid
 from tests.toys.command import script
+from tests.toys.pictures import encoded
 from tests.toys.server import ROOT, form
 from tests.toys.services import free_port
 

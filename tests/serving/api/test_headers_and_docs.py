@@ -11,7 +11,7 @@ from ferkit.serving.model.live_model import LiveModel
 from ferkit.serving.openapi import description
 from ferkit.serving.settings import ServingSettings
 from tests.detection.test_detection import drawn_faces
-from tests.serving.messages import encoded
+from tests.toys.pictures import encoded
 from tests.toys.server import ROOT
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.detection.test_detection import drawn_faces
-from tests.serving.messages import encoded, png, refused
+from tests.serving.messages import png, refused
+from tests.toys.pictures import encoded
 
 HEADLESS = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.detection.test_detection import drawn_faces, scene
-from tests.serving.messages import encoded, png, refused
+from tests.serving.messages import png, refused
+from tests.toys.pictures import encoded
 from tests.toys.server import form
 from tests.toys.services import wait_for
 
