@@ -126,7 +126,7 @@ def _network(
         return _with(import_member, config.resources.ingest, member=member)(**inputs, **place, id=f"import_{member}")
     weights_hash = files.weights[training.label]
     return _with(fine_tune, config.resources_of(training), member=member)(
-        **inputs, weights_hash=weights_hash, id=f"fine_tune_{member}"
+        **inputs, weights_hash=weights_hash, id=training.step
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ferkit.cli.no_cache import uncached
+from ferkit.cli.runs.found import FinishedRun
 from ferkit.cli.runs.recording import record
 from ferkit.cli.state.open_runs import open_run
 from ferkit.cli.state.workspace import Workspace
@@ -55,13 +56,8 @@ def start(
     origin: str = "",
     no_cache: Sequence[str] = (),
     tags: Mapping[str, str] = MappingProxyType({}),
-) -> Any:
-    """Run the pipeline to its end on the active stack; parameters and errors are those of `begun`.
-
-    Returns
-    -------
-    zenml.models.PipelineRunResponse
-    """
+) -> FinishedRun:
+    """Run the pipeline to its end on the active stack; parameters and errors are those of `begun`."""
     with begun(config, files, workspace, placement, console, imported, origin, no_cache, tags) as run:
         pass
     return completed(run, config, workspace)
@@ -130,7 +126,12 @@ def begun(
     arguments = {"config": config, "files": files, "imported": imported}
     name = f"{config.name}-{datetime.now(UTC):%Y_%m_%d-%H_%M_%S_%f}"
     configured = placed(
-        train.with_options(run_name=name, settings={"experiment_tracker.mlflow": tracker}, extra=as_extra(config)),
+        train.with_options(
+            run_name=name,
+            settings={"experiment_tracker.mlflow": tracker},
+            tags=[config.name, config.data.source],
+            extra=as_extra(config),
+        ),
         placement,
         arguments,
         {step: {"enable_cache": False} for step in uncached(train, arguments, no_cache)},
@@ -174,12 +175,8 @@ def _submitting(placement: Placement, *, wait: bool) -> "Iterator[Sequence[Submi
         yield submitted
 
 
-def completed(run: BegunRun, config: RunConfig, workspace: Workspace) -> Any:
+def completed(run: BegunRun, config: RunConfig, workspace: Workspace) -> FinishedRun:
     """Write down about a run that is over what MLflow and ZenML are to know.
-
-    Returns
-    -------
-    zenml.models.PipelineRunResponse
 
     Raises
     ------
@@ -189,9 +186,10 @@ def completed(run: BegunRun, config: RunConfig, workspace: Workspace) -> Any:
     from mlflow import MlflowClient
     from zenml.client import Client
 
-    finished = Client().get_pipeline_run(run.id)
-    _require_success(finished)
-    record(finished, config, MlflowClient(workspace.tracking_uri), run.tracked)
+    ended = Client().get_pipeline_run(run.id)
+    _require_success(ended)
+    finished = FinishedRun.of(ended)
+    record(ended, finished.steps, config, MlflowClient(workspace.tracking_uri), run.tracked)
     clean_up(workspace.checkpoints, finished.name)
     return finished
 

@@ -27,7 +27,7 @@ def require_training_place(config: RunConfig, placement: Placement) -> None:
     from zenml.client import Client
     from zenml.orchestrators.exceptions import PipelineSubmissionError
 
-    needs = {f"fine_tune_{each.member}": resource_settings(config.resources_of(each)) for each in config.trained()}
+    needs = {each.step: resource_settings(config.resources_of(each)) for each in config.trained()}
     try:
         Client().active_stack.step_operator.require_room(needs)
     except PipelineSubmissionError as error:

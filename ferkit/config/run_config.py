@@ -112,6 +112,11 @@ class Training:
         """What steps of the pipeline are called after, which names of jobs may hold: ``fer_ferplus_fernet``."""
         return "_".join((*self.names, self.label))
 
+    @property
+    def step(self) -> str:
+        """The step of the pipeline that trains it: ``fine_tune_fer_ferplus_fernet``."""
+        return f"fine_tune_{self.member}"
+
 
 class RunConfig(Settings):
     """Everything that one run does.

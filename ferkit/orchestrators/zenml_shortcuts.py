@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import BaseModel
+    from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
     from zenml.steps.entrypoint_function_utils import EntrypointFunctionDefinition
 
 __all__ = ["shorten_zenml"]
@@ -22,13 +23,17 @@ def shorten_zenml() -> None:
     from is looked up once, by its name: ZenML reads the file lists of all installed packages for each artifact that a
     step makes. So is whether what an integration needs is installed, which it looks up for each of sixty in each run
     and in each step on a cluster, and the pydantic model of a type that it checks parameters by, which it makes for
-    every parameter of every step.
+    every parameter of every step; the list of installed packages, for which it starts a process for each run and for
+    each step on a cluster; and the source of each step. MLflow's automatic logging is not switched off behind each
+    step: none of ours switches it on, and to do so MLflow's modules for eight libraries are imported.
     """
+    from zenml.environment import Environment
     from zenml.integrations.constants import SKLEARN
     from zenml.integrations.integration import Integration
+    from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
     from zenml.integrations.registry import integration_registry
     from zenml.steps.entrypoint_function_utils import EntrypointFunctionDefinition
-    from zenml.utils import source_utils
+    from zenml.utils import source_code_utils, source_utils
 
     # Asking for them makes ZenML find them all, which would otherwise bring this one back.
     if SKLEARN in integration_registry.integrations:
@@ -39,6 +44,10 @@ def shorten_zenml() -> None:
         check: Callable[[Any], bool] = cache(Integration.check_installation.__func__)
         Integration.check_installation = classmethod(check)
         EntrypointFunctionDefinition._validate_input_value = _check_parameter
+        packages: Callable[[], list[str]] = cache(Environment.get_python_packages)
+        Environment.get_python_packages = staticmethod(packages)
+        source_code_utils.get_hashed_source_code = cache(source_code_utils.get_hashed_source_code)
+        MLFlowExperimentTracker.disable_autologging = _leave_autologging
 
 
 def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str | None:
@@ -47,6 +56,10 @@ def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str 
         return str(distribution(module_name.partition(".")[0]).metadata["Name"])
     except PackageNotFoundError:
         return lookup(module_name)
+
+
+def _leave_autologging(_: "MLFlowExperimentTracker") -> None:
+    """Nothing was switched on."""
 
 
 def _check_parameter(_: "EntrypointFunctionDefinition", parameter: "inspect.Parameter", value: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -23,15 +24,20 @@ def told(status):
     said["ours"] = answers(integration_registry)
     # As it does to look for materializers.
     integration_registry.activate_integrations()
+    # And behind each step.
+    from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
+    MLFlowExperimentTracker.disable_autologging(None)
     said["imported"] = sorted({"keras", "sklearn", "tensorflow"} & set(sys.modules))
     print(json.dumps(said), flush=True)
     leave(status)
 
 def answers(registry):
-    # The packages of three modules, the integrations of ZenML that are installed, the parameters that it refuses.
+    # The packages of three modules, the integrations of ZenML that are installed, the parameters that it refuses, what
+    # is installed, the hash of a function's source.
     from threading import Lock
+    from zenml.environment import Environment
     from zenml.steps.entrypoint_function_utils import validate_entrypoint_function
-    from zenml.utils import source_utils
+    from zenml.utils import source_code_utils, source_utils
     packages = [source_utils._get_package_for_module(each) for each in ("pandas.core.frame", "yaml.loader", "nowhere")]
     installed = sorted(name for name, each in registry.integrations.items() if each.check_installation())
     refused = []
@@ -42,7 +48,8 @@ def answers(registry):
             definition.validate_input(key, value)
         except RuntimeError as error:
             refused.append(str(error))
-    return {"packages": packages, "installed": installed, "refused": refused}
+    listed, hashed = Environment.get_python_packages(), source_code_utils.get_hashed_source_code(main)
+    return {"packages": packages, "installed": installed, "refused": refused, "listed": listed, "hashed": hashed}
 
 gc.callbacks.append(lambda phase, about: looks.append(about["generation"]))
 os._exit = told
@@ -75,6 +82,9 @@ def test_zenml_finds_and_refuses_what_it_does_by_itself(said):
     assert {"pandas", "sklearn"} <= {*said["by itself"]["installed"]}
     assert ours["installed"] == said["by itself"]["installed"]
     assert ours["refused"] == said["by itself"]["refused"]
+    assert ours["listed"] == said["by itself"]["listed"]
+    assert f"zenml=={version('zenml')}" in ours["listed"]
+    assert ours["hashed"] == said["by itself"]["hashed"]
     assert [each.partition(":")[0] for each in ours["refused"]] == [
         f"Input validation failed for input '{name}'" for name in ("count", "names", "lock")
     ]

@@ -147,7 +147,7 @@ def test_cells_run_side_by_side_share_what_they_can_and_go_on_after_an_interrupt
     process = cluster.ferkit(*command)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
-    assert "2 runs, up to 2 of them at once" in said
+    assert "2 runs side by side, at most 2 of them with a training to do" in said
     assert "smooth: no difference can be shown with 1 seed" in said
     (_, _, ended), (_, begun, _) = (cluster.runs(name)[0] for name in ("cells.hard", "cells.smooth"))
     assert begun < ended

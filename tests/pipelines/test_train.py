@@ -63,7 +63,7 @@ def test_all_state_lies_in_the_checkout(checkout):
 
 @pytest.fixture(scope="module")
 def stored(checkout, tmp_path_factory):
-    """What ZenML's store says of the first run: its artifacts, their ids, and the resources of its steps.
+    """What ZenML's store says of the first run: its artifacts, their ids, the resources of its steps, tags, metadata.
 
     And a folder with its tables and votes.
     """
@@ -88,7 +88,10 @@ def stored(checkout, tmp_path_factory):
                     open("{folder}/" + name + ".json", "w").write(versions[0].load().to_json())
         of = {{name: step.config.resource_settings for name, step in run.steps.items()}}
         asked = {{name: [each.cpu_count, each.gpu_count, each.memory] for name, each in of.items()}}
-        print(json.dumps({{"artifacts": found, "ids": ids, "resources": asked}}))
+        tags = sorted(each.name for each in run.tags)
+        print(json.dumps(
+            {{"artifacts": found, "ids": ids, "resources": asked, "tags": tags, "metadata": dict(run.run_metadata)}}
+        ))
         """
     )
     return {**told, "folder": folder}
@@ -124,6 +127,15 @@ def test_every_step_carries_the_resources_of_the_config(stored):
         assert asked[name] == [1, None, "2GB"]
     assert asked["report"] == [None, 0, None]
     assert asked["ingest"] == [None, None, None]
+
+
+def test_zenml_has_the_tags_and_the_numbers_of_a_run(stored):
+    metadata, results = stored["metadata"], pd.read_csv(stored["folder"] / "results.csv")
+    assert stored["tags"] == ["synthetic", "tiny"]
+    lines = results.query("target == 'fer' and model == 'ensemble'").set_index("subset")
+    for split, subset in (("public", "PublicTest, no duplicates"), ("private", "PrivateTest")):
+        assert metadata[f"{split}_accuracy"] == pytest.approx(lines.loc[subset, "accuracy"])
+    assert {"mlflow_run_id", "mlflow_experiment", "data_hash", "git_commit", "seed"} <= set(metadata)
 
 
 def test_mlflow_has_one_parent_and_a_child_a_network(checkout):

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ferkit.cli.runs.found import steps_of
+from ferkit.cli.runs.found import FinishedRun
 from ferkit.cli.state.open_runs import close_abandoned
 from ferkit.cli.state.workspace import Workspace
 from ferkit.errors import DataError
@@ -41,26 +41,26 @@ def report(
     workspace.activate_stack()
     close_abandoned(workspace)
     found = _find(run)
-    folder, results = export(found, to or workspace.root / "reports" / found.name)
+    folder, results = export(FinishedRun.of(found), to or workspace.root / "reports" / found.name)
     console = Console()
     console.print(results_table(results, f"{found.name}: results"))
     console.print(f"report  {folder / 'report.html'}", soft_wrap=True)
 
 
-def export(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
-    """Write the report of a ZenML run to `folder`; returns the folder, and the results as a table."""
-    outputs = steps_of(run)["report"].outputs
+def export(run: FinishedRun, folder: Path) -> "tuple[Path, pd.DataFrame]":
+    """Write the report of a run to `folder`; returns the folder, and the results as a table."""
+    outputs = run.steps["report"].outputs
     stored: Report = outputs["report"][0].load()
     stored.titled(run.name).write(folder)
     return folder, outputs["results"][0].load()
 
 
-def export_new(run: Any, folder: Path) -> "tuple[Path, pd.DataFrame]":
+def export_new(run: FinishedRun, folder: Path) -> "tuple[Path, pd.DataFrame]":
     """As `export` into a folder of `folder`, unless the report came from the cache and lies there already.
 
     It takes megabytes, and differs in its title alone: it has to be of a run of the same configuration's name.
     """
-    step = steps_of(run)["report"]
+    step = run.steps["report"]
     if step.original_step_run_id:
         from zenml.client import Client
 

@@ -13,7 +13,6 @@ from ferkit.cli.commands.report import export_new, results_table
 from ferkit.cli.next_steps import next_steps
 from ferkit.cli.no_cache import NoCacheCommand, uncached
 from ferkit.cli.pipeline_run import start
-from ferkit.cli.runs.found import steps_of
 from ferkit.cli.stack_choice import activate, stack_file
 from ferkit.cli.state.workspace import Workspace
 from ferkit.config.loading import load_config, load_settings
@@ -142,7 +141,7 @@ def run_and_report(
     folder, results = export_new(finished, workspace.root / "reports")
     page = Console(highlight=False)
     page.print(results_table(results, f"{settings.name}: results"))
-    steps = steps_of(finished).values()
+    steps = finished.steps.values()
     executed = sum(step.status.value != "cached" for step in steps)
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
     page.print(

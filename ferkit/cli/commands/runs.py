@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ferkit.cli.commands.ui import show
 from ferkit.cli.runs.comparing import compared_models, differing_settings, evaluations_of
-from ferkit.cli.runs.found import all_runs, configuration_of, executed_in, find_run
+from ferkit.cli.runs.found import all_runs, configuration_of, executed_in, find_run, steps_of
 from ferkit.cli.runs.retention import needed_by, removable
 from ferkit.cli.state.open_runs import close_abandoned
 from ferkit.cli.state.workspace import Workspace
@@ -65,7 +65,7 @@ def compare(first: _Run, second: _Run) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("model", "pictures of", "count", "first", "second", "difference", "interval", "p"):
         table.add_column(name, justify="left" if name in ("model", "pictures of") else "right", no_wrap=True)
-    for each in compared_models(evaluations_of(runs[0]), evaluations_of(runs[1])):
+    for each in compared_models(*(evaluations_of(steps_of(run)) for run in runs)):
         found = each.comparison
         interval = f"{100 * found.accuracy_low:+.2f}..{100 * found.accuracy_high:+.2f}"
         numbers = (f"{100 * each.first:.2f}", f"{100 * each.second:.2f}", f"{100 * found.accuracy:+.2f}", interval)

@@ -168,7 +168,7 @@ def run_missing(
 
     most = at_once([each.config for each in queue], placement)
     if most > 1:
-        console.write_event(f"{len(queue)} runs, up to {most} of them at once")
+        console.write_event(f"{len(queue)} runs side by side, at most {most} of them with a training to do")
     run_all(queue, most, workspace, placement, console, settle)
     if failed:
         raise FerkitError(

@@ -26,10 +26,11 @@ _POLL_S = 0.5
 
 
 def at_once(configs: Sequence[RunConfig], placement: Placement, count: int | None = None) -> int:
-    """How many runs of `configs`, or of `count` that ask for as much, the active stack has room for at the same time.
+    """How many runs of `configs`, or of `count` that ask for as much, may have a training before them at the same time.
 
     Only a Ray cluster has room for more than one: for as many as it has places for the most demanding training, and for
-    one more, whose other steps are done meanwhile. Which step runs when and where is left to Ray.
+    one more, so that none of these waits for a run that is still put together. Which step runs when and where is left
+    to Ray.
 
     Raises
     ------
@@ -64,21 +65,25 @@ def run_all(
     more: Callable[[], QueuedRun | None] = lambda: None,
     numbers: tuple[int, int] | None = None,
 ) -> None:
-    """Run everything in `queue`, at most so many at once, and give what each found, or its error, to `settle`.
+    """Run everything in `queue`, several at once, and give what each found, or its error, to `settle`.
 
     A run begins when every step that it shares with one that is running is done there, and comes from the cache: none
     is done twice. One that fails stops no other. Whatever ends this early stops all that was begun.
 
+    To begin a run takes seconds in which the cluster may run out of steps: the next one begins as soon as a training is
+    over, and before what is left to do here about those that are over.
+
     Parameters
     ----------
     most
-        See `at_once`.
+        So many runs may have a training before them at the same time, see `at_once`; twice as many may be running.
     workspace, placement
         With the stack that is active, and how it gives steps what they need.
     console
         Attached; it tells how far the runs are.
     more
-        Asked for another run whenever there is room and none is waiting; None if there is none yet, or none any more.
+        Asked for another run whenever none is waiting and fewer than `most` are running, since what those find may
+        decide which one is next; None if there is none yet, or none any more.
     numbers
         The number of the first run, and how many there are; 1 and those of the queue if None.
     """
@@ -110,9 +115,11 @@ def run_all(
                 own.write_event(said if several else f"{following.label}: {said}")
                 number += 1
                 running.append(_Running(following, keys.pop(following), own, workspace, placement))
-            elif running:
+            elif over := next((each for each in running if each.over), None):
+                _turn(over, running, settle)
+            else:
                 time.sleep(_POLL_S)
-            for each in list(running):
+            for each in [each for each in running if not each.over]:
                 _turn(each, running, settle)
     except BaseException:
         _abort(running)
@@ -148,6 +155,8 @@ class _Turn:
     ----------
     submitted
         What of it is on a cluster.
+    over
+        Whether all of that is; what is left to do here is done in another turn.
     result
         What it found, None as long as it is not over.
     """
@@ -155,12 +164,19 @@ class _Turn:
     def __init__(self, queued: QueuedRun, keys: Mapping[str, str], console: "RunConsole") -> None:
         self.queued, self.console, self._keys = queued, console, keys
         self.submitted: Sequence[SubmittedRun] = ()
+        self.over = False
         self.result: RunResult | None = None
 
     @property
     def pending(self) -> set[str]:
         """The keys of the steps that are not over yet."""
         return {self._keys[step] for run in self.submitted for step in run.pending}
+
+    @property
+    def training(self) -> bool:
+        """Whether a training of it is not over yet."""
+        steps = {training.step for training in self.queued.config.trained()}
+        return any(not steps.isdisjoint(run.pending) for run in self.submitted)
 
 
 class _Running(_Turn):
@@ -204,6 +220,9 @@ class _Running(_Turn):
         ):
             self.submitted = run.submitted
             while not all(each.follow() for each in self.submitted):
+                yield False
+            if self.submitted:
+                self.over = True
                 yield False
             for each in self.submitted:
                 each.result()
@@ -257,7 +276,7 @@ def _next(
     keys: Mapping[QueuedRun, Mapping[str, str]],
 ) -> QueuedRun | None:
     """The first run that does nothing that is being done already."""
-    if len(running) >= most:
+    if sum(each.training for each in running) >= most or len(running) >= 2 * most:
         return None
     pending = set().union(*(each.pending for each in running))
     return next((each for each in waiting if pending.isdisjoint(keys[each].values())), None)

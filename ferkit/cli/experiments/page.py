@@ -21,7 +21,7 @@ __all__ = ["print_answer", "print_final", "print_plan", "print_table"]
 
 
 def print_plan(loaded: Experiment, planned: list[PlannedRun], most: int) -> None:
-    """Which runs there are, which of them are done, and which weights are not here; `most` run at the same time."""
+    """Which runs there are, which of them are done, and which weights are not here; about `most` run at once."""
     page = Console(highlight=False)
     rows = []
     for cell in loaded.cells:
@@ -39,7 +39,7 @@ def print_plan(loaded: Experiment, planned: list[PlannedRun], most: int) -> None
     minutes = len(missing) * sum(known) / len(known) / 60 / most if known else 0
     time = f", about {minutes:.0f} minutes by those that are done" if known else ""
     trainings = sum(len(each.config.trained()) for each in missing)
-    how = f"up to {most} at once" if most > 1 else "one after another"
+    how = f"about {most} at once" if most > 1 else "one after another"
     page.print(
         f"\n{loaded.settings.name}: {len(planned)} runs{parts}, {len(planned) - len(missing)} are done, {len(missing)} "
         f"to run {how}, with {trainings} trainings, of which equal ones are done once"

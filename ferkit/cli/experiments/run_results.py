@@ -3,7 +3,7 @@
 from typing import Any
 
 from ferkit.cli.runs.comparing import evaluations_of
-from ferkit.cli.runs.found import steps_of
+from ferkit.cli.runs.found import FinishedRun
 from ferkit.config.run_config import RunConfig
 from ferkit.environment import git_commit
 from ferkit.experiments.results import CellRun, RunResult, deciding_split
@@ -11,8 +11,8 @@ from ferkit.experiments.results import CellRun, RunResult, deciding_split
 __all__ = ["result_of"]
 
 
-def result_of(finished: Any, config: RunConfig, key: str, seconds: float) -> RunResult:
-    """What a finished pipeline run (``zenml.models.PipelineRunResponse``) found, from its artifacts.
+def result_of(finished: FinishedRun, config: RunConfig, key: str, seconds: float) -> RunResult:
+    """What a run of the pipeline found, from its artifacts.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def result_of(finished: Any, config: RunConfig, key: str, seconds: float) -> Run
     """
     import pandas as pd
 
-    evaluations = evaluations_of(finished).values()
+    evaluations = evaluations_of(finished.steps).values()
     histories, training_seconds = {}, 0.0
-    for name, step in steps_of(finished).items():
+    for name, step in finished.steps.items():
         for output, artifacts in step.outputs.items():
             if output.endswith("_history"):
                 histories[output.removesuffix("_history")] = artifacts[0].load()

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ferkit.cli.runs.found import steps_of
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
 from ferkit.evaluation.evaluate import Evaluation
@@ -56,10 +55,10 @@ def differing_settings(first: RunConfig, second: RunConfig) -> dict[str, tuple[s
     return {name: (before.get(name, ""), now.get(name, "")) for name in names if before.get(name) != now.get(name)}
 
 
-def evaluations_of(run: Any) -> dict[tuple[str, str], Evaluation]:
-    """The evaluations of a ZenML run by target and model."""
+def evaluations_of(steps: Mapping[str, Any]) -> dict[tuple[str, str], Evaluation]:
+    """The evaluations that steps of ZenML (``zenml.models.StepRunResponse``) made, by target and model."""
     found = {}
-    for step in steps_of(run).values():
+    for step in steps.values():
         for output, artifacts in step.outputs.items():
             if output.endswith("_evaluation"):
                 for target, each in artifacts[0].load().items():

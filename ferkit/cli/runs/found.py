@@ -1,12 +1,13 @@
 """Runs of the pipeline as ZenML has them: found by name, with the configuration that each had."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ferkit.config.run_config import RunConfig
 from ferkit.errors import DataError
 
-__all__ = ["PIPELINE", "all_runs", "configuration_of", "executed_in", "find_run", "steps_of"]
+__all__ = ["PIPELINE", "FinishedRun", "all_runs", "configuration_of", "executed_in", "find_run", "steps_of"]
 
 PIPELINE = "train"
 
@@ -60,6 +61,27 @@ def steps_of(run: Any) -> dict[str, Any]:
         Client().list_run_steps, pipeline_run_id=run.id, project=run.project_id, exclude_retried=True, hydrate=True
     )
     return {step.name: step for step in found}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that has succeeded, with its steps, which change no more.
+
+    Attributes
+    ----------
+    name
+        Name of the run.
+    steps : mapping of str to zenml.models.StepRunResponse
+        See `steps_of`.
+    """
+
+    name: str
+    steps: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, run: Any) -> "FinishedRun":
+        """ZenML's run (``zenml.models.PipelineRunResponse``), whose steps are asked for."""
+        return cls(run.name, steps_of(run))
 
 
 def configuration_of(run: Any) -> RunConfig | None:

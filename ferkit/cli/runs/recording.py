@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ferkit.cli.runs.found import steps_of
 from ferkit.config.run_config import RunConfig
 
 if TYPE_CHECKING:
@@ -14,13 +13,15 @@ __all__ = ["record"]
 _MODEL_ARTIFACTS = ("_model", "_ensemble", "_evaluation", "report", "results")
 
 
-def record(finished: Any, config: RunConfig, client: "MlflowClient", tracked: str) -> None:
-    """Complete MLflow's run, and give ZenML's the numbers, the tags and the model versions that belong to it.
+def record(finished: Any, steps: Mapping[str, Any], config: RunConfig, client: "MlflowClient", tracked: str) -> None:
+    """Complete MLflow's run, and give ZenML's the numbers and the model versions that belong to it.
 
     Parameters
     ----------
     finished : zenml.models.PipelineRunResponse
         It has succeeded.
+    steps : mapping of str to zenml.models.StepRunResponse
+        Its steps by their names.
     client, tracked
         Of MLflow, and the id of its run.
     """
@@ -28,7 +29,6 @@ def record(finished: Any, config: RunConfig, client: "MlflowClient", tracked: st
     from ferkit.tracking.headline import run_headline
     from ferkit.tracking.pipeline_run import complete
 
-    steps = steps_of(finished)
     cached = [
         CachedStep(name, str(step.original_step_run_id)) for name, step in steps.items() if step.original_step_run_id
     ]
@@ -42,7 +42,7 @@ def record(finished: Any, config: RunConfig, client: "MlflowClient", tracked: st
         "git_commit": run.data.tags["ferkit.git_commit"],
         "seed": config.seed,
     }
-    _describe(finished, {**run_headline(results, config), **about}, [config.name, config.data.source])
+    _describe(finished, {**run_headline(results, config), **about})
     if "register" in steps:
         # Name and version of each registered model that the run's models are.
         for line in steps["register"].outputs["registered"][0].load().to_dict("records"):
@@ -59,11 +59,14 @@ def _links(finished: Any) -> dict[str, str]:
     }
 
 
-def _describe(finished: Any, metadata: dict[str, Any], tags: list[str]) -> None:
-    from zenml import add_tags, log_metadata
+def _describe(finished: Any, metadata: dict[str, Any]) -> None:
+    from zenml.client import Client
+    from zenml.enums import MetadataResourceTypes
+    from zenml.models import RunMetadataResource
 
-    log_metadata(metadata=metadata, run_id_name_or_prefix=finished.id)
-    add_tags(tags=tags, run=finished.id)
+    # `log_metadata` would ask for the run again.
+    place = RunMetadataResource(id=finished.id, type=MetadataResourceTypes.PIPELINE_RUN)
+    Client().create_run_metadata(metadata=metadata, resources=[place])
 
 
 def _link_model(finished: Any, steps: Mapping[str, Any], name: str, version: str) -> None:

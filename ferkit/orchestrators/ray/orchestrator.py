@@ -21,7 +21,7 @@ from ferkit.orchestrators.ray.worker import RUN_ID, PassingError
 
 __all__ = ["RayOrchestrator"]
 
-# Runs at once on a cluster that grows on demand, each of which has an actor on its head.
+# Places of a cluster that grows on demand, as far as anybody knows.
 _MOST_ELASTIC = 16
 
 
