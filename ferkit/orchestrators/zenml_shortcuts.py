@@ -1,6 +1,6 @@
 """What ZenML does for every pipeline or every artifact that no run of ours needs, left out or done once."""
 
-from functools import cache, partial
+from functools import cache, partial, partialmethod
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,8 @@ def shorten_zenml() -> None:
     step makes. So is whether what an integration needs is installed, which it looks up for each of sixty in each run
     and in each step on a cluster, and the pydantic model of a type that it checks parameters by, which it makes for
     every parameter of every step; the list of installed packages, for which it starts a process for each run and for
-    each step on a cluster; and the source of each step. MLflow's automatic logging is not switched off behind each
-    step: none of ours switches it on, and to do so MLflow's modules for eight libraries are imported.
+    each step on a cluster; and the source of each step. MLflow's automatic logging is switched off behind a step only
+    if it is on, which no step of ours makes it: for that MLflow's modules for eight libraries are imported.
     """
     from zenml.environment import Environment
     from zenml.integrations.constants import SKLEARN
@@ -47,7 +47,8 @@ def shorten_zenml() -> None:
         packages: Callable[[], list[str]] = cache(Environment.get_python_packages)
         Environment.get_python_packages = staticmethod(packages)
         source_code_utils.get_hashed_source_code = cache(source_code_utils.get_hashed_source_code)
-        MLFlowExperimentTracker.disable_autologging = _leave_autologging
+        switch_off = MLFlowExperimentTracker.disable_autologging
+        MLFlowExperimentTracker.disable_autologging = partialmethod(_disable_autologging, switch_off)
 
 
 def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str | None:
@@ -58,8 +59,14 @@ def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str 
         return lookup(module_name)
 
 
-def _leave_autologging(_: "MLFlowExperimentTracker") -> None:
-    """Nothing was switched on."""
+def _disable_autologging(
+    tracker: "MLFlowExperimentTracker", switch_off: "Callable[[MLFlowExperimentTracker], None]"
+) -> None:
+    """Call `switch_off` of ZenML if MLflow's automatic logging is on for a library."""
+    from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS, autologging_is_disabled
+
+    if not all(autologging_is_disabled(library) for library in AUTOLOGGING_INTEGRATIONS):
+        switch_off(tracker)
 
 
 def _check_parameter(_: "EntrypointFunctionDefinition", parameter: "inspect.Parameter", value: Any) -> None:

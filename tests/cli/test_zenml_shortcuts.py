@@ -20,13 +20,20 @@ def told(status):
     from ferkit.orchestrators.zenml_shortcuts import shorten_zenml
     from zenml.integrations.registry import integration_registry
     said["by itself"] = answers(integration_registry)
+    from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
+    MLFlowExperimentTracker.disable_autologging = lambda _: said.update({"switched off": said["switched off"] + 1})
     shorten_zenml()
+    said["switched off"] = 0
+    # As it is called behind a step, without a server to talk to.
+    tracker = MLFlowExperimentTracker.__new__(MLFlowExperimentTracker)
+    tracker.disable_autologging()
+    from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
+    # What `mlflow.sklearn.autolog` writes down; a process that ends cannot import it.
+    AUTOLOGGING_INTEGRATIONS["sklearn"] = {"disable": False}
+    tracker.disable_autologging()
     said["ours"] = answers(integration_registry)
     # As it does to look for materializers.
     integration_registry.activate_integrations()
-    # And behind each step.
-    from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
-    MLFlowExperimentTracker.disable_autologging(None)
     said["imported"] = sorted({"keras", "sklearn", "tensorflow"} & set(sys.modules))
     print(json.dumps(said), flush=True)
     leave(status)
@@ -74,6 +81,10 @@ def test_a_command_that_imports_zenml_looks_all_objects_through_once_at_most(sai
 
 def test_zenml_imports_no_library_for_a_run_that_is_cached(said):
     assert not said["imported"]
+
+
+def test_automatic_logging_is_switched_off_where_a_step_switched_it_on(said):
+    assert said["switched off"] == 1, "of two calls the first one finds nothing on"
 
 
 def test_zenml_finds_and_refuses_what_it_does_by_itself(said):
