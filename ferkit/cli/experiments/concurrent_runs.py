@@ -119,7 +119,7 @@ def run_all(
                 _turn(over, running, settle)
             else:
                 time.sleep(_POLL_S)
-            for each in [each for each in running if not each.over]:
+            for each in [run for run in running if not run.over]:
                 _turn(each, running, settle)
     except BaseException:
         _abort(running)
