@@ -189,7 +189,7 @@ def completed(run: BegunRun, config: RunConfig, workspace: Workspace) -> Finishe
     ended = Client().get_pipeline_run(run.id)
     _require_success(ended)
     finished = FinishedRun.of(ended)
-    record(ended, finished.steps, config, MlflowClient(workspace.tracking_uri), run.tracked)
+    record(finished, config, MlflowClient(workspace.tracking_uri), run.tracked)
     clean_up(workspace.checkpoints, finished.name)
     return finished
 

@@ -17,6 +17,7 @@ from ferkit.tracking.parts import NOTE_TAG
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 __all__ = ["complete", "opened_run", "tracker_settings"]
 
@@ -60,7 +61,7 @@ def opened_run(
 
 def complete(
     client: "MlflowClient",
-    run_id: str,
+    run: "Run",
     config: RunConfig,
     results: "pd.DataFrame",
     cached: Iterable[CachedStep],
@@ -70,6 +71,8 @@ def complete(
 
     Parameters
     ----------
+    run
+        With its tags and times, as the client gets it.
     results
         The table of every model, see `ferkit.evaluation.evaluate.Evaluation.to_table`.
     cached
@@ -79,7 +82,7 @@ def complete(
     """
     from mlflow.entities import Metric, RunTag
 
-    run = client.get_run(run_id)
+    run_id = run.info.run_id
     copy_cached(client, run, cached)
     numbers = run_headline(results, config)
     now = run.info.end_time or run.info.start_time

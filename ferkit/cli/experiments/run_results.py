@@ -26,20 +26,18 @@ def result_of(finished: FinishedRun, config: RunConfig, key: str, seconds: float
     import pandas as pd
 
     evaluations = evaluations_of(finished.steps).values()
-    histories, training_seconds = {}, 0.0
-    for name, step in finished.steps.items():
+    histories = {}
+    for step in finished.steps.values():
         for output, artifacts in step.outputs.items():
             if output.endswith("_history"):
                 histories[output.removesuffix("_history")] = artifacts[0].load()
-        if name.startswith("fine_tune_"):
-            training_seconds += _seconds(step)
     return RunResult(
         record=CellRun(
             key=key,
             run=finished.name,
             commit=git_commit(),
             seconds=round(seconds, 3),
-            training_seconds=round(training_seconds, 3),
+            training_seconds=round(sum(_seconds(finished.steps[each.step]) for each in config.trained()), 3),
         ),
         scores=pd.concat([each.to_table() for each in evaluations], ignore_index=True),
         predictions={(each.target, each.model): each.predictions[deciding_split(config)] for each in evaluations},

@@ -69,19 +69,24 @@ class FinishedRun:
 
     Attributes
     ----------
-    name
-        Name of the run.
+    run : zenml.models.PipelineRunResponse
+        As ZenML has it.
     steps : mapping of str to zenml.models.StepRunResponse
         See `steps_of`.
     """
 
-    name: str
+    run: Any
     steps: Mapping[str, Any]
 
     @classmethod
     def of(cls, run: Any) -> "FinishedRun":
-        """ZenML's run (``zenml.models.PipelineRunResponse``), whose steps are asked for."""
-        return cls(run.name, steps_of(run))
+        """ZenML's `run`, whose steps are asked for."""
+        return cls(run, steps_of(run))
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return str(self.run.name)
 
 
 def configuration_of(run: Any) -> RunConfig | None:
