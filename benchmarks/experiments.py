@@ -1,11 +1,14 @@
 """What the cells of an experiment cost beside their training: on this machine, and side by side on a Ray cluster.
 
-    python benchmarks/experiments.py [--cells 12] [--nodes 2 --nodes 4]
+    python benchmarks/experiments.py [--cells 12] [--repeat 5] [--nodes 2 --nodes 4]
 
-On this machine it counts processor time of whole processes: of `ferkit experiment` with nothing left to do, with one
-cell left, and with all the others left. What the last takes more than the one before is the cells' own: the first one
-to train in a process imports TensorFlow and traces its functions, which is in both. The training is timed alone in the
-same work called directly, there, too, without the first one. The goal is at most 3 s a cell over the training.
+On this machine it counts processor time of `ferkit experiment`: where there is nothing left to do, and where all cells
+but two are left. In the second, each training is timed within the process, and what lies between the end of one and the
+begin of the next is what a cell costs over its training: its other steps, its records in ZenML and MLflow, its report.
+The first training imports TensorFlow and traces its functions, and counts as part of the start. The same work called
+directly, in a process of its own, has no ZenML, no MLflow and no report. The goal is at most 3 s a cell over the
+training, in the median of `--repeat` measurements: processor time of the same work differs where others use the same
+cores.
 
 On the cluster, whose nodes have one core each and share this machine, the ratio is the time from the first step to the
 end of the last one, over the ideal: what all cells share, and then the rest of what the steps took, spread over the
@@ -20,10 +23,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import psutil
@@ -41,34 +45,43 @@ BASE = {
     "training": {"network": {"epochs": 3, "warmup_epochs": 0}},
     "evaluation": {"bootstrap": 100},
 }
-DIRECT = """
-import sys, tempfile, time
-from pathlib import Path
-import ferkit.standalone.members as members
-from ferkit.experiments.cells import load_experiment
-from ferkit.standalone.run import train_run
-from ferkit.standalone.run_data import read_data
+# A command of ferkit, given behind the file that gets a line, begin and end, for each network it trains: seconds of
+# processor time since the process began.
+TIMED = """
+import sys, time
+import ferkit.training.member as member
 
-alone, train_member = [], members.train_member
+file, train_member = sys.argv.pop(1), member.train_member
 
 def timed(*given, **named):
     begin = time.process_time()
     made = train_member(*given, **named)
-    alone.append(time.process_time() - begin)
+    with open(file, "a") as lines:
+        print(begin, time.process_time(), file=lines)
     return made
 
-members.train_member = timed
+member.train_member = timed
+from ferkit.cli.app import main
+main()
+"""
+# The trainings of the cells of an experiment without a pipeline: seconds of processor time of each but the first.
+DIRECT = """
+import sys, tempfile, time
+from pathlib import Path
+from ferkit.experiments.cells import load_experiment
+from ferkit.standalone.run import train_run
+from ferkit.standalone.run_data import read_data
+
 configs = [config for cell in load_experiment(Path(sys.argv[1])).cells for config in cell.configs.values()]
 data = read_data(configs[0])
-whole = []
+times = []
 for config in configs:
-    begin = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         train_run(config, data, Path(folder), test=False)
-    whole.append(time.process_time() - begin)
-print(sum(alone[1:]) / len(alone[1:]), sum(whole[1:]) / len(whole[1:]))
+    times.append(time.process_time())
+print((times[-1] - times[0]) / (len(times) - 1))
 """
-# Done before the others are measured, so that stores are there and what cells share is in the cache.
+# Cells done before the others are measured, so that stores are there and what cells share is in the cache.
 _BEFORE = 2
 _LINE = re.compile(r"(\d\d:\d\d:\d\d)  (.+?) \| (\w+) (?:(\.\.\.)|took ([\d.]+)s)")
 
@@ -134,24 +147,35 @@ def processor_time(*arguments: str, home: Path) -> tuple[float, str]:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, done.stdout
 
 
-def here(cells: int) -> str:
-    """The row of this machine: seconds of processor time a cell."""
+def over_trainings(trainings: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Seconds of a training and of what follows it until the next one, means without the first.
+
+    Parameters
+    ----------
+    trainings
+        Begin and end of each, in seconds of processor time of one process.
+    """
+    begins, ends = zip(*trainings, strict=True)
+    took = [end - begin for begin, end in trainings]
+    return mean(took[1:]), mean(begin - end for begin, end in zip(begins[1:], ends, strict=False))
+
+
+def here(cells: int) -> tuple[float, ...]:
+    """The columns of this machine behind the number of cells: seconds of processor time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        before, one_more, every = (write_experiment(folder, number) for number in (_BEFORE, _BEFORE + 1, cells))
-        command = ("-c", "from ferkit.cli.app import main; main()", "experiment")
+        before, every = (write_experiment(folder, number) for number in (_BEFORE, cells))
+        lines = folder / "trainings.txt"
+        command = ("-c", TIMED, str(lines), "experiment")
         processor_time(*command, str(before), home=folder / "home")
         nothing, _ = processor_time(*command, str(before), home=folder / "home")
-        first, _ = processor_time(*command, str(one_more), home=folder / "home")
-        others, _ = processor_time(*command, str(every), home=folder / "home")
-        _, said = processor_time("-c", DIRECT, str(every), home=folder / "home")
-    alone, directly = map(float, said.split()[-2:])
-    cell = (others - first) / (cells - _BEFORE - 2)
-    whole = (others - nothing) / (cells - _BEFORE - 1)
-    return (
-        f"| {cells} | {nothing:.1f} | {first - cell:.1f} | {alone:.2f} | {directly:.2f} | {cell:.2f} |"
-        f" {cell - alone:.2f} | {whole - alone:.2f} |"
-    )
+        lines.unlink()
+        whole, _ = processor_time(*command, str(every), home=folder / "home")
+        _, directly = processor_time("-c", DIRECT, str(every), home=folder / "home")
+        trainings = [(float(begin), float(end)) for begin, end in map(str.split, lines.read_text().splitlines())]
+    training, over = over_trainings(trainings)
+    share = (whole - nothing) / len(trainings) - training
+    return nothing, trainings[0][1], training, float(directly.split()[-1]), over, share
 
 
 def on_cluster(cells: int, nodes: int) -> str:
@@ -181,19 +205,31 @@ def _load(before: Any, after: Any) -> float:
     return 1 - idle / (sum(after) - sum(before))
 
 
+def _row(name: object, seconds: Iterable[float]) -> str:
+    return " ".join(["|", str(name), "|", *(f"{each:.2f} |" for each in seconds)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=12)
+    parser.add_argument("--repeat", type=int, default=1, metavar="TIMES", help="measure so often on this machine")
     parser.add_argument("--nodes", type=int, action="append", default=[], help="of a cluster; may be repeated")
     arguments = parser.parse_args()
     if arguments.cells < _BEFORE + 3:
         parser.error(f"--cells {arguments.cells}: expected at least {_BEFORE + 3}")
+    if arguments.repeat < 1:
+        parser.error(f"--repeat {arguments.repeat}: expected at least 1")
     print(
-        "| cells | nothing to do, s | before the first cell, s | training alone, s | the same work directly, s |"
-        " a cell, s | over the training, s | with its share of the start, s |"
+        "| cells | nothing to do, s | until one is trained, s | a training, s | the same work called directly, s |"
+        " a cell over its training, s | with its share of start and answer, s |"
     )
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
-    print(here(arguments.cells), flush=True)
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    measured = []
+    for _ in range(arguments.repeat):
+        measured.append(here(arguments.cells))
+        print(_row(arguments.cells, measured[-1]), flush=True)
+    if arguments.repeat > 1:
+        print(_row("median", map(median, zip(*measured, strict=True))))
     if arguments.nodes:
         print("\n| nodes | cells | shared steps, s | all steps, s | from first to last, s | ratio | cores busy |")
         print("|---:|---:|---:|---:|---:|---:|---:|")

@@ -132,7 +132,7 @@ def log_training_data(targets: Sequence[TargetSettings]) -> None:
         sets = zip(targets, get_step_context().inputs["training_sets"], strict=True)
         tags = run.data.tags
         balanced = [training_set_input(tags, target.name, str(each.content_hash)) for target, each in sets]
-        log_datasets(mlflow.MlflowClient(), run.info.run_id, [*balanced, split_input(tags, "PublicTest")])
+        log_datasets(mlflow.MlflowClient(), run, [*balanced, split_input(tags, "PublicTest")])
 
 
 def log_model(model: FaceModel, backbone: BackboneSettings) -> None:
@@ -188,7 +188,7 @@ def log_evaluation(evaluation: Evaluation) -> None:
     inputs, table = get_step_context().inputs, evaluation.to_table()
     network = find_network(run.info.experiment_id, str(inputs["model"][0].content_hash)) if "model" in inputs else None
     data = [split_input(run.data.tags, split) for split in evaluation.predictions]
-    log_datasets(mlflow.MlflowClient(), run.info.run_id, data)
+    log_datasets(mlflow.MlflowClient(), run, data)
     log_scores(table, network)
     log_files({"evaluation/scores.csv": table.to_csv(index=False)})
 

@@ -25,7 +25,8 @@ def shorten_zenml() -> None:
     and in each step on a cluster, and the pydantic model of a type that it checks parameters by, which it makes for
     every parameter of every step; the list of installed packages, for which it starts a process for each run and for
     each step on a cluster; and the source of each step. MLflow's automatic logging is switched off behind a step only
-    if it is on, which no step of ours makes it: for that MLflow's modules for eight libraries are imported.
+    if it is on, which no step of ours makes it: for that MLflow's modules for eight libraries are imported. The run
+    of MLflow that has a run's name is searched for once, and not in each step; ZenML still asks whether it is there.
     """
     from zenml.environment import Environment
     from zenml.integrations.constants import SKLEARN
@@ -49,6 +50,7 @@ def shorten_zenml() -> None:
         source_code_utils.get_hashed_source_code = cache(source_code_utils.get_hashed_source_code)
         switch_off = MLFlowExperimentTracker.disable_autologging
         MLFlowExperimentTracker.disable_autologging = partialmethod(_disable_autologging, switch_off)
+        MLFlowExperimentTracker.get_run_id = partialmethod(_run_id, MLFlowExperimentTracker.get_run_id, {})
 
 
 def _package_of(lookup: "Callable[[str], str | None]", module_name: str) -> str | None:
@@ -67,6 +69,20 @@ def _disable_autologging(
 
     if not all(autologging_is_disabled(library) for library in AUTOLOGGING_INTEGRATIONS):
         switch_off(tracker)
+
+
+def _run_id(
+    tracker: "MLFlowExperimentTracker",
+    search: "Callable[[MLFlowExperimentTracker, str, str], str | None]",
+    found: dict[tuple[str, str, str], str],
+    experiment_name: str,
+    run_name: str,
+) -> str | None:
+    """The id of MLflow's run of that name, from `found` (by address, experiment and name) or by ZenML's `search`."""
+    key = (tracker.get_tracking_uri(), experiment_name, run_name)
+    if key not in found and (run_id := search(tracker, experiment_name, run_name)):
+        found[key] = run_id
+    return found.get(key)
 
 
 def _check_parameter(_: "EntrypointFunctionDefinition", parameter: "inspect.Parameter", value: Any) -> None:

@@ -111,7 +111,7 @@ class _Copy:
         # No run has as many of them as MLflow takes at once.
         tags = [RunTag(key, value) for key, value in self.tags.items()]
         client.log_batch(run_id, metrics=list(self.metrics.values()), tags=tags)
-        log_datasets(client, run_id, self.datasets)
+        log_datasets(client, self.target, self.datasets)
         if self.models:
             client.log_outputs(run_id, [LoggedModelOutput(each, step=0) for each in dict.fromkeys(self.models)])
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Run
 
     from ferkit.config.run_config import RunConfig
 
@@ -50,9 +51,9 @@ def _input(tags: Mapping[str, str], name: str, split: str, digest: str) -> "Data
     return DatasetInput(dataset, [InputTag("mlflow.data.context", _CONTEXTS[split])])
 
 
-def log_datasets(client: Any, run_id: str, inputs: "Iterable[DatasetInput]") -> None:
-    """Write the inputs that the run does not have yet."""
-    there = {(each.dataset.name, each.dataset.digest) for each in client.get_run(run_id).inputs.dataset_inputs}
+def log_datasets(client: "MlflowClient", run: "Run", inputs: "Iterable[DatasetInput]") -> None:
+    """Write the inputs that `run`, as MLflow gave it, does not have yet."""
+    there = {(each.dataset.name, each.dataset.digest) for each in run.inputs.dataset_inputs}
     missing = {(each.dataset.name, each.dataset.digest): each for each in inputs}
     if new := [each for key, each in missing.items() if key not in there]:
-        client.log_inputs(run_id, new)
+        client.log_inputs(run.info.run_id, new)

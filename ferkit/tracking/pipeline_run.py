@@ -50,7 +50,7 @@ def opened_run(
     run_id = run.info.run_id
     log_parameters(client, run_id, run_parameters(config))
     splits = ("Training", "PublicTest", *(["PrivateTest"] if config.evaluation.private_test else []))
-    log_datasets(client, run_id, [split_input(tags, split) for split in splits])
+    log_datasets(client, run, [split_input(tags, split) for split in splits])
     try:
         yield run_id
     except BaseException:

@@ -22,6 +22,12 @@ def told(status):
     said["by itself"] = answers(integration_registry)
     from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
     MLFlowExperimentTracker.disable_autologging = lambda _: said.update({"switched off": said["switched off"] + 1})
+    searched = []
+    def search(_, experiment_name, run_name):
+        searched.append(run_name)
+        return None if searched.count(run_name) == 1 else f"{experiment_name}-{run_name}"
+    MLFlowExperimentTracker.get_run_id = search
+    MLFlowExperimentTracker.get_tracking_uri = lambda _: "sqlite://"
     shorten_zenml()
     said["switched off"] = 0
     # As it is called behind a step, without a server to talk to.
@@ -32,6 +38,9 @@ def told(status):
     AUTOLOGGING_INTEGRATIONS["sklearn"] = {"disable": False}
     tracker.disable_autologging()
     said["ours"] = answers(integration_registry)
+    names = ("one", "one", "one", "two", "two", "one")
+    said["ids"] = [tracker.get_run_id(experiment_name="toy", run_name=each) for each in names]
+    said["searched"] = searched
     # As it does to look for materializers.
     integration_registry.activate_integrations()
     said["imported"] = sorted({"keras", "sklearn", "tensorflow"} & set(sys.modules))
@@ -85,6 +94,11 @@ def test_zenml_imports_no_library_for_a_run_that_is_cached(said):
 
 def test_automatic_logging_is_switched_off_where_a_step_switched_it_on(said):
     assert said["switched off"] == 1, "of two calls the first one finds nothing on"
+
+
+def test_a_run_of_mlflow_is_searched_for_until_it_is_found(said):
+    assert said["ids"] == [None, "toy-one", "toy-one", None, "toy-two", "toy-one"]
+    assert said["searched"] == ["one", "one", "two", "two"]
 
 
 def test_zenml_finds_and_refuses_what_it_does_by_itself(said):

@@ -171,6 +171,11 @@ def test_cells_of_the_measured_experiment_differ_in_their_training_alone(tmp_pat
     assert [cell.name for cell in load_experiment(experiments.write_experiment(tmp_path, 2)).cells] == ["s0", "s1"]
 
 
+def test_a_cell_costs_over_its_training_what_lies_between_that_and_the_next() -> None:
+    # The first one takes four seconds, as one that imports TensorFlow does, and is in neither mean.
+    assert experiments.over_trainings([(5, 9), (11, 12), (15, 16.5)]) == (1.25, 2.5)
+
+
 # Precisions
 
 
