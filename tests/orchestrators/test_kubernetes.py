@@ -3,8 +3,10 @@
 import os
 import re
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -25,6 +27,9 @@ TINY = {
     "resources": {"fine_tune": {"gpu_count": 2, "cpu_count": 8, "memory": "32GB"}, "evaluate": {"memory": "512MiB"}},
 }
 CONTEXT = "my-cluster"
+STACK = yaml.safe_load((ROOT / "configs" / "stacks" / "kubernetes.yaml").read_text())
+NIGHTLY = yaml.safe_load((ROOT / "examples" / "nightly.yaml").read_text())
+NIGHTLY_POD = NIGHTLY["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def cluster(tmp_path_factory):
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW", "FERKIT"))}
     home = prepared_home(folder / "home")
     environment = {**kept, "PYTHONPATH": f"{packages}:{ROOT}", "FERKIT_HOME": str(home)}
-    stack = yaml.safe_load((ROOT / "configs" / "stacks" / "kubernetes.yaml").read_text())
+    stack = deepcopy(STACK)
     # A cluster on this machine needs no server of ZenML's and shares a folder with it; all else is as shipped.
     stack["orchestrator"]["configuration"]["local"] = True
     # Its jobs are complete as soon as somebody asks.
@@ -54,8 +59,11 @@ def cluster(tmp_path_factory):
 
     with ToyCluster(folder, runs, environment) as made:
         environment["KUBECONFIG"] = str(made.kubeconfig(CONTEXT))
+        # As the nightly job does, with files for this test.
+        mine = {"configs/fer2013.yaml": folder / "run.yaml", "kubernetes": folder / "stack.yaml"}
+        _, *words = NIGHTLY_POD["containers"][0]["command"]
         done = subprocess.run(
-            forked("run", folder / "run.yaml", "--stack", folder / "stack.yaml"), env=environment, cwd=folder,
+            forked(*(mine.get(word, word) for word in words)), env=environment, cwd=folder,
             check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=400,
         )  # fmt: skip
         made.output = done.stdout + done.stderr
@@ -121,3 +129,19 @@ def test_a_run_that_leaves_no_report_is_told_in_a_line(cluster):
     assert cluster.status == 1
     assert "Traceback" not in cluster.output
     assert re.search(r"^ferkit: run tiny-\S+ ", cluster.output, flags=re.MULTILINE), cluster.output
+
+
+def test_a_nightly_job_is_one_that_kubernetes_allows_and_fits_stack_and_image():
+    kubernetes_validate.validate(NIGHTLY, "1.34", strict=True)
+    container = NIGHTLY_POD["containers"][0]
+    assert container["image"] == STACK["image"]["cpu"]
+    assert NIGHTLY["metadata"]["namespace"] == STACK["orchestrator"]["configuration"]["kubernetes_namespace"]
+    _, command, config, option, stack = container["command"]
+    assert (command, option, stack) == ("run", "--stack", STACK["name"])
+    data = yaml.safe_load((ROOT / config).read_text())["data"]["path"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"--uid {NIGHTLY_POD['securityContext']['runAsUser']} ferkit" in dockerfile
+    assert "WORKDIR /app\n" in dockerfile
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert mounts == {"faces": f"/app/{data}", "kubeconfig": "/home/ferkit/.kube"}
+    assert {each["name"] for each in NIGHTLY_POD["volumes"]} == set(mounts)
