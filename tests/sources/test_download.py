@@ -102,11 +102,25 @@ def with_pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def user_agent() -> str:
+    """What kagglehub calls itself.
+
+    It looks through the call stack for that, at each request and with the source of every module that is imported: for
+    seconds, in a process that has imported as many as one of these tests.
+    """
+    from kagglehub import clients
+
+    return clients.get_user_agent()
+
+
 @pytest.fixture
-def kaggle(server, monkeypatch) -> _Server:
+def kaggle(server, monkeypatch, user_agent) -> _Server:
     """The server in the place of Kaggle; kagglehub itself is the real one."""
+    from kagglehub import clients
     from kagglesdk import kaggle_env
 
+    monkeypatch.setattr(clients, "get_user_agent", lambda: user_agent)
     monkeypatch.setattr(module, "_KAGGLE_API", server.url)
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.LOCAL, server.url)
