@@ -1,13 +1,13 @@
 """What the cells of an experiment cost beside their training: on this machine, and side by side on a Ray cluster.
 
-    python benchmarks/experiments.py [--cells 12] [--repeat 5] [--nodes 2 --nodes 4]
+    python benchmarks/experiments.py [--cells 12] [--rounds 5] [--nodes 2 --nodes 4]
 
 On this machine it counts processor time of `ferkit experiment`: where there is nothing left to do, and where all cells
 but two are left. In the second, each training is timed within the process, and what lies between the end of one and the
 begin of the next is what a cell costs over its training: its other steps, its records in ZenML and MLflow, its report.
 The first training imports TensorFlow and traces its functions, and counts as part of the start. The same work called
 directly, in a process of its own, has no ZenML, no MLflow and no report. The goal is at most 3 s a cell over the
-training, in the median of `--repeat` measurements: processor time of the same work differs where others use the same
+training, in the median of `--rounds` measurements: processor time of the same work differs where others use the same
 cores.
 
 On the cluster, whose nodes have one core each and share this machine, the ratio is the time from the first step to the
@@ -64,7 +64,7 @@ member.train_member = timed
 from ferkit.cli.app import main
 main()
 """
-# The trainings of the cells of an experiment without a pipeline: seconds of processor time of each but the first.
+# The cells of an experiment without a pipeline: seconds of processor time of one, the mean of all but the first.
 DIRECT = """
 import sys, tempfile, time
 from pathlib import Path
@@ -212,23 +212,23 @@ def _row(name: object, seconds: Iterable[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=12)
-    parser.add_argument("--repeat", type=int, default=1, metavar="TIMES", help="measure so often on this machine")
+    parser.add_argument("--rounds", type=int, default=1, help="times that this machine is measured")
     parser.add_argument("--nodes", type=int, action="append", default=[], help="of a cluster; may be repeated")
     arguments = parser.parse_args()
     if arguments.cells < _BEFORE + 3:
         parser.error(f"--cells {arguments.cells}: expected at least {_BEFORE + 3}")
-    if arguments.repeat < 1:
-        parser.error(f"--repeat {arguments.repeat}: expected at least 1")
+    if arguments.rounds < 1:
+        parser.error(f"--rounds {arguments.rounds}: expected at least 1")
     print(
         "| cells | nothing to do, s | until one is trained, s | a training, s | the same work called directly, s |"
         " a cell over its training, s | with its share of start and answer, s |"
     )
     print("|---:|---:|---:|---:|---:|---:|---:|")
     measured = []
-    for _ in range(arguments.repeat):
+    for _ in range(arguments.rounds):
         measured.append(here(arguments.cells))
         print(_row(arguments.cells, measured[-1]), flush=True)
-    if arguments.repeat > 1:
+    if arguments.rounds > 1:
         print(_row("median", map(median, zip(*measured, strict=True))))
     if arguments.nodes:
         print("\n| nodes | cells | shared steps, s | all steps, s | from first to last, s | ratio | cores busy |")
